@@ -1,0 +1,1 @@
+"""Parley's HTTP/JSON gateway: a general transcoder in front of any annotated gRPC service."""

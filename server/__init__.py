@@ -1,0 +1,1 @@
+"""Parley's gRPC server: conversations, runs and their streams."""
