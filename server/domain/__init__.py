@@ -1,0 +1,1 @@
+"""Pure data and rules of conversations, runs and events; no I/O, no clock, no framework."""

@@ -1,0 +1,35 @@
+"""What of a conversation a model request carries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from server.domain.conversation import ContextManagement, Settings
+from server.domain.message import Message, Role, ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMessage:
+    """One message as the model sees it."""
+
+    role: Role
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+def prompt(history: Sequence[Message], settings: Settings, context: ContextManagement) -> tuple[PromptMessage, ...]:
+    """The system prompt, then the most recent `max_history_messages` of `history` (in order, the oldest first).
+
+    A window never starts with the result of a tool call whose request it cut off. Messages without text or tool
+    calls (an answer ended before its first token) are left out: providers refuse them.
+    """
+    speaking = [message for message in history if message.content or message.tool_calls]
+    window = speaking[-context.max_history_messages :]
+    while window and window[0].role is Role.TOOL:
+        window = window[1:]
+    system = [PromptMessage(Role.SYSTEM, settings.system_prompt)] if settings.system_prompt else []
+    return tuple(system + [_shown(message) for message in window])
+
+
+def _shown(message: Message) -> PromptMessage:
+    return PromptMessage(message.role, message.content, message.tool_calls, message.tool_call_id)

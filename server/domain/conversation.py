@@ -1,0 +1,71 @@
+"""A conversation (a thread, a chat: the same row through different doors) and its settings."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from server.domain.generation import GenerationConfig
+from server.domain.ids import ConversationId, OrganizationId
+from server.domain.principal import Owner
+from server.domain.run import RunState
+
+DEFAULT_MAX_HISTORY_MESSAGES = 100
+
+
+class InterruptPolicy(StrEnum):
+    """What a new message does while a run is active."""
+
+    QUEUE = "QUEUE"
+    INTERRUPT = "INTERRUPT"
+
+
+class ContextStrategy(StrEnum):
+    """How a history that is too long is fitted into a model request."""
+
+    SLIDING_WINDOW = "SLIDING_WINDOW"
+    SUMMARIZE = "SUMMARIZE"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What applies to every run of a conversation."""
+
+    system_prompt: str | None = None
+    interrupt_policy: InterruptPolicy = InterruptPolicy.QUEUE
+
+
+@dataclass(frozen=True, slots=True)
+class ContextManagement:
+    """How the history is fitted into a model request."""
+
+    strategy: ContextStrategy = ContextStrategy.SLIDING_WINDOW
+    max_history_messages: int = DEFAULT_MAX_HISTORY_MESSAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One conversation without its messages."""
+
+    id: ConversationId
+    owner: Owner
+    key: str
+    """The caller's name for it, unique per owner."""
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    archived: bool = False
+    organization_id: OrganizationId | None = None
+    settings: Settings = field(default_factory=Settings)
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
+    context_management: ContextManagement = field(default_factory=ContextManagement)
+    last_sequence: int = 0
+    """Sequence of its newest event."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSummary:
+    """A conversation in a list, with what it is doing."""
+
+    conversation: Conversation
+    active_state: RunState | None
+    """State of the active run; `None` when idle."""

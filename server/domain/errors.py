@@ -1,0 +1,192 @@
+"""Facts that make a call fail. Each carries its reason, an `ErrorReason` of the protos without its prefix;
+`server/rpc/status.py` decides what they look like on the wire."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+
+class ParleyError(Exception):
+    """A fact a caller can act on. The text is meant for the caller."""
+
+    reason: ClassVar[str]
+
+    def __init__(self, message: str, *, metadata: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata: dict[str, str] = dict(metadata or {})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """A field that breaks its rule; `field` is its path in the request, in proto spelling."""
+
+    field: str
+    description: str
+
+
+class InvalidField(ParleyError):
+    """Fields of the request break their rules."""
+
+    reason = "INVALID_FIELD"
+
+    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        super().__init__("; ".join(f"{violation.field}: {violation.description}" for violation in violations))
+        self.violations = tuple(violations)
+
+
+class InvalidPageToken(ParleyError):
+    """The page token was not made by this method for this query."""
+
+    reason = "INVALID_PAGE_TOKEN"
+
+    def __init__(self) -> None:
+        super().__init__("page_token: not a token of this list; use next_page_token of the page before, unchanged")
+
+
+class CursorInFuture(ParleyError):
+    """The cursor names an event that does not exist yet."""
+
+    reason = "CURSOR_IN_FUTURE"
+
+    def __init__(self, *, cursor: int, last: int) -> None:
+        super().__init__(
+            f"after_sequence: {cursor} is beyond the newest event, {last}",
+            metadata={"last_sequence": str(last)},
+        )
+
+
+class UnknownModel(ParleyError):
+    """No configured provider offers the model."""
+
+    reason = "UNKNOWN_MODEL"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"model: no configured provider offers {model!r}", metadata={"model": model})
+
+
+class KeyMissing(ParleyError):
+    """No credential was presented."""
+
+    reason = "KEY_MISSING"
+
+    def __init__(self) -> None:
+        super().__init__("API key not provided")
+
+
+class KeyInvalid(ParleyError):
+    """The credential is malformed, unknown, revoked or expired; which of them is nobody's business."""
+
+    reason = "KEY_INVALID"
+
+    def __init__(self) -> None:
+        super().__init__("API key is invalid")
+
+
+class KeyConflict(ParleyError):
+    """The headers carry two different credentials."""
+
+    reason = "KEY_CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__("the request carries two different credentials; send one")
+
+
+class ScopeMissing(ParleyError):
+    """The credential lacks the scope that the method needs."""
+
+    reason = "SCOPE_MISSING"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"the API key lacks the scope {scope}", metadata={"scope": scope})
+
+
+class NotAMember(ParleyError):
+    """The caller is not an active member of the organization."""
+
+    reason = "NOT_A_MEMBER"
+
+    def __init__(self) -> None:
+        super().__init__("you are not an active member of this organization")
+
+
+class NotFound(ParleyError):
+    """The caller has no such thing; somebody else's looks exactly the same."""
+
+
+class ConversationNotFound(NotFound):
+    """The caller has no conversation of that key or id."""
+
+    reason = "CONVERSATION_NOT_FOUND"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no conversation {name!r}", metadata={"id": name})
+
+
+class RunNotFound(NotFound):
+    """The caller has no run of that id."""
+
+    reason = "RUN_NOT_FOUND"
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"no run {run!r}", metadata={"id": run})
+
+
+class SessionNotFound(NotFound):
+    """The caller has no chat session of that id."""
+
+    reason = "SESSION_NOT_FOUND"
+
+    def __init__(self, session: str) -> None:
+        super().__init__(f"no chat session {session!r}", metadata={"id": session})
+
+
+class ConversationKeyTaken(ParleyError):
+    """The caller already has a conversation of that key."""
+
+    reason = "CONVERSATION_KEY_TAKEN"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"you already have a conversation with the key {key!r}", metadata={"conversation_key": key})
+
+
+class RequestIdReused(ParleyError):
+    """The request id was used before with another request."""
+
+    reason = "REQUEST_ID_REUSED"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            "this request id was used with another request; use a new one", metadata={"request_id": request_id}
+        )
+
+
+class QueueFull(ParleyError):
+    """As many messages wait in the conversation as may."""
+
+    reason = "QUEUE_FULL"
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"{limit} messages wait in this conversation already; send again when one is answered")
+        self.retry_after = timedelta(seconds=1)
+
+
+class ShuttingDown(ParleyError):
+    """The server is stopping."""
+
+    reason = "SHUTTING_DOWN"
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping; send again in a moment")
+        self.retry_after = timedelta(seconds=1)
+
+
+class StoreUnavailable(ParleyError):
+    """The store cannot take the call now. Nothing of it was stored."""
+
+    reason = "STORE_UNAVAILABLE"
+
+    def __init__(self, message: str = "the store is not available; nothing was stored, send again in a moment") -> None:
+        super().__init__(message)
+        self.retry_after = timedelta(seconds=1)

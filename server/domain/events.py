@@ -1,0 +1,99 @@
+"""The event log of a conversation: what is stored, and what every stream shows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from server.domain.ids import ConversationId, MessageId, RunId
+from server.domain.message import Message, Role, Usage
+from server.domain.run import RunState
+
+
+@dataclass(frozen=True, slots=True)
+class RunQueued:
+    """A message was accepted and waits."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run began; its user message is in the history now."""
+
+    message: Message
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """A run is over; the last event of every run."""
+
+    state: RunState
+    reason: str | None = None
+    message: str | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReset:
+    """A run was begun again; the text of its earlier epochs is void."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStarted:
+    """The text of a message is about to come."""
+
+    message_id: MessageId
+    role: Role
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer."""
+
+    message_id: MessageId
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of the model's reasoning."""
+
+    message_id: MessageId
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCompleted:
+    """A message of the history is whole."""
+
+    message: Message
+
+
+Payload = (
+    RunQueued | RunStarted | RunEnded | AttemptReset | MessageStarted | TextDelta | ReasoningDelta | MessageCompleted
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of a conversation's log. `sequence` counts from 1 and never comes to name another event."""
+
+    conversation_id: ConversationId
+    conversation_key: str
+    sequence: int
+    created_at: datetime
+    payload: Payload
+    run_id: RunId | None = None
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartialAnswer:
+    """What a run's current attempt has said so far: the deltas of its log joined."""
+
+    message_id: MessageId
+    text: str
+    reasoning: str

@@ -1,0 +1,24 @@
+"""The bounds of the service, with their defaults; settings may change them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that the rules of runs and streams keep."""
+
+    queue_per_conversation: int = 16
+    run_duration: timedelta = timedelta(minutes=15)
+    run_output_bytes: int = 1024 * 1024
+    run_attempts: int = 3
+    lease: timedelta = timedelta(seconds=6)
+    lease_heartbeat: timedelta = timedelta(seconds=2)
+    stream_buffer_bytes: int = 256 * 1024
+    stream_heartbeat: timedelta = timedelta(seconds=15)
+    idempotency_retention: timedelta = timedelta(hours=24)
+    default_page: int = 100
+    delta_interval: timedelta = timedelta(milliseconds=25)
+    """After the first piece of an answer, pieces are stored together for at most this long …"""
+    delta_bytes: int = 2048
+    """… or until they are this many bytes."""

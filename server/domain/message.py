@@ -1,0 +1,66 @@
+"""One message of a conversation."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from server.domain.ids import ConversationId, MessageId, RunId, SessionId
+
+
+class Role(StrEnum):
+    """Who speaks."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    SYSTEM = "system"
+    TOOL = "tool"
+
+
+class MessageStatus(StrEnum):
+    """What became of a message."""
+
+    COMPLETE = "COMPLETE"
+    INTERRUPTED = "INTERRUPTED"
+    QUEUED = "QUEUED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool call that an assistant message asks for; `arguments` is JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message, immutable once it is in the history."""
+
+    id: MessageId
+    conversation_id: ConversationId
+    role: Role
+    content: str
+    created_at: datetime
+    status: MessageStatus = MessageStatus.COMPLETE
+    position: int | None = None
+    """Place in the history, from 1; `None` while the message waits in the queue."""
+    run_id: RunId | None = None
+    session_id: SessionId | None = None
+    model: str | None = None
+    provider: str | None = None
+    """Name of the provider behind `model`; provider and model together give the model's stable id."""
+    reasoning: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    usage: Usage | None = None

@@ -1,0 +1,37 @@
+"""Who is calling, and whose rows a call may touch."""
+
+from dataclasses import dataclass
+
+from server.domain.ids import KeyId, UserId, user_id
+
+WILDCARD_SCOPE = "*"
+IMPERSONATE_SCOPE = "users:impersonate"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A user of a tenant; every stored row belongs to one, and every query is bound to one."""
+
+    tenant: str
+    user: str
+
+    @property
+    def user_id(self) -> UserId:
+        """The user's UUID, derived from tenant and name."""
+        return user_id(self.tenant, self.user)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The identity of one call."""
+
+    owner: Owner
+    """On whose behalf the call acts."""
+    scopes: frozenset[str]
+    key_id: KeyId
+    actor: str | None = None
+    """The key's own user when it acts on behalf of another."""
+
+    def has_scope(self, scope: str) -> bool:
+        """Whether the call may use a method that needs `scope`."""
+        return scope in self.scopes or WILDCARD_SCOPE in self.scopes

@@ -1,0 +1,80 @@
+"""A run: one answer of the model to one user message, and the states it goes through."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from server.domain.generation import GenerationConfig
+from server.domain.ids import ConversationId, MessageId, RunId, SessionId, WorkerId
+from server.domain.message import Usage
+from server.domain.principal import Owner
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    AWAITING_CLIENT_TOOLS = "AWAITING_CLIENT_TOOLS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    INTERRUPTED = "INTERRUPTED"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a run in this state holds its conversation; at most one does."""
+        return self in ACTIVE_STATES
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a run keeps this state for ever."""
+        return not self.is_active and self is not RunState.QUEUED
+
+
+ACTIVE_STATES = frozenset({RunState.RUNNING, RunState.AWAITING_APPROVAL, RunState.AWAITING_CLIENT_TOOLS})
+
+
+@dataclass(frozen=True, slots=True)
+class RunError:
+    """Why a run failed: an `ErrorReason` of the protos without its prefix, and the same for people."""
+
+    reason: str
+    message: str
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of one worker to execute a run until a moment."""
+
+    worker: WorkerId
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run. `epoch` grows with every claim; a write that carries an older one is refused."""
+
+    id: RunId
+    owner: Owner
+    conversation_id: ConversationId
+    conversation_key: str
+    state: RunState
+    user_message_id: MessageId
+    model: str
+    provider: str
+    generation: GenerationConfig
+    """Everything the run generates with, resolved when its message was accepted."""
+    created_at: datetime
+    epoch: int = 0
+    """How often it was claimed; the number of its current attempt."""
+    lease: Lease | None = None
+    session_id: SessionId | None = None
+    actor: str | None = None
+    """The key's own user when the message was sent on behalf of another."""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: RunError | None = None
+    usage: Usage | None = None

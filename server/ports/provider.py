@@ -1,0 +1,100 @@
+"""A model provider: turns a prompt into a stream of pieces."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from server.domain.context import PromptMessage
+from server.domain.generation import GenerationConfig
+from server.domain.ids import ModelId
+from server.domain.message import Usage
+from server.domain.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """What is asked of a model. `generation.model` is the model's id as the provider knows it."""
+
+    messages: tuple[PromptMessage, ...]
+    generation: GenerationConfig
+
+
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    """A piece of the answer, never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningPiece:
+    """A piece of what the model thinks before it answers, never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """What the request cost. At most once, the last wins."""
+
+    usage: Usage
+
+
+Piece = TextPiece | ReasoningPiece | UsageReport
+
+
+class ProviderError(Exception):
+    """The provider did not answer, or not to the end.
+
+    `reason` is an `ErrorReason` of the protos without its prefix (`PROVIDER_…`, `CONTEXT_TOO_LONG`); `message` is for
+    the caller: what happened and what can be done, never a key, a header or a stack. `retryable`: the same request
+    may succeed later. `retry_after`: how long the provider asks to wait, when it says so.
+    """
+
+    def __init__(
+        self, reason: str, message: str, *, retryable: bool = False, retry_after: timedelta | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+class Provider(Protocol):
+    """One configured provider. Safe to use from many tasks of one loop."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        ...
+
+    def stream(self, request: CompletionRequest) -> AsyncGenerator[Piece, None]:
+        """The answer, piece by piece, as it comes.
+
+        Returns normally only when the provider said that the answer is whole; every other end raises
+        `ProviderError`. Closing the generator (`aclose`) or cancelling its consumer ends the request to the
+        provider at once. Retries, if any, happen before the first piece only.
+        """
+        ...
+
+
+class Models(Protocol):
+    """The configured models and who serves them."""
+
+    def resolve(self, name: str | None) -> Model:
+        """The model of that name, the default model for `None`. Raises `UnknownModel`."""
+        ...
+
+    def by_id(self, model_id: ModelId) -> Model:
+        """The model of that id. Raises `UnknownModel`."""
+        ...
+
+    def all(self) -> Sequence[Model]:
+        """Every listed model, the default one first."""
+        ...
+
+    def provider(self, name: str) -> Provider:
+        """The provider of that name. Raises `UnknownModel` when the configuration no longer has it."""
+        ...

@@ -1,0 +1,349 @@
+"""The store: durable, transactional, bound to an owner.
+
+A unit of work is one async function over a transaction. It awaits nothing but the transaction's own methods (on the
+embedded store those complete at once: the writer's thread drives the unit to its end without an event loop) and
+has no effect but through them, for it may run in a savepoint beside others or be run again after a lost connection.
+
+Reads see one consistent moment. Writes are serialisable per conversation: a unit that reads, decides and writes calls
+`conversations.lock…` first. When `write` returns, everything the unit did is durable and its events are published;
+when it raises, nothing of it happened. Any exception of a unit passes through unchanged; a failure of the store
+itself is `StoreUnavailable`.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from server.domain.conversation import Conversation, ConversationSummary
+from server.domain.events import Event, PartialAnswer, Payload
+from server.domain.ids import ConversationId, KeyId, MessageId, OrganizationId, RunId, SessionId, WorkerId
+from server.domain.key import ApiKey
+from server.domain.message import Message, Usage
+from server.domain.organization import Membership
+from server.domain.principal import Owner
+from server.domain.run import Lease, Run, RunError, RunState
+from server.domain.session import ChatSession
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class ListPosition:
+    """Where a page of a list that is sorted by time (newest first) and id ended."""
+
+    time: datetime
+    id: str
+
+
+class Conversations(Protocol):
+    """The owner's conversations."""
+
+    async def add(self, conversation: Conversation) -> None:
+        """Store a new one. Raises `ConversationKeyTaken`."""
+        ...
+
+    async def get(self, key: str) -> Conversation | None:
+        """The one of that key."""
+        ...
+
+    async def by_id(self, conversation_id: ConversationId) -> Conversation | None:
+        """The one of that id."""
+        ...
+
+    async def lock(self, key: str) -> Conversation | None:
+        """As `get`, and no other unit changes the conversation or anything in it until this one is over."""
+        ...
+
+    async def lock_by_id(self, conversation_id: ConversationId) -> Conversation | None:
+        """As `by_id`, with the lock of `lock`."""
+        ...
+
+    async def page(
+        self, *, include_archived: bool, limit: int | None, after: ListPosition | None
+    ) -> list[ConversationSummary]:
+        """By `updated_at` then id, both descending; `limit` None is all of them."""
+        ...
+
+    async def of_organization(self, organization_id: OrganizationId, *, include_unassigned: bool) -> list[Conversation]:
+        """By `created_at` then id, both descending, archived included; `include_unassigned` adds those that belong to
+        no organization."""
+        ...
+
+    async def save(self, conversation: Conversation) -> None:
+        """Overwrite name, archived, settings, generation, context management and `updated_at`."""
+        ...
+
+    async def touch(self, conversation_id: ConversationId, now: datetime) -> None:
+        """Set `updated_at`."""
+        ...
+
+    async def delete(self, conversation_id: ConversationId) -> None:
+        """Destroy it and everything in it."""
+        ...
+
+
+class Messages(Protocol):
+    """Messages of the owner's conversations."""
+
+    async def append(self, message: Message) -> Message:
+        """Put a message at the end of the history; returns it with its position."""
+        ...
+
+    async def enqueue(self, message: Message) -> None:
+        """Store a message with status QUEUED outside the history."""
+        ...
+
+    async def admit(self, message_id: MessageId) -> Message:
+        """Move a queued message to the end of the history as COMPLETE; returns it."""
+        ...
+
+    async def history(self, conversation_id: ConversationId, *, last: int | None = None) -> list[Message]:
+        """The history in order; with `last` only that many from its end."""
+        ...
+
+    async def page(self, conversation_id: ConversationId, *, after_position: int, limit: int) -> list[Message]:
+        """The history in order behind a position."""
+        ...
+
+    async def slice(
+        self, conversation_id: ConversationId, *, offset: int, limit: int, descending: bool
+    ) -> list[Message]:
+        """A window of the history."""
+        ...
+
+    async def count(self, conversation_id: ConversationId) -> int:
+        """How many messages the history has."""
+        ...
+
+    async def queued(self, conversation_id: ConversationId) -> list[Message]:
+        """Messages outside the history in the order in which they were accepted."""
+        ...
+
+
+class Runs(Protocol):
+    """Runs of the owner's conversations. Every change is conditional; `False` or `None` means it did not apply, because
+    the run has moved on, and the caller must stop."""
+
+    async def add(self, run: Run) -> None:
+        """Store a new run, QUEUED, or RUNNING with its lease and epoch 1."""
+        ...
+
+    async def get(self, run_id: RunId) -> Run | None:
+        """The run of that id."""
+        ...
+
+    async def active(self, conversation_id: ConversationId) -> Run | None:
+        """The one active run of a conversation."""
+        ...
+
+    async def next_queued(self, conversation_id: ConversationId) -> Run | None:
+        """The queued run whose message was accepted first."""
+        ...
+
+    async def count_queued(self, conversation_id: ConversationId) -> int:
+        """How many runs wait."""
+        ...
+
+    async def page(self, conversation_id: ConversationId, *, limit: int, after: ListPosition | None) -> list[Run]:
+        """By `created_at` then id, both descending."""
+        ...
+
+    async def claim(self, run_id: RunId, *, expected_epoch: int, lease: Lease, now: datetime) -> Run | None:
+        """Take a QUEUED or RUNNING run of that epoch: it becomes RUNNING with the lease and the next epoch."""
+        ...
+
+    async def hold(self, run_id: RunId, *, epoch: int) -> bool:
+        """Whether the run is RUNNING in that epoch; if so nobody changes it until this unit is over. The first
+        statement of every write of a worker."""
+        ...
+
+    async def end(
+        self,
+        run_id: RunId,
+        *,
+        epoch: int,
+        state: RunState,
+        now: datetime,
+        error: RunError | None = None,
+        usage: Usage | None = None,
+    ) -> bool:
+        """Move a run of that epoch that is not over to a terminal state and drop its lease."""
+        ...
+
+
+class Events(Protocol):
+    """Event logs of the owner's conversations."""
+
+    async def append(
+        self,
+        conversation_id: ConversationId,
+        payloads: Sequence[Payload],
+        *,
+        now: datetime,
+        run_id: RunId | None = None,
+        epoch: int | None = None,
+    ) -> list[Event]:
+        """Add events at the end of the log, in order; they are published when the unit has committed."""
+        ...
+
+    async def after(self, conversation_id: ConversationId, sequence: int, *, limit: int) -> list[Event]:
+        """Events behind a sequence, in order."""
+        ...
+
+    async def of_run_after(self, run_id: RunId, sequence: int, *, limit: int) -> list[Event]:
+        """Events of one run behind a sequence, in order."""
+        ...
+
+    async def partial_answer(self, run_id: RunId, *, epoch: int) -> PartialAnswer | None:
+        """What an attempt has said so far; `None` before its `MessageStarted`."""
+        ...
+
+
+class Sessions(Protocol):
+    """Chat sessions of the owner's conversations."""
+
+    async def add(self, session: ChatSession) -> None:
+        """Store a new one."""
+        ...
+
+    async def get(self, session_id: SessionId) -> ChatSession | None:
+        """The one of that id."""
+        ...
+
+    async def of_conversation(self, conversation_id: ConversationId) -> list[ChatSession]:
+        """By `created_at`, then id."""
+        ...
+
+    async def touch(self, session_id: SessionId, now: datetime) -> None:
+        """Set `updated_at`."""
+        ...
+
+
+class Organizations(Protocol):
+    """Organizations as the owner sees them."""
+
+    async def memberships(self) -> list[Membership]:
+        """The organizations in which the owner is an active member, by name."""
+        ...
+
+    async def membership(self, organization_id: OrganizationId) -> Membership | None:
+        """The owner's active membership of one organization."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedRequest:
+    """What a request id stands for: the fingerprint of its request and the run it made."""
+
+    fingerprint: str
+    run_id: RunId
+
+
+class Requests(Protocol):
+    """Request ids of the owner, which make writes repeatable."""
+
+    async def find(self, request_id: str, *, not_before: datetime) -> RememberedRequest | None:
+        """What was remembered under that id at or after `not_before`."""
+        ...
+
+    async def remember(self, request_id: str, request: RememberedRequest, *, now: datetime) -> None:
+        """Bind the id, replacing an outdated binding."""
+        ...
+
+
+class Transaction(Protocol):
+    """One transaction, bound to an owner: it sees and makes only that owner's rows."""
+
+    @property
+    def owner(self) -> Owner:
+        """Whose rows it sees."""
+        ...
+
+    @property
+    def conversations(self) -> Conversations: ...  # noqa: D102 - see the Protocol
+    @property
+    def messages(self) -> Messages: ...  # noqa: D102
+    @property
+    def runs(self) -> Runs: ...  # noqa: D102
+    @property
+    def events(self) -> Events: ...  # noqa: D102
+    @property
+    def sessions(self) -> Sessions: ...  # noqa: D102
+    @property
+    def organizations(self) -> Organizations: ...  # noqa: D102
+    @property
+    def requests(self) -> Requests: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class RunReference:
+    """A run found without knowing its owner."""
+
+    id: RunId
+    owner: Owner
+    conversation_id: ConversationId
+    epoch: int
+
+
+class SystemTransaction(Protocol):
+    """One transaction of the service itself, bound to no owner: credentials, provisioning, leases. The only place
+    where a query does not filter by owner; no use case of a caller gets one."""
+
+    async def key_by_digest(self, digest: str) -> ApiKey | None:
+        """The key of that digest, valid or not."""
+        ...
+
+    async def keys(self) -> list[ApiKey]:
+        """All keys, the oldest first."""
+        ...
+
+    async def add_key(self, key: ApiKey) -> None:
+        """Store a new key."""
+        ...
+
+    async def revoke_key(self, key_id: KeyId, now: datetime) -> bool:
+        """Revoke a key; `False` when there is none that is not revoked."""
+        ...
+
+    async def provision(self, owner: Owner, now: datetime) -> None:
+        """Make sure that the tenant, the user, the tenant's default organization and the user's membership of it
+        (Owner for the tenant's first user, Member otherwise) exist."""
+        ...
+
+    async def renew_leases(self, lease: Lease, held: Collection[RunId]) -> dict[RunId, int]:
+        """Extend the leases that `lease.worker` holds on those runs; returns the epoch of each that is still its own."""
+        ...
+
+    async def void_leases(self) -> int:
+        """Let every lease end now: at the start of a process that is the only one on its store. Returns how many."""
+        ...
+
+    async def release_lease(self, run_id: RunId, *, epoch: int, worker: WorkerId) -> bool:
+        """Give a run back: its lease ends now, another worker may claim it at once."""
+        ...
+
+    async def claimable(self, now: datetime, *, limit: int) -> list[RunReference]:
+        """RUNNING runs whose lease has ended, and the first QUEUED run of every conversation without an active one;
+        the oldest first."""
+        ...
+
+
+class Store(Protocol):
+    """The store. Opened and closed by whoever composes the service."""
+
+    async def read(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Run a unit that only reads. Reads run beside each other and beside writes."""
+        ...
+
+    async def write(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Run a unit of work and commit it. Once the commit has begun, cancelling the caller does not undo it."""
+        ...
+
+    async def read_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
+        """Run a unit of the service itself that only reads."""
+        ...
+
+    async def write_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
+        """Run a unit of the service itself and commit it."""
+        ...
