@@ -190,3 +190,14 @@ class StoreUnavailable(ParleyError):
     def __init__(self, message: str = "the store is not available; nothing was stored, send again in a moment") -> None:
         super().__init__(message)
         self.retry_after = timedelta(seconds=1)
+
+
+class RunFailed(ParleyError):
+    """The run that a call waited for failed; carries the run's own reason."""
+
+    reason = "RUN_FAILED"
+
+    def __init__(self, *, reason: str, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.run_reason = reason
+        self.retry_after = retry_after

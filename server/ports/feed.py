@@ -11,8 +11,8 @@ from server.domain.ids import ConversationId
 class Subscription(Protocol):
     """One reader's view of one conversation. Bounded: a reader that is too slow loses it, not the others."""
 
-    async def next(self, timeout: float) -> Sequence[Event] | None:
-        """Events published since the last call, in order, at least one; `None` when `timeout` seconds pass without.
+    async def next(self, within: float) -> Sequence[Event] | None:
+        """Events published since the last call, in order, at least one; `None` when `within` seconds pass without.
 
         Raises `SubscriptionLagged` when events were dropped since the last call: the reader catches up from the
         store and calls again.

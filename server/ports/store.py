@@ -312,7 +312,7 @@ class SystemTransaction(Protocol):
         ...
 
     async def renew_leases(self, lease: Lease, held: Collection[RunId]) -> dict[RunId, int]:
-        """Extend the leases that `lease.worker` holds on those runs; returns the epoch of each that is still its own."""
+        """Extend the leases that `lease.worker` holds on those runs; returns the epoch of each that is still its."""
         ...
 
     async def void_leases(self) -> int:
