@@ -23,6 +23,7 @@ class MessageStatus(StrEnum):
     INTERRUPTED = "INTERRUPTED"
     QUEUED = "QUEUED"
     FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Message:
     created_at: datetime
     status: MessageStatus = MessageStatus.COMPLETE
     position: int | None = None
-    """Place in the history, from 1; `None` while the message waits in the queue."""
+    """Place in the history, from 1; `None` while the message waits in the queue, or when it was withdrawn from it."""
     run_id: RunId | None = None
     session_id: SessionId | None = None
     model: str | None = None

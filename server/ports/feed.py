@@ -31,6 +31,11 @@ class Feed(Protocol):
         """Hand over events that are committed, in order of sequence per conversation. Never blocks, never fails."""
         ...
 
+    def resync(self, conversation_id: ConversationId) -> None:
+        """Send every reader of the conversation back to the store, as after a lag: it was deleted, or events may have
+        passed by this feed. Never blocks, never fails."""
+        ...
+
     def subscribe(self, conversation_id: ConversationId) -> AbstractAsyncContextManager[Subscription]:
         """See every event of the conversation that is published from the moment of entering on."""
         ...

@@ -98,6 +98,10 @@ class Messages(Protocol):
         """Move a queued message to the end of the history as COMPLETE; returns it."""
         ...
 
+    async def withdraw(self, message_id: MessageId) -> None:
+        """Take a queued message out of the queue for good: it becomes CANCELLED and never enters the history."""
+        ...
+
     async def history(self, conversation_id: ConversationId, *, last: int | None = None) -> list[Message]:
         """The history in order; with `last` only that many from its end."""
         ...
@@ -117,7 +121,7 @@ class Messages(Protocol):
         ...
 
     async def queued(self, conversation_id: ConversationId) -> list[Message]:
-        """Messages outside the history in the order in which they were accepted."""
+        """Messages of status QUEUED in the order in which they were accepted."""
         ...
 
 

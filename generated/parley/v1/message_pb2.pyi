@@ -68,6 +68,8 @@ class _MessageStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Message
     """Accepted, waiting for the runs before it; not yet part of the history."""
     MESSAGE_STATUS_FAILED: _MessageStatus.ValueType  # 4
     """The answer up to the moment in which its run failed."""
+    MESSAGE_STATUS_CANCELLED: _MessageStatus.ValueType  # 5
+    """Withdrawn from the queue by `CancelRun` before its run began; it never enters the history."""
 
 class MessageStatus(_MessageStatus, metaclass=_MessageStatusEnumTypeWrapper):
     """What became of a message."""
@@ -82,6 +84,8 @@ MESSAGE_STATUS_QUEUED: MessageStatus.ValueType  # 3
 """Accepted, waiting for the runs before it; not yet part of the history."""
 MESSAGE_STATUS_FAILED: MessageStatus.ValueType  # 4
 """The answer up to the moment in which its run failed."""
+MESSAGE_STATUS_CANCELLED: MessageStatus.ValueType  # 5
+"""Withdrawn from the queue by `CancelRun` before its run began; it never enters the history."""
 Global___MessageStatus: _TypeAlias = MessageStatus  # noqa: Y015
 
 @_typing.final

@@ -137,8 +137,7 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelRun(self, request, context):
-        """Ends a run. A queued run never starts, its message leaves the queue and stays unanswered in the
-        history; a running one stops its model request and keeps its partial answer as an `INTERRUPTED`
+        """Ends a run. A queued run never starts and its message never enters the history; a running one stops its model request and keeps its partial answer as an `INTERRUPTED`
         message. A run that is over stays as it is: the call may be repeated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

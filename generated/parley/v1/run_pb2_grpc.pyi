@@ -48,8 +48,7 @@ class RunServiceStub:
     ListRuns: _aio.UnaryUnaryMultiCallable[_run_pb2.ListRunsRequest, _run_pb2.ListRunsResponse]
     """Lists a thread's runs, the newest first."""
     CancelRun: _aio.UnaryUnaryMultiCallable[_run_pb2.CancelRunRequest, _run_pb2.Run]
-    """Ends a run. A queued run never starts, its message leaves the queue and stays unanswered in the
-    history; a running one stops its model request and keeps its partial answer as an `INTERRUPTED`
+    """Ends a run. A queued run never starts and its message never enters the history; a running one stops its model request and keeps its partial answer as an `INTERRUPTED`
     message. A run that is over stays as it is: the call may be repeated.
     """
 
@@ -128,8 +127,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.CancelRunRequest,
         context: _aio.ServicerContext[_run_pb2.CancelRunRequest, _abc.Awaitable[_run_pb2.Run]],
     ) -> _abc.Awaitable[_run_pb2.Run]:
-        """Ends a run. A queued run never starts, its message leaves the queue and stays unanswered in the
-        history; a running one stops its model request and keeps its partial answer as an `INTERRUPTED`
+        """Ends a run. A queued run never starts and its message never enters the history; a running one stops its model request and keeps its partial answer as an `INTERRUPTED`
         message. A run that is over stays as it is: the call may be repeated.
         """
 
