@@ -1,0 +1,1 @@
+"""Model providers: OpenAI-compatible servers, the offline echo, retries, and the registry that names them."""
