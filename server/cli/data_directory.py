@@ -1,0 +1,138 @@
+"""The data directory: what a service keeps in files beside its database.
+
+It holds the lock of the one server on it, the pepper of the keys, the development key and the addresses that answer.
+Every file is 0600 and appears whole or not at all. It reads and writes no database.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from server.startup import StartUpRefused
+
+_PEPPER_BYTES = 32
+_DIRECTORY_MODE = 0o700
+_FILE_MODE = 0o600
+
+
+class DirectoryInUse(StartUpRefused):
+    """Another server works on the directory."""
+
+
+class DirectoryUnusable(StartUpRefused):
+    """The directory cannot be made, read or written."""
+
+
+class DataDirectory:
+    """The files of one data directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+
+    @property
+    def database(self) -> Path:
+        """The file of the embedded database."""
+        return self.path / "parley.db"
+
+    @property
+    def addresses(self) -> Path:
+        """Where calls are accepted, while they are: `{"http": "host:port", "grpc": "host:port"}`."""
+        return self.path / "addresses.json"
+
+    @property
+    def development_key(self) -> Path:
+        """The key of the user `dev`, for servers that only this machine can reach."""
+        return self.path / "dev.key"
+
+    def prepare(self) -> None:
+        """Make the directory (0700) unless it is there. Raises `DirectoryUnusable` when nothing can be written in it."""
+        try:
+            if not self.path.is_dir():
+                self.path.mkdir(parents=True)
+                self.path.chmod(_DIRECTORY_MODE)
+            self._write(self.path / ".writable", "")
+            (self.path / ".writable").unlink()
+        except OSError as error:
+            raise DirectoryUnusable(
+                f"The data directory {self.path} cannot be used: {_fact(error)}. Name another with --data."
+            ) from error
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only server on the directory; the lock ends with the process, however that ends.
+
+        Raises `DirectoryInUse` when there is another. Addresses that a killed server left are removed.
+        """
+        with (self.path / "lock").open("a", opener=_private) as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DirectoryInUse(self._who_uses_it()) from None
+            self.withdraw_addresses()
+            yield
+
+    def pepper(self) -> bytes:
+        """The secret under which keys are hashed: 64 hex digits, made on first use, the same for all who ask at once."""
+        path = self.path / "pepper"
+        with contextlib.suppress(FileNotFoundError):
+            return path.read_text().strip().encode()
+        draft = self._draft(path, secrets.token_hex(_PEPPER_BYTES) + "\n")
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+        return path.read_text().strip().encode()
+
+    def read_development_key(self) -> str | None:
+        """The development key, if one was made."""
+        try:
+            return self.development_key.read_text().strip() or None
+        except FileNotFoundError:
+            return None
+
+    def write_development_key(self, key: str) -> None:
+        """Keep the development key."""
+        self._write(self.development_key, key + "\n")
+
+    def publish_addresses(self, *, http: str, grpc: str) -> None:
+        """Say where calls are accepted, from now on."""
+        self._write(self.addresses, json.dumps({"http": http, "grpc": grpc}) + "\n")
+
+    def withdraw_addresses(self) -> None:
+        """Calls are no longer accepted."""
+        self.addresses.unlink(missing_ok=True)
+
+    def read_addresses(self) -> dict[str, str] | None:
+        """Where calls are accepted; `None` while no server runs here."""
+        try:
+            addresses: dict[str, str] = json.loads(self.addresses.read_text())
+        except FileNotFoundError:
+            return None
+        return addresses
+
+    def _who_uses_it(self) -> str:
+        addresses = self.read_addresses()
+        where = f", at http://{addresses['http']}" if addresses else ""
+        return f"Another server already runs on {self.path}{where}. Stop it, or name another directory with --data."
+
+    def _write(self, path: Path, text: str) -> None:
+        self._draft(path, text).replace(path)
+
+    def _draft(self, path: Path, text: str) -> Path:
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        with draft.open("w", opener=_private) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        return draft
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, _FILE_MODE)
+
+
+def _fact(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()

@@ -1,0 +1,189 @@
+"""The settings: parsed once at start from flags and `PARLEY_*` variables, then frozen.
+
+A flag goes before its variable, a variable before the default. A `PARLEY_*` variable that nobody reads is an error, for
+a misspelt one would otherwise be a setting silently lost. Secrets are `SecretStr`, which does not print.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from server.address import Address
+from server.domain.limits import Limits
+from server.startup import InvalidConfiguration
+
+PREFIX = "PARLEY_"
+_MIN_PEPPER_CHARACTERS = 16
+_LIMITS = Limits()
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+ListenAddress = Annotated[
+    Address, BeforeValidator(lambda value: Address.parse(value) if isinstance(value, str) else value)
+]
+
+
+class ClientSettings(BaseSettings):
+    """What `parley chat` reads."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    server: str | None = Field(None, description="gRPC address of the server that `parley chat` talks to")
+    key: SecretStr | None = Field(None, description="API key of `parley chat`")
+
+
+class Settings(BaseSettings):
+    """What `parley serve` and `parley keys` read."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    data: Path = Field(Path(".parley"), description="Directory of the database file, the keys and the addresses")
+    http: ListenAddress = Field(
+        Address("127.0.0.1", 8080), description="Where to listen for HTTP; port 0 is any free port"
+    )
+    grpc: ListenAddress = Field(
+        Address("127.0.0.1", 50051), description="Where to listen for gRPC; port 0 is any free port"
+    )
+    database: SecretStr | None = Field(
+        None,
+        description="`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`; unset: a file in the data directory",
+    )
+    config: Path | None = Field(None, description="TOML file that names providers and their models")
+    insecure: bool = Field(False, description="Allow addresses that other machines can reach, without TLS")
+    log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`")
+    grace_seconds: float = Field(
+        25, gt=0, description="How long running answers may take to finish after a stop signal"
+    )
+    key_pepper: SecretStr | None = Field(
+        None,
+        description="Secret under which keys are hashed; unset: made once, in the file `pepper` of the data directory",
+    )
+
+    openrouter_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENROUTER_API_KEY", description="Makes OpenRouter the default provider"
+    )
+    openai_base_url: str | None = Field(
+        None, description="Base URL of any OpenAI-compatible server, such as `http://127.0.0.1:11434/v1`"
+    )
+    openai_api_key: SecretStr | None = Field(None, description="Key for that server")
+    default_model: str | None = Field(None, description="Model of conversations that name none")
+
+    queue_per_conversation: int = Field(
+        _LIMITS.queue_per_conversation, ge=0, description="Messages that may wait in a conversation"
+    )
+    run_seconds: float = Field(_LIMITS.run_duration.total_seconds(), gt=0, description="Seconds that a run may take")
+    run_output_bytes: int = Field(_LIMITS.run_output_bytes, gt=0, description="How long an answer may get")
+    run_attempts: int = Field(_LIMITS.run_attempts, ge=1, description="How often a run is begun again after a crash")
+    lease_seconds: float = Field(
+        _LIMITS.lease.total_seconds(), gt=0, description="How long a worker that went silent keeps its runs"
+    )
+    lease_heartbeat_seconds: float = Field(
+        _LIMITS.lease_heartbeat.total_seconds(), gt=0, description="How often a worker renews its leases"
+    )
+    stream_buffer_bytes: int = Field(
+        _LIMITS.stream_buffer_bytes,
+        gt=0,
+        description="What a slow reader may be behind before it catches up from the store",
+    )
+    stream_heartbeat_seconds: float = Field(
+        _LIMITS.stream_heartbeat.total_seconds(), gt=0, description="How often a silent stream shows that it lives"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.lease_heartbeat_seconds * 2 > self.lease_seconds:
+            raise ValueError("PARLEY_LEASE_SECONDS must be at least twice PARLEY_LEASE_HEARTBEAT_SECONDS")
+        if self.key_pepper is not None and len(self.key_pepper.get_secret_value()) < _MIN_PEPPER_CHARACTERS:
+            raise ValueError(f"PARLEY_KEY_PEPPER must have at least {_MIN_PEPPER_CHARACTERS} characters")
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of runs and streams that these settings give."""
+        return Limits(
+            queue_per_conversation=self.queue_per_conversation,
+            run_duration=timedelta(seconds=self.run_seconds),
+            run_output_bytes=self.run_output_bytes,
+            run_attempts=self.run_attempts,
+            lease=timedelta(seconds=self.lease_seconds),
+            lease_heartbeat=timedelta(seconds=self.lease_heartbeat_seconds),
+            stream_buffer_bytes=self.stream_buffer_bytes,
+            stream_heartbeat=timedelta(seconds=self.stream_heartbeat_seconds),
+        )
+
+    @property
+    def binds_to_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return self.http.is_loopback and self.grpc.is_loopback
+
+
+def variable(settings: type[BaseSettings], field: str) -> str:
+    """The environment variable that sets a field."""
+    alias = settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + field.upper()
+
+
+def variables() -> list[str]:
+    """Every variable that the service reads, in the order of their declaration."""
+    return [variable(settings, field) for settings in (Settings, ClientSettings) for field in settings.model_fields]
+
+
+def load(flags: Mapping[str, object], *, also_known: Iterable[str] = ()) -> Settings:
+    """Read the settings; a flag that is `None` was not given. `also_known` are variables that others read.
+
+    Raises `InvalidConfiguration`, which names the flag or the variable and what is wrong with it.
+    """
+    refuse_unknown_variables(also_known)
+    return _parse(Settings, flags)
+
+
+def load_client(flags: Mapping[str, object], *, also_known: Iterable[str] = ()) -> ClientSettings:
+    """As `load`, for the terminal client."""
+    refuse_unknown_variables(also_known)
+    return _parse(ClientSettings, flags)
+
+
+def refuse_unknown_variables(also_known: Iterable[str] = ()) -> None:
+    """Raise `InvalidConfiguration` for a `PARLEY_*` variable that nobody reads, with the nearest that somebody does."""
+    known = [*variables(), *also_known]
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            nearest = get_close_matches(name.upper(), known, n=1, cutoff=0)
+            raise InvalidConfiguration(
+                f"The environment has {name}, which is no setting of Parley. "
+                f"Did you mean {nearest[0]}? Otherwise unset it."
+            )
+
+
+AnySettings = TypeVar("AnySettings", Settings, ClientSettings)
+
+
+def _parse(settings: type[AnySettings], flags: Mapping[str, object]) -> AnySettings:
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return settings(**given)  # type: ignore[arg-type] # pydantic checks them
+    except ValidationError as error:
+        raise InvalidConfiguration(_sentences(settings, error, given)) from None
+
+
+def _sentences(settings: type[BaseSettings], error: ValidationError, flags: Mapping[str, object]) -> str:
+    return " ".join(
+        _sentence(settings, str(fact["loc"][0]) if fact["loc"] else None, fact["msg"], flags)
+        for fact in error.errors(include_url=False, include_input=False)
+    )
+
+
+def _sentence(settings: type[BaseSettings], place: str | None, message: str, flags: Mapping[str, object]) -> str:
+    text = message.removeprefix("Value error, ").rstrip(".")
+    if place is None:
+        return f"{text}."
+    field = place if place in settings.model_fields else place.lower()
+    source = f"--{field.replace('_', '-')}" if field in flags else variable(settings, field)
+    return f"{source}: {text}."
