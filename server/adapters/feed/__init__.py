@@ -1,0 +1,1 @@
+"""Feeds: how streams learn of stored events."""

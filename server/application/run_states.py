@@ -1,0 +1,111 @@
+"""Transitions of runs inside a unit of work: how a run begins and how it ends, with everything that goes with it.
+
+Every function expects the conversation to be locked by its unit.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from server.domain.events import MessageCompleted, Payload, RunEnded, RunStarted
+from server.domain.ids import ConversationId, MessageId
+from server.domain.message import Message, MessageStatus, Role, Usage
+from server.domain.run import Lease, Run, RunError, RunState
+from server.ports.store import Transaction
+
+# What an answer is called that did not come to its end.
+_STATUS_OF_PARTIAL = {
+    RunState.FAILED: MessageStatus.FAILED,
+    RunState.CANCELLED: MessageStatus.INTERRUPTED,
+    RunState.INTERRUPTED: MessageStatus.INTERRUPTED,
+    RunState.COMPLETED: MessageStatus.COMPLETE,
+}
+
+
+async def start_next(tx: Transaction, conversation_id: ConversationId, *, lease: Lease, now: datetime) -> Run | None:
+    """Claim the run that has waited longest and put its message into the history; `None` when none waits."""
+    queued = await tx.runs.next_queued(conversation_id)
+    if queued is None:
+        return None
+    run = await tx.runs.claim(queued.id, expected_epoch=queued.epoch, lease=lease, now=now)
+    if run is None:
+        return None
+    message = await tx.messages.admit(run.user_message_id)
+    await record(tx, run, [RunStarted(message, run.model)], now=now)
+    return run
+
+
+async def end_run(
+    tx: Transaction,
+    run: Run,
+    *,
+    state: RunState,
+    now: datetime,
+    answer: Message | None = None,
+    before: tuple[Payload, ...] = (),
+    error: RunError | None = None,
+    usage: Usage | None = None,
+) -> Run | None:
+    """End a run: its answer joins the history, its last events the log. `before` are events still to be written.
+
+    Returns the run as it is now, `None` when it had moved on and nothing was done.
+    """
+    if not await tx.runs.end(run.id, epoch=run.epoch, state=state, now=now, error=error, usage=usage):
+        return None
+    payloads: list[Payload] = list(before)
+    if answer is not None:
+        payloads.append(MessageCompleted(await tx.messages.append(answer)))
+    payloads.append(RunEnded(state, error.reason if error else None, error.message if error else None, usage))
+    await record(tx, run, payloads, now=now)
+    await tx.conversations.touch(run.conversation_id, now)
+    return replace(run, state=state, ended_at=now, error=error, usage=usage, lease=None)
+
+
+async def cut_off(
+    tx: Transaction, run: Run, *, state: RunState, now: datetime, error: RunError | None = None
+) -> Run | None:
+    """End an active run from outside its worker and keep what its attempt has said so far."""
+    partial = await tx.events.partial_answer(run.id, epoch=run.epoch)
+    answer = None
+    if partial is not None and (partial.text or partial.reasoning):
+        answer = written(run, partial.message_id, partial.text, partial.reasoning, state=state, now=now)
+    return await end_run(tx, run, state=state, now=now, answer=answer, error=error)
+
+
+async def withdraw(tx: Transaction, run: Run, *, now: datetime) -> Run | None:
+    """Cancel a run that has not begun; its message never enters the history."""
+    ended = await end_run(tx, run, state=RunState.CANCELLED, now=now)
+    if ended is not None:
+        await tx.messages.withdraw(run.user_message_id)
+    return ended
+
+
+def written(
+    run: Run,
+    message_id: MessageId,
+    text: str,
+    reasoning: str,
+    *,
+    state: RunState,
+    now: datetime,
+    usage: Usage | None = None,
+) -> Message:
+    """The assistant's message that a run which ends in `state` leaves behind."""
+    return Message(
+        id=message_id,
+        conversation_id=run.conversation_id,
+        role=Role.ASSISTANT,
+        content=text,
+        created_at=now,
+        status=_STATUS_OF_PARTIAL[state],
+        run_id=run.id,
+        session_id=run.session_id,
+        model=run.model,
+        provider=run.provider,
+        reasoning=reasoning or None,
+        usage=usage,
+    )
+
+
+async def record(tx: Transaction, run: Run, payloads: list[Payload], *, now: datetime) -> None:
+    """Append events of the run's current epoch to its conversation's log."""
+    await tx.events.append(run.conversation_id, payloads, now=now, run_id=run.id, epoch=run.epoch)

@@ -1,0 +1,241 @@
+"""Use cases of runs: send a message, look, cancel."""
+
+import hashlib
+import json
+from dataclasses import astuple, dataclass, field, replace
+from datetime import datetime
+
+from server.application.paging import Page, cut, list_position, list_token
+from server.application.run_states import cut_off, record, start_next, withdraw
+from server.application.threads import find, lock
+from server.domain.conversation import Conversation, InterruptPolicy
+from server.domain.errors import QueueFull, RequestIdReused, RunNotFound, ShuttingDown
+from server.domain.events import RunQueued, RunStarted
+from server.domain.generation import GenerationConfig
+from server.domain.ids import MessageId, RunId, SessionId
+from server.domain.limits import Limits
+from server.domain.message import Message, MessageStatus, Role
+from server.domain.model import Model
+from server.domain.principal import Owner, Principal
+from server.domain.run import Lease, Run, RunState
+from server.ports.provider import Models
+from server.ports.store import ListPosition, RememberedRequest, Store, Transaction
+from server.ports.system import Clock, Ids
+from server.ports.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """A user message to a conversation."""
+
+    conversation_key: str
+    content: str
+    request_id: str = ""
+    """Makes the send repeatable; empty: every send is a new one."""
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
+    """Overrides the conversation's, field by field."""
+    session_id: SessionId | None = None
+    model: Model | None = None
+    """The session's model; overrides both."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal sends: SHA-256 of everything but the request id."""
+        model = self.model.id if self.model else None
+        parts = [self.conversation_key, self.content, astuple(self.generation), self.session_id, model]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What an accepted send changed."""
+
+    run: Run
+    interrupted: Run | None = None
+    repeated: bool = False
+
+
+class Runs:
+    """Runs of a caller's conversations."""
+
+    def __init__(self, *, store: Store, clock: Clock, ids: Ids, models: Models, worker: Worker, limits: Limits) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._models = models
+        self._worker = worker
+        self._limits = limits
+
+    async def send(self, principal: Principal, command: SendMessage) -> Run:
+        """Accept a message and start its run, or queue it behind the active one.
+
+        Returns the run as it was accepted, RUNNING or QUEUED. Raises `ConversationNotFound`, `UnknownModel`,
+        `QueueFull`, `RequestIdReused`, `ShuttingDown`.
+        """
+        lease = self._worker.lease()
+
+        async def unit(tx: Transaction) -> Accepted:
+            return await self._accept(tx, principal, command, lease)
+
+        accepted = await self._store.write(principal.owner, unit)
+        if accepted.repeated:
+            return accepted.run
+        if accepted.interrupted:
+            self._worker.stop(accepted.interrupted)
+        if accepted.run.state is RunState.RUNNING:
+            self._worker.start(accepted.run)
+        return accepted.run
+
+    async def get(self, owner: Owner, run_id: RunId) -> Run:
+        """A run. Raises `RunNotFound`."""
+
+        async def unit(tx: Transaction) -> Run:
+            return await find_run(tx, run_id)
+
+        return await self._store.read(owner, unit)
+
+    async def page(self, owner: Owner, key: str, *, page_size: int, page_token: str) -> Page[Run]:
+        """Runs of a conversation, the newest first. Raises `ConversationNotFound`."""
+        size = page_size or self._limits.default_page
+
+        async def unit(tx: Transaction) -> Page[Run]:
+            conversation = await find(tx, key)
+            kind = f"runs/{conversation.id}"
+            after = list_position(kind, page_token)
+            found = await tx.runs.page(conversation.id, limit=size + 1, after=after)
+            return cut(found, size, lambda run: list_token(kind, ListPosition(time=run.created_at, id=run.id)))
+
+        return await self._store.read(owner, unit)
+
+    async def cancel(self, owner: Owner, run_id: RunId) -> Run:
+        """End a run; one that is over stays as it is. The next one in the queue starts. Raises `RunNotFound`."""
+        lease = self._lease_unless_draining()
+        now = self._clock.now()
+
+        async def unit(tx: Transaction) -> tuple[Run, Run | None, Run | None]:
+            found = await find_run(tx, run_id)
+            await tx.conversations.lock_by_id(found.conversation_id)
+            run = await find_run(tx, run_id)
+            if run.state.is_terminal:
+                return run, None, None
+            if run.state is RunState.QUEUED:
+                return await withdraw(tx, run, now=now) or run, None, None
+            ended = await cut_off(tx, run, state=RunState.CANCELLED, now=now) or run
+            following = await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
+            return ended, run, following
+
+        ended, stopped, following = await self._store.write(owner, unit)
+        if stopped:
+            self._worker.stop(stopped)
+        if following:
+            self._worker.start(following)
+        return ended
+
+    async def _accept(self, tx: Transaction, principal: Principal, command: SendMessage, lease: Lease) -> Accepted:
+        conversation = await lock(tx, command.conversation_key)
+        now = self._clock.now()
+        if command.request_id:
+            repeated = await self._repeated(tx, command, now)
+            if repeated is not None:
+                return Accepted(repeated, repeated=True)
+        accepted = await self._place(
+            tx, conversation, self._new_run(principal, conversation, command, now), command, lease
+        )
+        if command.request_id:
+            remembered = RememberedRequest(command.fingerprint, accepted.run.id)
+            await tx.requests.remember(command.request_id, remembered, now=now)
+        if command.session_id:
+            await tx.sessions.touch(command.session_id, now)
+        await tx.conversations.touch(conversation.id, now)
+        return accepted
+
+    async def _repeated(self, tx: Transaction, command: SendMessage, now: datetime) -> Run | None:
+        since = now - self._limits.idempotency_retention
+        remembered = await tx.requests.find(command.request_id, not_before=since)
+        if remembered is None:
+            return None
+        if remembered.fingerprint != command.fingerprint:
+            raise RequestIdReused(command.request_id)
+        run = await tx.runs.get(remembered.run_id)
+        return None if run is None else _as_accepted(run)
+
+    async def _place(
+        self, tx: Transaction, conversation: Conversation, run: Run, command: SendMessage, lease: Lease
+    ) -> Accepted:
+        message = _user_message(run, command.content)
+        active = await tx.runs.active(conversation.id)
+        interrupts = conversation.settings.interrupt_policy is InterruptPolicy.INTERRUPT
+        if not interrupts and (active or await tx.runs.next_queued(conversation.id)):
+            return Accepted(await self._enqueue(tx, run, message))
+        if active:
+            await cut_off(tx, active, state=RunState.INTERRUPTED, now=run.created_at)
+        return Accepted(await _begin(tx, run, message, lease), interrupted=active)
+
+    async def _enqueue(self, tx: Transaction, run: Run, message: Message) -> Run:
+        limit = self._limits.queue_per_conversation
+        if await tx.runs.count_queued(run.conversation_id) >= limit:
+            raise QueueFull(limit=limit)
+        queued = replace(message, status=MessageStatus.QUEUED)
+        await tx.messages.enqueue(queued)
+        await tx.runs.add(run)
+        await record(tx, run, [RunQueued(queued)], now=run.created_at)
+        return run
+
+    def _new_run(self, principal: Principal, conversation: Conversation, command: SendMessage, now: datetime) -> Run:
+        generation = conversation.generation.overridden_by(command.generation)
+        model = command.model or self._models.resolve(generation.model)
+        return Run(
+            id=RunId(f"run_{self._ids.uuid().hex}"),
+            owner=principal.owner,
+            conversation_id=conversation.id,
+            conversation_key=conversation.key,
+            state=RunState.QUEUED,
+            user_message_id=MessageId(str(self._ids.uuid())),
+            model=model.name,
+            provider=model.provider,
+            generation=replace(generation, model=model.name),
+            created_at=now,
+            session_id=command.session_id,
+            actor=principal.actor,
+        )
+
+    def _lease_unless_draining(self) -> Lease | None:
+        try:
+            return self._worker.lease()
+        except ShuttingDown:
+            return None
+
+
+async def find_run(tx: Transaction, run_id: RunId) -> Run:
+    """The owner's run of that id. Raises `RunNotFound`."""
+    run = await tx.runs.get(run_id)
+    if run is None:
+        raise RunNotFound(run_id)
+    return run
+
+
+async def _begin(tx: Transaction, run: Run, message: Message, lease: Lease) -> Run:
+    """Store a run that starts at once: claimed by this process in the transaction that accepts it."""
+    running = replace(run, state=RunState.RUNNING, epoch=1, lease=lease, started_at=run.created_at)
+    placed = await tx.messages.append(message)
+    await tx.runs.add(running)
+    await record(tx, running, [RunStarted(placed, run.model)], now=run.created_at)
+    return running
+
+
+def _as_accepted(run: Run) -> Run:
+    """A run in the state in which its send was answered: one that began the moment it was accepted never waited."""
+    state = RunState.RUNNING if run.started_at == run.created_at else RunState.QUEUED
+    return replace(run, state=state)
+
+
+def _user_message(run: Run, content: str) -> Message:
+    return Message(
+        id=run.user_message_id,
+        conversation_id=run.conversation_id,
+        role=Role.USER,
+        content=content,
+        created_at=run.created_at,
+        run_id=run.id,
+        session_id=run.session_id,
+    )

@@ -1,0 +1,219 @@
+"""Use cases of conversation threads: make, list, read, configure, delete."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from server.application.paging import Page, cut, list_position, list_token, number_position, number_token
+from server.domain.conversation import (
+    ContextManagement,
+    ContextStrategy,
+    Conversation,
+    ConversationSummary,
+    InterruptPolicy,
+    Settings,
+)
+from server.domain.errors import ConversationNotFound
+from server.domain.generation import GenerationConfig
+from server.domain.ids import ConversationId
+from server.domain.limits import Limits
+from server.domain.message import Message
+from server.domain.principal import Owner
+from server.domain.run import Run
+from server.ports.feed import Feed
+from server.ports.provider import Models
+from server.ports.store import ListPosition, Store, Transaction
+from server.ports.system import Clock, Ids
+from server.ports.worker import Worker
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationState:
+    """Everything about a conversation at one moment."""
+
+    conversation: Conversation
+    active_run: Run | None
+    messages: list[Message]
+    queued_messages: list[Message]
+
+
+class Threads:
+    """Conversation threads of a caller."""
+
+    def __init__(
+        self, *, store: Store, clock: Clock, ids: Ids, models: Models, worker: Worker, feed: Feed, limits: Limits
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._models = models
+        self._worker = worker
+        self._feed = feed
+        self._limits = limits
+
+    async def create(self, owner: Owner, *, name: str, key: str) -> ConversationSummary:
+        """Make a thread. Its key defaults to its id, its name to its key. Raises `ConversationKeyTaken`."""
+        now = self._clock.now()
+        identity = ConversationId(str(self._ids.uuid()))
+        key = key or identity
+        conversation = Conversation(id=identity, owner=owner, key=key, name=name or key, created_at=now, updated_at=now)
+        await self._store.write(owner, lambda tx: tx.conversations.add(conversation))
+        return ConversationSummary(conversation, active_state=None)
+
+    async def get(self, owner: Owner, key: str) -> ConversationSummary:
+        """A thread without its messages. Raises `ConversationNotFound`."""
+
+        async def unit(tx: Transaction) -> ConversationSummary:
+            return await _summary(tx, await find(tx, key))
+
+        return await self._store.read(owner, unit)
+
+    async def page(
+        self, owner: Owner, *, page_size: int, page_token: str, include_archived: bool
+    ) -> Page[ConversationSummary]:
+        """The owner's threads, the most recently updated first; `page_size` 0 is all of them."""
+        kind = f"threads/{int(include_archived)}"
+        after = list_position(kind, page_token)
+        size = page_size or None
+        limit = None if size is None else size + 1
+        found = await self._store.read(
+            owner, lambda tx: tx.conversations.page(include_archived=include_archived, limit=limit, after=after)
+        )
+        return cut(found, size, lambda item: list_token(kind, _position(item.conversation)))
+
+    async def update(self, owner: Owner, key: str, *, name: str | None, archived: bool | None) -> ConversationSummary:
+        """Change what is given. Raises `ConversationNotFound`."""
+        now = self._clock.now()
+
+        async def unit(tx: Transaction) -> ConversationSummary:
+            old = await lock(tx, key)
+            new = replace(
+                old,
+                name=old.name if name is None else name,
+                archived=old.archived if archived is None else archived,
+                updated_at=now,
+            )
+            await tx.conversations.save(new)
+            return await _summary(tx, new)
+
+        return await self._store.write(owner, unit)
+
+    async def delete(self, owner: Owner, key: str) -> ConversationId:
+        """Destroy a thread and everything in it; its run stops, its streams end. Raises `ConversationNotFound`."""
+
+        async def unit(tx: Transaction) -> tuple[ConversationId, Run | None]:
+            conversation = await lock(tx, key)
+            active = await tx.runs.active(conversation.id)
+            await tx.conversations.delete(conversation.id)
+            return conversation.id, active
+
+        identity, active = await self._store.write(owner, unit)
+        if active:
+            self._worker.stop(active)
+        self._feed.resync(identity)
+        return identity
+
+    async def state(self, owner: Owner, key: str) -> ConversationState:
+        """Everything about a thread at one moment. Raises `ConversationNotFound`."""
+
+        async def unit(tx: Transaction) -> ConversationState:
+            conversation = await find(tx, key)
+            active = await tx.runs.active(conversation.id)
+            return ConversationState(
+                conversation=conversation,
+                active_run=active,
+                messages=await tx.messages.history(conversation.id),
+                queued_messages=await tx.messages.queued(conversation.id),
+            )
+
+        return await self._store.read(owner, unit)
+
+    async def messages(self, owner: Owner, key: str, *, page_size: int, page_token: str) -> Page[Message]:
+        """The history in order, a page at a time. Raises `ConversationNotFound`."""
+        size = page_size or self._limits.default_page
+
+        async def unit(tx: Transaction) -> Page[Message]:
+            conversation = await find(tx, key)
+            kind = f"messages/{conversation.id}"
+            position = number_position(kind, page_token)
+            found = await tx.messages.page(conversation.id, after_position=position, limit=size + 1)
+            return cut(found, size, lambda message: number_token(kind, message.position or 0))
+
+        return await self._store.read(owner, unit)
+
+    async def configure_generation(self, owner: Owner, key: str, changes: GenerationConfig) -> GenerationConfig:
+        """Set what runs of the thread start with. Raises `UnknownModel`, `ConversationNotFound`."""
+        if changes.model is not None:
+            self._models.resolve(changes.model)
+
+        async def change(tx: Transaction, old: Conversation) -> GenerationConfig:
+            generation = old.generation.overridden_by(changes)
+            await tx.conversations.save(replace(old, generation=generation, updated_at=self._clock.now()))
+            return generation
+
+        return await self._configure(owner, key, change)
+
+    async def configure_settings(
+        self, owner: Owner, key: str, *, system_prompt: str | None, interrupt_policy: InterruptPolicy | None
+    ) -> Settings:
+        """Set system prompt and interrupt policy; an empty prompt removes it. Raises `ConversationNotFound`."""
+
+        async def change(tx: Transaction, old: Conversation) -> Settings:
+            settings = Settings(
+                system_prompt=old.settings.system_prompt if system_prompt is None else system_prompt or None,
+                interrupt_policy=interrupt_policy or old.settings.interrupt_policy,
+            )
+            await tx.conversations.save(replace(old, settings=settings, updated_at=self._clock.now()))
+            return settings
+
+        return await self._configure(owner, key, change)
+
+    async def configure_context(
+        self, owner: Owner, key: str, *, strategy: ContextStrategy | None, max_history_messages: int | None
+    ) -> ContextManagement:
+        """Set how the history is fitted into a model request. Raises `ConversationNotFound`."""
+
+        async def change(tx: Transaction, old: Conversation) -> ContextManagement:
+            context = ContextManagement(
+                strategy=strategy or old.context_management.strategy,
+                max_history_messages=max_history_messages or old.context_management.max_history_messages,
+            )
+            await tx.conversations.save(replace(old, context_management=context, updated_at=self._clock.now()))
+            return context
+
+        return await self._configure(owner, key, change)
+
+    async def _configure(
+        self, owner: Owner, key: str, change: Callable[[Transaction, Conversation], Awaitable[Value]]
+    ) -> Value:
+        async def unit(tx: Transaction) -> Value:
+            return await change(tx, await lock(tx, key))
+
+        return await self._store.write(owner, unit)
+
+
+async def find(tx: Transaction, key: str) -> Conversation:
+    """The owner's conversation of that key. Raises `ConversationNotFound`."""
+    conversation = await tx.conversations.get(key)
+    if conversation is None:
+        raise ConversationNotFound(key)
+    return conversation
+
+
+async def lock(tx: Transaction, key: str) -> Conversation:
+    """As `find`, locked until the unit is over. Raises `ConversationNotFound`."""
+    conversation = await tx.conversations.lock(key)
+    if conversation is None:
+        raise ConversationNotFound(key)
+    return conversation
+
+
+async def _summary(tx: Transaction, conversation: Conversation) -> ConversationSummary:
+    active = await tx.runs.active(conversation.id)
+    return ConversationSummary(conversation, active_state=active.state if active else None)
+
+
+def _position(conversation: Conversation) -> ListPosition:
+    return ListPosition(time=conversation.updated_at, id=conversation.id)

@@ -1,0 +1,65 @@
+"""The answer of one attempt while it grows: what was said, what of it is stored, how large it is."""
+
+from server.domain.events import MessageStarted, Payload, ReasoningDelta, TextDelta
+from server.domain.ids import MessageId
+from server.domain.message import Role, Usage
+from server.ports.provider import Piece, ReasoningPiece, TextPiece, UsageReport
+
+
+class Answer:
+    """Collects the pieces of an answer and hands out those that are not in the log yet, joined."""
+
+    def __init__(self, *, message_id: MessageId, model: str) -> None:
+        self.message_id = message_id
+        self.usage: Usage | None = None
+        self.size = 0
+        """Bytes said so far, roughly: characters of text and reasoning."""
+        self.pending_size = 0
+        """The same of what is not handed out yet."""
+        self._model = model
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._pending: list[TextPiece | ReasoningPiece] = []
+        self._started = False
+
+    def add(self, piece: Piece) -> None:
+        """Take the next piece."""
+        if isinstance(piece, UsageReport):
+            self.usage = piece.usage
+            return
+        (self._text if isinstance(piece, TextPiece) else self._reasoning).append(piece.text)
+        self._pending.append(piece)
+        self.size += len(piece.text)
+        self.pending_size += len(piece.text)
+
+    @property
+    def text(self) -> str:
+        """Everything said."""
+        return "".join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        """Everything thought."""
+        return "".join(self._reasoning)
+
+    def take_pending(self) -> list[Payload]:
+        """Events for what was said since the last call: one delta for each stretch of text or reasoning."""
+        payloads: list[Payload] = []
+        if self._pending and not self._started:
+            self._started = True
+            payloads.append(MessageStarted(self.message_id, Role.ASSISTANT, self._model))
+        for kind, text in _stretches(self._pending):
+            delta = TextDelta if kind is TextPiece else ReasoningDelta
+            payloads.append(delta(self.message_id, text))
+        self._pending = []
+        self.pending_size = 0
+        return payloads
+
+
+def _stretches(pieces: list[TextPiece | ReasoningPiece]) -> list[tuple[type, str]]:
+    stretches: list[tuple[type, list[str]]] = []
+    for piece in pieces:
+        if not stretches or stretches[-1][0] is not type(piece):
+            stretches.append((type(piece), []))
+        stretches[-1][1].append(piece.text)
+    return [(kind, "".join(texts)) for kind, texts in stretches]

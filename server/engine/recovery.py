@@ -1,0 +1,73 @@
+"""Finds runs that nobody works on and claims them: after a crash, a lost lease, or a stop."""
+
+from collections.abc import Callable, Container
+
+import structlog
+
+from server.application.run_states import cut_off, record, start_next
+from server.domain.errors import StoreUnavailable
+from server.domain.events import AttemptReset
+from server.domain.ids import RunId
+from server.domain.limits import Limits
+from server.domain.run import Lease, Run, RunError, RunState
+from server.ports.store import RunReference, Store, Transaction
+from server.ports.system import Clock
+
+_log = structlog.get_logger(__name__)
+_BATCH = 100
+
+
+class Recovery:
+    """Claims abandoned runs, each in a unit of its own: one that cannot be claimed does not hold up the others."""
+
+    def __init__(self, *, store: Store, clock: Clock, limits: Limits) -> None:
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+
+    async def claim(self, lease: Callable[[], Lease], *, held: Container[RunId]) -> list[Run]:
+        """Claim what is abandoned and not `held` by this process; returns the runs to execute."""
+        now = self._clock.now()
+        found = await self._store.read_system(lambda tx: tx.claimable(now, limit=_BATCH))
+        claimed = [await self._claim(reference, lease()) for reference in found if reference.id not in held]
+        return [run for run in claimed if run is not None]
+
+    async def _claim(self, reference: RunReference, lease: Lease) -> Run | None:
+        async def unit(tx: Transaction) -> Run | None:
+            await tx.conversations.lock_by_id(reference.conversation_id)
+            run = await tx.runs.get(reference.id)
+            if run is None or run.epoch != reference.epoch:
+                return None
+            return await self._take(tx, run, lease)
+
+        try:
+            return await self._store.write(reference.owner, unit)
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - one run that cannot be recovered must not hold up the others
+            _log.exception("run_not_recovered", run=reference.id)
+            return None
+
+    async def _take(self, tx: Transaction, run: Run, lease: Lease) -> Run | None:
+        now = self._clock.now()
+        if run.state is RunState.QUEUED:
+            if await tx.runs.active(run.conversation_id) is not None:
+                return None
+            return await start_next(tx, run.conversation_id, lease=lease, now=now)
+        if run.state is not RunState.RUNNING:
+            return None
+        if run.epoch >= self._limits.run_attempts:
+            return await self._abandon(tx, run, lease)
+        taken = await tx.runs.claim(run.id, expected_epoch=run.epoch, lease=lease, now=now)
+        if taken is not None:
+            await record(tx, taken, [AttemptReset(taken.epoch)], now=now)
+            _log.info("run_recovered", run=run.id, epoch=taken.epoch)
+        return taken
+
+    async def _abandon(self, tx: Transaction, run: Run, lease: Lease) -> Run | None:
+        now = self._clock.now()
+        message = f"the run was begun {run.epoch} times and never came to its end; send the message again"
+        error = RunError("ATTEMPTS_EXHAUSTED", message)
+        _log.error("run_abandoned", run=run.id, epoch=run.epoch)
+        await cut_off(tx, run, state=RunState.FAILED, now=now, error=error)
+        return await start_next(tx, run.conversation_id, lease=lease, now=now)

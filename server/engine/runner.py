@@ -1,0 +1,98 @@
+"""Executes one attempt of a run: prompt, model, deltas, answer."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+
+from server.application.run_states import end_run, start_next, written
+from server.domain.context import prompt
+from server.domain.errors import ConversationNotFound, UnknownModel
+from server.domain.ids import MessageId
+from server.domain.limits import Limits
+from server.domain.run import Lease, Run, RunError, RunState
+from server.engine.answer import Answer
+from server.engine.delta_log import DeltaLog, hold
+from server.ports.provider import CompletionRequest, Models, ProviderError
+from server.ports.store import Store, Transaction
+from server.ports.system import Clock, Ids
+
+
+class Runner:
+    """Executes claimed runs, one call an attempt. Keeps nothing between calls."""
+
+    def __init__(self, *, store: Store, models: Models, clock: Clock, ids: Ids, limits: Limits) -> None:
+        self._store = store
+        self._models = models
+        self._clock = clock
+        self._ids = ids
+        self._limits = limits
+
+    async def generate(self, run: Run, answer: Answer) -> RunError | None:
+        """Stream the model's answer into the log; returns why it failed, if it did.
+
+        May be cancelled at any moment; what is stored stays. Raises `RunLost`, `StoreUnavailable`.
+        """
+        seconds = self._limits.run_duration.total_seconds()
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._stream(run, answer)
+        except ProviderError as error:
+            return RunError(error.reason, error.message, error.retry_after)
+        except UnknownModel as error:
+            return RunError(error.reason, error.message)
+        except TimeoutError:
+            return RunError("RUN_TIMEOUT", f"the run took longer than {seconds:.0f} seconds; ask for a shorter answer")
+
+    async def finish(
+        self, run: Run, answer: Answer, error: RunError | None, *, next_lease: Callable[[], Lease | None]
+    ) -> Run | None:
+        """End the run and start the next in its queue, in one transaction; returns that one, already claimed.
+
+        Raises `RunLost`, `StoreUnavailable`. Not to be cancelled: a claim would be lost.
+        """
+        state = RunState.FAILED if error else RunState.COMPLETED
+        now = self._clock.now()
+        rest = tuple(answer.take_pending())
+        lease = next_lease()
+
+        async def unit(tx: Transaction) -> Run | None:
+            await hold(tx, run)
+            said = answer.text or answer.reasoning or state is RunState.COMPLETED
+            message = (
+                written(run, answer.message_id, answer.text, answer.reasoning, state=state, now=now, usage=answer.usage)
+                if said
+                else None
+            )
+            await end_run(tx, run, state=state, now=now, answer=message, before=rest, error=error, usage=answer.usage)
+            return await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
+
+        return await self._store.write(run.owner, unit)
+
+    def new_answer(self, run: Run) -> Answer:
+        """An empty answer for an attempt of the run."""
+        return Answer(message_id=MessageId(str(self._ids.uuid())), model=run.model)
+
+    async def _stream(self, run: Run, answer: Answer) -> RunError | None:
+        provider = self._models.provider(run.provider)
+        request = await self._request(run)
+        log = DeltaLog(store=self._store, clock=self._clock, limits=self._limits, run=run, answer=answer)
+        async with aclosing(provider.stream(request)) as pieces, log:
+            async for piece in pieces:
+                log.add(piece)
+                if answer.size > self._limits.run_output_bytes:
+                    return RunError(
+                        "OUTPUT_TOO_LONG",
+                        f"the answer is longer than {self._limits.run_output_bytes} bytes; set max_tokens",
+                    )
+        return None
+
+    async def _request(self, run: Run) -> CompletionRequest:
+        async def unit(tx: Transaction) -> CompletionRequest:
+            conversation = await tx.conversations.by_id(run.conversation_id)
+            if conversation is None:
+                raise ConversationNotFound(run.conversation_key)
+            context = conversation.context_management
+            history = await tx.messages.history(conversation.id, last=context.max_history_messages)
+            return CompletionRequest(prompt(history, conversation.settings, context), run.generation)
+
+        return await self._store.read(run.owner, unit)
