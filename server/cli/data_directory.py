@@ -49,7 +49,7 @@ class DataDirectory:
         return self.path / "dev.key"
 
     def prepare(self) -> None:
-        """Make the directory (0700) unless it is there. Raises `DirectoryUnusable` when nothing can be written in it."""
+        """Make the directory (0700) unless it is there. Raises `DirectoryUnusable` when it cannot be written."""
         try:
             if not self.path.is_dir():
                 self.path.mkdir(parents=True)
@@ -67,7 +67,7 @@ class DataDirectory:
 
         Raises `DirectoryInUse` when there is another. Addresses that a killed server left are removed.
         """
-        with (self.path / "lock").open("a", opener=_private) as lock:
+        with os.fdopen(_private(self.path / "lock", os.O_WRONLY | os.O_CREAT), "w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -76,7 +76,7 @@ class DataDirectory:
             yield
 
     def pepper(self) -> bytes:
-        """The secret under which keys are hashed: 64 hex digits, made on first use, the same for all who ask at once."""
+        """The secret under which keys are hashed: 64 hex digits, made on first use, one for all who ask at once."""
         path = self.path / "pepper"
         with contextlib.suppress(FileNotFoundError):
             return path.read_text().strip().encode()
@@ -123,14 +123,14 @@ class DataDirectory:
 
     def _draft(self, path: Path, text: str) -> Path:
         draft = path.with_name(f".{path.name}.{os.getpid()}")
-        with draft.open("w", opener=_private) as file:
+        with os.fdopen(_private(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "w") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         return draft
 
 
-def _private(path: str, flags: int) -> int:
+def _private(path: Path, flags: int) -> int:
     return os.open(path, flags, _FILE_MODE)
 
 
