@@ -53,8 +53,8 @@ class DeltaLog:
             await asyncio.wait({writer})
         finally:
             writer.cancel()
-        if kind is None or issubclass(kind, Exception):
-            writer.result()
+        # Whatever ended the block: when a write failed, the log lacks pieces and nothing may be built on it.
+        writer.result()
 
     def add(self, piece: Piece) -> None:
         """Take the next piece; it is stored soon. Raises what made an earlier write fail."""

@@ -1,0 +1,60 @@
+"""Runs that lose their worker are taken up again, a bounded number of times, and never written by two."""
+
+from pathlib import Path
+
+from server.domain.events import AttemptReset, TextDelta
+from server.domain.run import RunState
+from tests.support.house import ANNA, House, open_house
+from tests.support.invariants import check_invariants
+from tests.support.scripted_provider import ScriptedProvider
+from tests.support.upstream.gate import Gate
+
+
+async def test_a_restarted_house_finishes_what_was_running_and_what_waited(tmp_path: Path) -> None:
+    first_provider = ScriptedProvider()
+    first_provider.script("lost words", Gate())
+    async with open_house(tmp_path, first_provider) as house:
+        await house.threads.create(ANNA.owner, name="", key="talk")
+        run, waiting = await house.send("first"), await house.send("second")
+        async for event in house.streams.run(ANNA.owner, run.id, after=0):
+            if event is not None and isinstance(event.payload, TextDelta):
+                break
+    second_provider = ScriptedProvider()
+    second_provider.script("found words")
+    second_provider.script("more words")
+    async with open_house(tmp_path, second_provider) as house:
+        assert (await house.ended(waiting)).state is RunState.COMPLETED
+        events = await house.events(run)
+        resets = [event for event in events if isinstance(event.payload, AttemptReset)]
+        assert [event.payload for event in resets] == [AttemptReset(2)]
+        assert [text for _, text, _ in await house.said()] == ["first", "found words", "second", "more words"]
+    check_invariants(tmp_path / "house.db")
+
+
+async def test_a_run_that_fails_unexpectedly_each_time_is_given_up(house: House) -> None:
+    for _ in range(3):
+        house.provider.script("some", RuntimeError("a defect"))
+    house.provider.script("fine")
+    poisonous, waiting = await house.send("first"), await house.send("second")
+    end = await house.ended(poisonous)
+    assert (end.state, end.reason) == (RunState.FAILED, "ATTEMPTS_EXHAUSTED")
+    assert (await house.ended(waiting)).state is RunState.COMPLETED
+    assert [text for _, text, _ in await house.said()] == ["first", "some", "second", "fine"]
+
+
+async def test_a_worker_whose_lease_was_taken_writes_nothing_any_more(tmp_path: Path) -> None:
+    gate = Gate()
+    slow = ScriptedProvider()
+    slow.script("old", gate, " stale")
+    quick = ScriptedProvider(default=("new",))
+    async with open_house(tmp_path, slow) as paused:
+        await paused.threads.create(ANNA.owner, name="", key="talk")
+        run = await paused.send("first")
+        await gate.reached()
+        await paused.store.write_system(lambda tx: tx.void_leases())
+        async with open_house(tmp_path, quick) as other:
+            assert (await other.ended(run)).state is RunState.COMPLETED
+            gate.open()
+            await slow.idle()
+            assert await other.said() == [("user", "first", "COMPLETE"), ("assistant", "new", "COMPLETE")]
+    check_invariants(tmp_path / "house.db")

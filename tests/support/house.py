@@ -1,0 +1,128 @@
+"""The service without its transport: a real store, feed and engine under the use cases, with a scripted model."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from server.adapters.feed.local import LocalFeed
+from server.adapters.store import open_store
+from server.adapters.system import SystemClock, SystemIds
+from server.application.organizations import Organizations
+from server.application.runs import Runs, SendMessage
+from server.application.sessions import Sessions
+from server.application.streams import Streams
+from server.application.threads import Threads
+from server.domain.errors import UnknownModel
+from server.domain.events import Event, RunEnded
+from server.domain.ids import KeyId, ModelId
+from server.domain.limits import Limits
+from server.domain.model import Model
+from server.domain.principal import Owner, Principal
+from server.domain.run import Run
+from server.engine.engine import Engine
+from server.ports.provider import Provider
+from server.ports.store import Store
+from tests.support.scripted_provider import ScriptedProvider
+
+ANNA = Principal(Owner("acme", "anna"), frozenset({"*"}), KeyId("key-anna"))
+BERT = Principal(Owner("acme", "bert"), frozenset({"*"}), KeyId("key-bert"))
+QUICK = replace(Limits(), lease=timedelta(milliseconds=600), lease_heartbeat=timedelta(milliseconds=100))
+
+
+class ScriptedModels:
+    """Offers two models of one scripted provider; any other name is unknown."""
+
+    def __init__(self, provider: ScriptedProvider) -> None:
+        self._provider = provider
+        self._models = (Model(provider.name, "first"), Model(provider.name, "second"))
+
+    def resolve(self, name: str | None) -> Model:
+        """The model of that name, the first for none."""
+        for model in self._models:
+            if name in (None, model.name):
+                return model
+        raise UnknownModel(str(name))
+
+    def by_id(self, model_id: ModelId) -> Model:
+        """The model of that id."""
+        for model in self._models:
+            if model.id == model_id:
+                return model
+        raise UnknownModel(model_id)
+
+    def all(self) -> Sequence[Model]:
+        """Both."""
+        return self._models
+
+    def provider(self, name: str) -> Provider:
+        """The one provider."""
+        if name != self._provider.name:
+            raise UnknownModel(name)
+        return self._provider
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that callers and tests reach."""
+
+    store: Store
+    feed: LocalFeed
+    provider: ScriptedProvider
+    engine: Engine
+    threads: Threads
+    runs: Runs
+    streams: Streams
+    sessions: Sessions
+    organizations: Organizations
+
+    async def send(self, content: str, *, to: str = "talk", by: Principal = ANNA, request_id: str = "") -> Run:
+        """Send a message to a thread."""
+        return await self.runs.send(by, SendMessage(to, content, request_id))
+
+    async def events(self, run: Run, *, after: int = 0) -> list[Event]:
+        """Every event of a run behind a sequence, once it is over."""
+        return [event async for event in self.streams.run(run.owner, run.id, after=after) if event is not None]
+
+    async def ended(self, run: Run) -> RunEnded:
+        """How a run ended, once it has."""
+        last = (await self.events(run))[-1].payload
+        assert isinstance(last, RunEnded)
+        return last
+
+    async def said(self, key: str = "talk", by: Principal = ANNA) -> list[tuple[str, str, str]]:
+        """The history as (role, content, status)."""
+        state = await self.threads.state(by.owner, key)
+        return [(message.role.value, message.content, message.status.value) for message in state.messages]
+
+
+@asynccontextmanager
+async def open_house(
+    folder: Path, provider: ScriptedProvider, *, limits: Limits = QUICK, url: str | None = None
+) -> AsyncIterator[House]:
+    """Compose a house over the database in `folder` (or at `url`) and take it down again."""
+    clock, ids, feed = SystemClock(), SystemIds(), LocalFeed(limits=limits)
+    models = ScriptedModels(provider)
+    async with AsyncExitStack() as stack:
+        opened = open_store(url or f"sqlite+aiosqlite:///{folder / 'house.db'}", feed=feed, clock=clock, ids=ids)
+        store = await stack.enter_async_context(opened)
+        for principal in (ANNA, BERT):
+            owner = principal.owner
+            await store.write_system(lambda tx, owner=owner: tx.provision(owner, clock.now()))  # type: ignore[misc]
+        engine = await stack.enter_async_context(
+            Engine(store=store, models=models, clock=clock, ids=ids, limits=limits)
+        )
+        runs = Runs(store=store, clock=clock, ids=ids, models=models, worker=engine, limits=limits)
+        threads = Threads(store=store, clock=clock, ids=ids, models=models, worker=engine, feed=feed, limits=limits)
+        yield House(
+            store=store,
+            feed=feed,
+            provider=provider,
+            engine=engine,
+            threads=threads,
+            runs=runs,
+            streams=Streams(store=store, feed=feed, limits=limits),
+            sessions=Sessions(store=store, clock=clock, ids=ids, models=models, runs=runs),
+            organizations=Organizations(store=store, models=models),
+        )
