@@ -5,9 +5,14 @@ BIN := $(VENV)/bin
 PROTOS := $(shell find protos/parley -name '*.proto' | sort)
 VENDORED := buf/validate/validate.proto
 OUT ?= generated
+# What `make lint` compares the protos with: the last release, before the first one the last commit.
+BREAKING_BASE ?= $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || git rev-parse --quiet --verify HEAD~1)
+# Flags of `make run`, tests of `make test`.
+ARGS ?=
+TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install generate check-generate format lint typecheck test bench run ci clean
+.PHONY: help install generate check-generate format lint check-breaking typecheck test bench run ci clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,3 +41,40 @@ generate: install ## Regenerate Python code and descriptors from the protos
 check-generate: install ## Fail if generated/ is not what the protos say
 	@rm -rf .generated-check && $(MAKE) --no-print-directory generate OUT=.generated-check
 	@diff -r --exclude=__pycache__ generated .generated-check && rm -rf .generated-check && echo "generated/ is current"
+
+format: install ## Format Python and protos, and mend what lint can mend
+	@$(BIN)/ruff check --quiet --fix-only . ; $(BIN)/ruff format .
+	@$(BIN)/buf format --write
+
+lint: install ## Check style, protos and the import rule
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/buf lint
+	@$(BIN)/buf format --diff --exit-code
+	@$(MAKE) --no-print-directory check-breaking
+	@$(BIN)/lint-imports --no-logo
+
+check-breaking: install ## Fail if the protos break callers of BREAKING_BASE
+	@if git cat-file -e '$(BREAKING_BASE):buf.yaml' 2>/dev/null; then \
+	  base=$$(mktemp -d) && trap 'rm -rf "$$base"' EXIT && \
+	  git archive '$(BREAKING_BASE)' buf.yaml protos | tar -x -C "$$base" && \
+	  $(BIN)/buf breaking --against "$$base" && echo "the protos break nothing of $(BREAKING_BASE)"; \
+	else echo "no earlier protos to compare with: breaking changes not checked"; fi
+
+typecheck: install ## Check types (mypy, strict)
+	@$(BIN)/mypy
+
+test: install ## Run every test; TESTS=path for some
+	@$(BIN)/pytest -n 2 $(TESTS)
+
+bench: install ## Print the figures of DESIGN.md 10 as ratios within one run
+	@$(BIN)/python -m tests.bench
+
+run: install ## Start the service; ARGS="--http 127.0.0.1:9000" passes flags on
+	@exec $(BIN)/parley serve $(ARGS)
+
+ci: lint typecheck check-generate test ## Everything that must pass before a change lands
+
+clean: ## Remove what make made; data in .parley stays
+	@rm -rf $(VENV) .generated-check .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from server.address import Address
 from server.domain.limits import Limits
-from server.startup import InvalidConfiguration
+from server.failure import InvalidConfiguration
 
 PREFIX = "PARLEY_"
 _MIN_PEPPER_CHARACTERS = 16

@@ -12,18 +12,18 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from server.startup import StartUpRefused
+from server.failure import CommandFailed
 
 _PEPPER_BYTES = 32
 _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600
 
 
-class DirectoryInUse(StartUpRefused):
+class DirectoryInUse(CommandFailed):
     """Another server works on the directory."""
 
 
-class DirectoryUnusable(StartUpRefused):
+class DirectoryUnusable(CommandFailed):
     """The directory cannot be made, read or written."""
 
 

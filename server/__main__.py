@@ -1,0 +1,191 @@
+"""The command line, `parley` or `python -m server`: reads flags, hands them to the parts of `server.cli`, says what failed."""
+
+import os
+import sys
+from enum import StrEnum
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from server.domain.key import KeyEnvironment, KeyStyle
+from server.domain.principal import WILDCARD_SCOPE
+from server.failure import CommandFailed
+
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    help="Parley: a self-hosted conversation service.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(help="Make, list and revoke API keys; also beside a running server.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+DataOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Directory of the database file and keys [PARLEY_DATA; ./.parley]")
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="sqlite:///FILE or postgresql://… [PARLEY_DATABASE; a SQLite file in DIR]"),
+]
+
+
+@app.command()
+def serve(
+    *,
+    data: DataOption = None,
+    http: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where to listen for HTTP [PARLEY_HTTP; 127.0.0.1:8080]")
+    ] = None,
+    grpc: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where to listen for gRPC [PARLEY_GRPC; 127.0.0.1:50051]")
+    ] = None,
+    database: DatabaseOption = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file that names providers and models [PARLEY_CONFIG]")
+    ] = None,
+    insecure: Annotated[
+        bool | None,
+        typer.Option("--insecure", help="Allow addresses that others can reach, without TLS [PARLEY_INSECURE]"),
+    ] = None,
+    log_level: Annotated[LogLevel | None, typer.Option(help="How much to log [PARLEY_LOG_LEVEL; info]")] = None,
+) -> None:
+    """Start the service: store, gRPC server and HTTP/JSON gateway in one process. Ctrl-C ends it.
+
+    Every flag has the variable shown in brackets, followed by its default; the README lists further variables.
+    """
+    from server.cli.serve import serve as serve_command
+
+    serve_command(
+        {
+            "data": data,
+            "http": http,
+            "grpc": grpc,
+            "database": database,
+            "config": config,
+            "insecure": insecure,
+            "log_level": log_level,
+        }
+    )
+
+
+@keys.command("create")
+def create_key(
+    *,
+    user: Annotated[str, typer.Option(metavar="USER", help="User whom the key speaks for; comes into being with it")],
+    tenant: Annotated[str, typer.Option(metavar="TENANT", help="Tenant of the user")] = "default",
+    scope: Annotated[
+        list[str] | None, typer.Option(metavar="SCOPE", help="What the key may do; repeat for several [*]")
+    ] = None,
+    style: Annotated[KeyStyle, typer.Option(help="How the key looks")] = KeyStyle.SECRET,
+    env: Annotated[KeyEnvironment, typer.Option(help="What the key is for; shown in it")] = KeyEnvironment.LIVE,
+    expires: Annotated[
+        int | None, typer.Option(metavar="DAYS", min=1, max=36500, help="Days until the key expires [never]")
+    ] = None,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Make a key and print it, alone, on standard output. It cannot be shown again."""
+    from server.cli import keys as commands
+
+    commands.create(
+        {"data": data, "database": database},
+        tenant=tenant,
+        user=user,
+        scopes=scope or [WILDCARD_SCOPE],
+        style=style,
+        environment=env,
+        days=expires,
+    )
+
+
+@keys.command("list")
+def list_keys(*, data: DataOption = None, database: DatabaseOption = None) -> None:
+    """Show every key: its id and prefix, whose it is, what it may do. No secret is stored, so none is shown."""
+    from server.cli import keys as commands
+
+    commands.show({"data": data, "database": database})
+
+
+@keys.command("revoke")
+def revoke_key(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, its prefix, or the key itself")],
+    *,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Revoke a key. Running servers refuse it within a second."""
+    from server.cli import keys as commands
+
+    commands.revoke({"data": data, "database": database}, key)
+
+
+@app.command()
+def chat(
+    message: Annotated[
+        str | None, typer.Argument(metavar="[MESSAGE]", help="Send this, show the answer, leave; else a conversation")
+    ] = None,
+    *,
+    server: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="gRPC address [PARLEY_SERVER; the server on DIR]")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="API key [PARLEY_KEY; the development key in DIR]")
+    ] = None,
+    thread: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Thread to resume, or to create under this key [a new one]")
+    ] = None,
+    data: DataOption = None,
+) -> None:
+    """Talk to a running server in the terminal. Ctrl-C ends an answer; at the prompt it leaves."""
+    from server.cli.chat import chat as chat_command
+
+    chat_command(message, {"server": server, "key": key}, {"data": data}, thread_key=thread)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(installed_version("parley"))
+
+
+def main() -> None:
+    """Run the command line and exit: 0, 1 when something failed, 2 when it was asked wrongly, 130 on Ctrl-C."""
+    os.umask(0o077)
+    try:
+        code = app(prog_name="parley", standalone_mode=False)
+    except CommandFailed as refusal:
+        typer.echo(f"parley: {refusal}", err=True)
+        code = refusal.exit_code
+    except TyperException as misuse:
+        code = _explain(misuse)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    sys.exit(code)
+
+
+def _explain(misuse: TyperException) -> int:
+    sentence = misuse.format_message().replace("Value error, ", "").rstrip(".")
+    if sentence:
+        context = getattr(misuse, "ctx", None)
+        command = context.command_path if context else "parley"
+        typer.echo(f"parley: {sentence}. See `{command} --help`.", err=True)
+    return misuse.exit_code
+
+
+if __name__ == "__main__":
+    main()

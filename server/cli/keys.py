@@ -1,0 +1,102 @@
+"""`parley keys`: makes, lists and revokes API keys straight in the store, so that it needs no running server and no key."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from server import bootstrap, config
+from server.application.keys import Keys
+from server.cli.data_directory import DataDirectory
+from server.domain.errors import ParleyError
+from server.domain.key import ApiKey, KeyEnvironment, KeyStyle
+from server.domain.principal import Owner
+from server.failure import CommandFailed
+
+Result = TypeVar("Result")
+_NAME_CHARACTERS = 255
+_WIDTH_OF_A_FILE = 200
+
+
+def create(
+    flags: Mapping[str, object],
+    *,
+    tenant: str,
+    user: str,
+    scopes: Collection[str],
+    style: KeyStyle,
+    environment: KeyEnvironment,
+    days: int | None,
+) -> None:
+    """Make a key and print it alone on standard output."""
+    owner = Owner(tenant=_name("--tenant", tenant), user=_name("--user", user))
+    expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+
+    async def work(keys: Keys) -> str:
+        _, text = await keys.create(owner, scopes=scopes, style=style, environment=environment, expires_at=expires_at)
+        return text
+
+    typer.echo(_with_keys(flags, work))
+
+
+def show(flags: Mapping[str, object]) -> None:
+    """Print a table of all keys."""
+    stored = _with_keys(flags, Keys.list)
+    table = Table("ID", "KEY", "TENANT", "USER", "SCOPES", "CREATED", "EXPIRES", "STATE", box=None, pad_edge=False)
+    now = datetime.now(UTC)
+    for key in stored:
+        table.add_row(*_row(key, now))
+    console = Console()
+    # A pipe or a file has no width: rows stay whole there, one a line.
+    console.print(table, width=None if console.is_terminal else _WIDTH_OF_A_FILE, overflow="fold", no_wrap=True)
+
+
+def revoke(flags: Mapping[str, object], name: str) -> None:
+    """Revoke a key named by id, prefix or its whole text."""
+    revoked = _with_keys(flags, lambda keys: keys.revoke(name))
+    if not revoked:
+        raise CommandFailed("No valid key has that id or prefix. `parley keys list` shows them.")
+    typer.echo(f"{revoked} keys share that prefix and are revoked." if revoked > 1 else "The key is revoked.")
+
+
+def _with_keys(flags: Mapping[str, object], work: Callable[[Keys], Awaitable[Result]]) -> Result:
+    settings = config.load(flags)
+    directory = DataDirectory(settings.data)
+    directory.prepare()
+
+    async def run() -> Result:
+        async with bootstrap.open_keys(settings, directory.database, directory.pepper) as keys:
+            return await work(keys)
+
+    try:
+        return asyncio.run(run())
+    except ParleyError as error:
+        raise CommandFailed(f"The keys cannot be reached: {error.message}.") from error
+
+
+def _name(flag: str, text: str) -> str:
+    name = text.strip()
+    if not name or len(name) > _NAME_CHARACTERS or not name.isprintable():
+        raise CommandFailed(f"{flag} takes 1 to {_NAME_CHARACTERS} printable characters.")
+    return name
+
+
+def _row(key: ApiKey, now: datetime) -> tuple[str, ...]:
+    return (
+        key.id,
+        f"{key.prefix}…",
+        key.owner.tenant,
+        key.owner.user,
+        " ".join(sorted(key.scopes)),
+        _day(key.created_at),
+        _day(key.expires_at) if key.expires_at else "never",
+        "valid" if key.is_valid(now) else "revoked" if key.revoked_at else "expired",
+    )
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d")
