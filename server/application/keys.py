@@ -1,0 +1,143 @@
+"""API keys: how they look, how they are digested, and the use cases of whoever operates the service."""
+
+import hmac
+import re
+import secrets
+import zlib
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Final
+
+from server.domain.ids import KeyId
+from server.domain.key import ApiKey, KeyEnvironment, KeyStyle
+from server.domain.principal import Owner
+from server.ports.store import Store, SystemTransaction
+from server.ports.system import Clock, Ids
+
+_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SECRET_BYTES: Final = 32
+_SECRET_DIGITS: Final = 43  # 62^43 > 2^256
+_ID_DIGITS: Final = 8
+_CHECKSUM_DIGITS: Final = 6  # 62^6 > 2^32
+_ARCHIVE_HEAD: Final = "ayeto-"
+_WELL_FORMED: Final = re.compile(
+    rf"(?:sk|pk)_(?:live|test)_[0-9A-Za-z]{{{_ID_DIGITS}}}_[0-9A-Za-z]{{{_SECRET_DIGITS + _CHECKSUM_DIGITS}}}"
+)
+_WELL_FORMED_ARCHIVE: Final = re.compile(rf"{_ARCHIVE_HEAD}[0-9a-f]{{64}}")
+_LEAST_PEPPER_BYTES: Final = 16
+
+
+class KeyFactory:
+    """Makes key texts and digests them. Knows the pepper, and nothing of the store.
+
+    A key is `<style>_<environment>_<8 characters of public id>_<256-bit secret><CRC-32>`, the last two in base 62; the
+    archive API's is `ayeto-` and the secret as 64 hex digits. The checksum lets a mistyped key be refused without a
+    look-up; it protects nothing.
+    """
+
+    def __init__(self, pepper: bytes, *, entropy: Callable[[int], bytes] = secrets.token_bytes) -> None:
+        if len(pepper) < _LEAST_PEPPER_BYTES:
+            raise ValueError(f"the pepper needs at least {_LEAST_PEPPER_BYTES} bytes")
+        self._pepper = pepper
+        self._entropy = entropy
+
+    def make(self, style: KeyStyle, environment: KeyEnvironment) -> str:
+        """A new key. An archive key shows no environment."""
+        secret = self._entropy(_SECRET_BYTES)
+        if style is KeyStyle.ARCHIVE:
+            return f"{_ARCHIVE_HEAD}{secret.hex()}"
+        public = _base62(int.from_bytes(self._entropy(8)), _ID_DIGITS)
+        body = f"{style}_{environment}_{public}_{_base62(int.from_bytes(secret), _SECRET_DIGITS)}"
+        return body + _checksum(body)
+
+    def digest(self, credential: str) -> str:
+        """Hex HMAC-SHA-256 of the whole key under the pepper; all that is ever stored of a key's secret."""
+        return hmac.digest(self._pepper, credential.encode(errors="surrogatepass"), "sha256").hex()
+
+
+def is_well_formed(credential: str) -> bool:
+    """Whether a text can be a key at all: its form and its checksum."""
+    if _WELL_FORMED_ARCHIVE.fullmatch(credential):
+        return True
+    if not _WELL_FORMED.fullmatch(credential):
+        return False
+    return _checksum(credential[:-_CHECKSUM_DIGITS]) == credential[-_CHECKSUM_DIGITS:]
+
+
+def visible_prefix(credential: str) -> str:
+    """What of a key may be shown: all before its secret; of an archive key the first 8 digits of 64."""
+    if credential.startswith(_ARCHIVE_HEAD):
+        return credential[: len(_ARCHIVE_HEAD) + _ID_DIGITS]
+    return credential[: -(_SECRET_DIGITS + _CHECKSUM_DIGITS + 1)]
+
+
+class Keys:
+    """Keys of the whole service, for its operator. No caller of the APIs gets here."""
+
+    def __init__(self, *, store: Store, clock: Clock, ids: Ids, factory: KeyFactory) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._factory = factory
+
+    async def create(
+        self,
+        owner: Owner,
+        *,
+        scopes: Collection[str],
+        style: KeyStyle = KeyStyle.SECRET,
+        environment: KeyEnvironment = KeyEnvironment.LIVE,
+        expires_at: datetime | None = None,
+    ) -> tuple[ApiKey, str]:
+        """Store a new key; returns it with its text, which cannot be had again.
+
+        Tenant, user, the tenant's default organization and the user's membership come into being with it.
+        """
+        credential = self._factory.make(style, environment)
+        now = self._clock.now()
+        key = ApiKey(
+            id=KeyId(str(self._ids.uuid())),
+            owner=owner,
+            digest=self._factory.digest(credential),
+            prefix=visible_prefix(credential),
+            style=style,
+            scopes=frozenset(scopes),
+            created_at=now,
+            expires_at=expires_at,
+        )
+
+        async def unit(tx: SystemTransaction) -> None:
+            await tx.provision(owner, now)
+            await tx.add_key(key)
+
+        await self._store.write_system(unit)
+        return key, credential
+
+    async def list(self) -> list[ApiKey]:
+        """All keys, the oldest first, revoked and expired ones included."""
+        return await self._store.read_system(lambda tx: tx.keys())
+
+    async def revoke(self, name: str) -> int:
+        """Revoke the key of that id, visible prefix or whole text; returns how many were valid until now: 0 when there
+        is none, more than 1 only should two keys share a prefix. Running servers refuse it within a second."""
+        digest = self._factory.digest(name)
+        now = self._clock.now()
+
+        async def unit(tx: SystemTransaction) -> int:
+            named = [key.id for key in await tx.keys() if name in (key.id, key.prefix) or key.digest == digest]
+            return sum([await tx.revoke_key(key_id, now) for key_id in named])
+
+        return await self._store.write_system(unit)
+
+
+def _checksum(body: str) -> str:
+    return _base62(zlib.crc32(body.encode()), _CHECKSUM_DIGITS)
+
+
+def _base62(number: int, digits: int) -> str:
+    """The last `digits` digits of a number."""
+    text = []
+    for _ in range(digits):
+        number, digit = divmod(number, len(_ALPHABET))
+        text.append(_ALPHABET[digit])
+    return "".join(reversed(text))

@@ -1,0 +1,120 @@
+"""Conversations, sessions, organizations and models of `parley.conversations.v1`."""
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from google.protobuf.struct_pb2 import Struct
+from parley.conversations.v1 import conversations_pb2 as pb
+
+from server.application.sessions import MessageSlice
+from server.domain.conversation import Conversation
+from server.domain.ids import ModelId, model_id
+from server.domain.message import Message, Role
+from server.domain.model import Model
+from server.domain.organization import Membership
+from server.domain.session import ChatSession, SessionStatus
+from server.rpc.codecs.timestamp import timestamp
+
+ROLES: Final[Mapping[Role, pb.Role.ValueType]] = {
+    Role.USER: pb.ROLE_USER,
+    Role.ASSISTANT: pb.ROLE_ASSISTANT,
+    Role.SYSTEM: pb.ROLE_SYSTEM,
+    Role.TOOL: pb.ROLE_TOOL,
+}
+STATUSES: Final[Mapping[SessionStatus, pb.SessionStatus.ValueType]] = {
+    SessionStatus.ACTIVE: pb.SESSION_STATUS_ACTIVE,
+    SessionStatus.COMPLETED: pb.SESSION_STATUS_COMPLETED,
+}
+_DATED_NAME: Final = re.compile(r"-(\d{4}-\d{2}-\d{2})$")
+
+
+def encode_conversation(conversation: Conversation) -> pb.Conversation:
+    """A conversation without its sessions."""
+    return pb.Conversation(
+        id=conversation.id,
+        title=conversation.name,
+        is_archived=conversation.archived,
+        created_at=timestamp(conversation.created_at),
+        updated_at=timestamp(conversation.updated_at),
+    )
+
+
+def encode_with_sessions(conversation: Conversation, sessions: Sequence[ChatSession]) -> pb.ConversationWithSessions:
+    """A conversation with its sessions, in the order given."""
+    return pb.ConversationWithSessions(
+        id=conversation.id,
+        title=conversation.name,
+        is_archived=conversation.archived,
+        created_at=timestamp(conversation.created_at),
+        updated_at=timestamp(conversation.updated_at),
+        chat_sessions=[encode_session(session) for session in sessions],
+    )
+
+
+def encode_session(session: ChatSession) -> pb.ChatSession:
+    """A chat session."""
+    return pb.ChatSession(
+        id=session.id,
+        conversation_id=session.conversation_id,
+        model_id=session.model_id,
+        status=STATUSES[session.status],
+        created_at=timestamp(session.created_at),
+        updated_at=timestamp(session.updated_at),
+    )
+
+
+def encode_message(message: Message) -> pb.Message:
+    """A message with the id, not the name, of the model that wrote it."""
+    return pb.Message(
+        id=message.id,
+        chat_session_id=message.session_id,
+        role=ROLES[message.role],
+        content=message.content,
+        model_id=_model_id(message.provider, message.model) if message.provider and message.model else None,
+        token_used=message.usage.total_tokens if message.usage else None,
+        created_at=timestamp(message.created_at),
+    )
+
+
+def encode_messages(found: MessageSlice, *, limit: int, offset: int) -> pb.ListMessagesResponse:
+    """A window of a history, with what a client needs to ask for the next."""
+    return pb.ListMessagesResponse(
+        messages=[encode_message(message) for message in found.messages],
+        total=found.total,
+        limit=limit,
+        offset=offset,
+        has_more=offset + len(found.messages) < found.total,
+    )
+
+
+def encode_organization(membership: Membership) -> pb.Organization:
+    """An organization as its member sees it."""
+    return pb.Organization(
+        id=membership.organization_id,
+        name=membership.name,
+        role=membership.role.value,
+        created_at=timestamp(membership.created_at),
+    )
+
+
+def encode_model(model: Model) -> pb.Model:
+    """A configured model; its version is the date its name ends with, where it does (`gpt-4o-2024-08-06`)."""
+    dated = _DATED_NAME.search(model.name)
+    config = Struct()
+    config.update(model.config)
+    return pb.Model(
+        id=model.id,
+        name=model.name,
+        provider=model.provider,
+        version=dated.group(1) if dated else None,
+        is_active=True,
+        config=config,
+    )
+
+
+# An id is a hash of two names, the same few for all messages.
+@functools.lru_cache(maxsize=1024)
+def _model_id(provider: str, name: str) -> ModelId:
+    return model_id(provider, name)

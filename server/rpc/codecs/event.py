@@ -1,0 +1,99 @@
+"""Events of `parley.v1`. The hottest codec: once per event and viewer."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from parley.v1 import event_pb2
+
+from server.domain.events import (
+    AttemptReset,
+    Event,
+    MessageCompleted,
+    MessageStarted,
+    Payload,
+    ReasoningDelta,
+    RunEnded,
+    RunQueued,
+    RunStarted,
+    TextDelta,
+)
+from server.rpc.codecs.message import ROLES, encode_message, encode_usage
+from server.rpc.codecs.timestamp import timestamp
+
+
+def encode_event(event: Event) -> event_pb2.Event:
+    """One entry of the log."""
+    encoded = event_pb2.Event(
+        sequence=event.sequence,
+        conversation_key=event.conversation_key,
+        run_id=event.run_id,
+        epoch=event.epoch,
+        created_at=timestamp(event.created_at),
+    )
+    _PAYLOADS[type(event.payload)](encoded, event.payload)
+    return encoded
+
+
+def heartbeat(conversation_key: str) -> event_pb2.Event:
+    """The sign of life of a quiet stream: no entry of the log, hence without a sequence."""
+    return event_pb2.Event(conversation_key=conversation_key, heartbeat=event_pb2.Heartbeat())
+
+
+def _text_delta(encoded: event_pb2.Event, delta: TextDelta) -> None:
+    piece = encoded.text_delta
+    piece.message_id = delta.message_id
+    piece.text = delta.text
+
+
+def _reasoning_delta(encoded: event_pb2.Event, delta: ReasoningDelta) -> None:
+    piece = encoded.reasoning_delta
+    piece.message_id = delta.message_id
+    piece.text = delta.text
+
+
+def _run_queued(encoded: event_pb2.Event, queued: RunQueued) -> None:
+    encoded.run_queued.message.CopyFrom(encode_message(queued.message))
+
+
+def _run_started(encoded: event_pb2.Event, started: RunStarted) -> None:
+    encoded.run_started.message.CopyFrom(encode_message(started.message))
+    encoded.run_started.model = started.model
+
+
+def _run_ended(encoded: event_pb2.Event, ended: RunEnded) -> None:
+    encoded.run_ended.CopyFrom(
+        event_pb2.RunEnded(
+            status=ended.state.value,
+            reason=ended.reason,
+            message=ended.message,
+            usage=encode_usage(ended.usage),
+        )
+    )
+
+
+def _attempt_reset(encoded: event_pb2.Event, reset: AttemptReset) -> None:
+    encoded.attempt_reset.attempt = reset.attempt
+
+
+def _message_started(encoded: event_pb2.Event, started: MessageStarted) -> None:
+    begun = encoded.message_started
+    begun.message_id = started.message_id
+    begun.role = ROLES[started.role]
+    begun.model = started.model
+
+
+def _message_completed(encoded: event_pb2.Event, completed: MessageCompleted) -> None:
+    encoded.message_completed.message.CopyFrom(encode_message(completed.message))
+
+
+# Each encoder takes the payload it stands beside; the table is what keeps the two together.
+_PAYLOADS: Final[Mapping[type[Payload], Callable[[event_pb2.Event, Any], None]]] = {
+    TextDelta: _text_delta,
+    ReasoningDelta: _reasoning_delta,
+    RunQueued: _run_queued,
+    RunStarted: _run_started,
+    RunEnded: _run_ended,
+    AttemptReset: _attempt_reset,
+    MessageStarted: _message_started,
+    MessageCompleted: _message_completed,
+}

@@ -1,0 +1,112 @@
+"""Threads, their settings and their state, of `parley.v1`."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from parley.v1 import thread_pb2
+
+from server.application.paging import Page
+from server.application.threads import ConversationState
+from server.domain.conversation import (
+    ContextManagement,
+    ContextStrategy,
+    ConversationSummary,
+    InterruptPolicy,
+    Settings,
+)
+from server.domain.message import Message
+from server.domain.run import RunState
+from server.rpc.codecs.message import encode_message
+from server.rpc.codecs.run import encode_generation, encode_run
+from server.rpc.codecs.timestamp import timestamp
+
+STATUSES: Final[Mapping[RunState | None, thread_pb2.ThreadStatus.ValueType]] = {
+    None: thread_pb2.THREAD_STATUS_IDLE,
+    RunState.RUNNING: thread_pb2.THREAD_STATUS_RUNNING,
+    RunState.AWAITING_APPROVAL: thread_pb2.THREAD_STATUS_AWAITING_APPROVAL,
+    RunState.AWAITING_CLIENT_TOOLS: thread_pb2.THREAD_STATUS_AWAITING_CLIENT_TOOLS,
+}
+"""What a thread is doing, by the state of its active run."""
+POLICIES: Final[Mapping[InterruptPolicy, thread_pb2.InterruptPolicy.ValueType]] = {
+    InterruptPolicy.QUEUE: thread_pb2.INTERRUPT_POLICY_QUEUE,
+    InterruptPolicy.INTERRUPT: thread_pb2.INTERRUPT_POLICY_INTERRUPT,
+}
+STRATEGIES: Final[Mapping[ContextStrategy, thread_pb2.ContextStrategy.ValueType]] = {
+    ContextStrategy.SLIDING_WINDOW: thread_pb2.CONTEXT_STRATEGY_SLIDING_WINDOW,
+    ContextStrategy.SUMMARIZE: thread_pb2.CONTEXT_STRATEGY_SUMMARIZE,
+}
+_POLICIES_BY_NUMBER: Final = {number: policy for policy, number in POLICIES.items()}
+_STRATEGIES_BY_NUMBER: Final = {number: strategy for strategy, number in STRATEGIES.items()}
+
+
+def encode_thread(summary: ConversationSummary) -> thread_pb2.Thread:
+    """A thread without its messages."""
+    conversation = summary.conversation
+    return thread_pb2.Thread(
+        id=conversation.id,
+        conversation_key=conversation.key,
+        name=conversation.name,
+        created_at=timestamp(conversation.created_at),
+        updated_at=timestamp(conversation.updated_at),
+        status=STATUSES[summary.active_state],
+        archived=conversation.archived,
+    )
+
+
+def encode_threads(page: Page[ConversationSummary]) -> thread_pb2.ListThreadsResponse:
+    """A page of threads."""
+    return thread_pb2.ListThreadsResponse(
+        threads=[encode_thread(summary) for summary in page.items], next_page_token=page.next_token
+    )
+
+
+def encode_messages(page: Page[Message]) -> thread_pb2.ListMessagesResponse:
+    """A page of a history."""
+    return thread_pb2.ListMessagesResponse(
+        messages=[encode_message(message) for message in page.items], next_page_token=page.next_token
+    )
+
+
+def encode_state(state: ConversationState) -> thread_pb2.ConversationState:
+    """Everything about a thread at one moment."""
+    conversation = state.conversation
+    return thread_pb2.ConversationState(
+        id=conversation.id,
+        conversation_key=conversation.key,
+        name=conversation.name,
+        messages=[encode_message(message) for message in state.messages],
+        status=STATUSES[state.active_run.state if state.active_run else None],
+        generation_config=encode_generation(conversation.generation),
+        settings=encode_settings(conversation.settings),
+        context_management_settings=encode_context(conversation.context_management),
+        active_run=encode_run(state.active_run) if state.active_run else None,
+        queued_messages=[encode_message(message) for message in state.queued_messages],
+        created_at=timestamp(conversation.created_at),
+        updated_at=timestamp(conversation.updated_at),
+        last_sequence=conversation.last_sequence,
+        archived=conversation.archived,
+    )
+
+
+def encode_settings(settings: Settings) -> thread_pb2.Settings:
+    """A thread's settings."""
+    return thread_pb2.Settings(
+        system_prompt=settings.system_prompt, interrupt_policy=POLICIES[settings.interrupt_policy]
+    )
+
+
+def encode_context(context: ContextManagement) -> thread_pb2.ContextManagementSettings:
+    """How a thread's history is fitted into a model request."""
+    return thread_pb2.ContextManagementSettings(
+        strategy=STRATEGIES[context.strategy], max_history_messages=context.max_history_messages
+    )
+
+
+def decode_policy(number: thread_pb2.InterruptPolicy.ValueType) -> InterruptPolicy | None:
+    """The policy to set; `None` for unspecified, which keeps the current one."""
+    return _POLICIES_BY_NUMBER.get(number)
+
+
+def decode_strategy(number: thread_pb2.ContextStrategy.ValueType) -> ContextStrategy | None:
+    """The strategy to set; `None` for unspecified, which keeps the current one."""
+    return _STRATEGIES_BY_NUMBER.get(number)

@@ -1,0 +1,21 @@
+"""Moments and durations. Written by hand because every event and message has one and `FromDatetime` takes 3 µs."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS_PER_DAY: Final = 86400
+_NANOS_PER_MICRO: Final = 1000
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """An aware time, to the microsecond."""
+    since = moment - _EPOCH
+    return Timestamp(seconds=since.days * _SECONDS_PER_DAY + since.seconds, nanos=since.microseconds * _NANOS_PER_MICRO)
+
+
+def optional_timestamp(moment: datetime | None) -> Timestamp | None:
+    """As `timestamp`; `None` stays unset."""
+    return None if moment is None else timestamp(moment)

@@ -1,0 +1,50 @@
+"""The call that the running task serves."""
+
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from server.domain.principal import Owner, Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is known of a call beyond its request."""
+
+    request_id: str
+    principal: Principal | None
+    """`None` in methods that need no credential."""
+
+
+_CURRENT: ContextVar[Call] = ContextVar("parley_call")
+
+
+def enter(call: Call) -> None:
+    """Make `call` the current one of the running task, until it serves another."""
+    _CURRENT.set(call)
+
+
+def principal() -> Principal:
+    """Who makes the current call.
+
+    A stream asks before it yields for the first time: in process, the reader's task may serve other calls between two
+    items. Raises `LookupError` outside a call and in methods that need no credential.
+    """
+    found = _CURRENT.get().principal
+    if found is None:
+        raise LookupError("the method is declared public: nobody in particular calls it")
+    return found
+
+
+def owner() -> Owner:
+    """On whose behalf the current call acts; as `principal`."""
+    return principal().owner
+
+
+def add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: whatever is logged while serving a call bears its request id."""
+    call = _CURRENT.get(None)
+    if call is not None:
+        event.setdefault("request_id", call.request_id)
+    return event

@@ -1,0 +1,72 @@
+"""What the pipeline reads of a call's metadata: its request id, its credential, and for whom it acts."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from server.application.authentication import ON_BEHALF_OF
+from server.domain.errors import FieldViolation, InvalidField, KeyConflict
+
+REQUEST_ID: Final = "x-request-id"
+_API_KEYS: Final = frozenset({"x-api-key", "uni-api-key"})
+_AUTHORIZATION: Final = "authorization"
+_READ: Final = _API_KEYS | {_AUTHORIZATION, REQUEST_ID, ON_BEHALF_OF}
+_SANE_REQUEST_ID: Final = re.compile(r"[0-9A-Za-z._:/+=-]{1,128}")
+_BEARER: Final = "bearer"
+
+
+@dataclass(slots=True)
+class Headers:
+    """The values of the headers that matter, in the order sent; most calls have one credential and nothing else."""
+
+    request_id: str | None
+    credentials: list[str]
+    subjects: list[str]
+
+    def credential(self) -> str | None:
+        """The one credential. The same one twice is one; raises `KeyConflict` for two."""
+        found = self.credentials
+        if not found:
+            return None
+        if len(found) > 1 and len(set(found)) > 1:
+            raise KeyConflict
+        return found[0]
+
+    def on_behalf_of(self) -> str | None:
+        """The one user for whom the call acts. Raises `InvalidField` for two."""
+        found = self.subjects
+        if not found:
+            return None
+        if len(found) > 1:
+            raise InvalidField([FieldViolation(ON_BEHALF_OF, "may be given once")])
+        return found[0]
+
+
+def read(metadata: Iterable[tuple[str, str | bytes]]) -> Headers:
+    """Pick out what matters. Keys are lower case, as gRPC has them; an empty credential counts as none."""
+    headers = Headers(None, [], [])
+    for name, value in metadata:
+        if name not in _READ or not isinstance(value, str):
+            continue
+        if name in _API_KEYS:
+            _add(headers.credentials, value)
+        elif name == _AUTHORIZATION:
+            _add(headers.credentials, _bearer(value))
+        elif name == ON_BEHALF_OF:
+            headers.subjects.append(value)
+        elif _SANE_REQUEST_ID.fullmatch(value):
+            headers.request_id = value
+    return headers
+
+
+def _add(credentials: list[str], value: str) -> None:
+    value = value.strip()
+    if value:
+        credentials.append(value)
+
+
+def _bearer(value: str) -> str:
+    """The token of a Bearer header; of any other scheme the whole value, which is no key."""
+    scheme, _, token = value.strip().partition(" ")
+    return token if scheme.lower() == _BEARER else value

@@ -1,0 +1,198 @@
+"""The way of every call to its servicer: request id, record, errors, credential and scope, validation, deadline.
+
+One interceptor does it all, for two reasons: it works alike on a grpc.aio server and on anything else that offers
+handlers the same way, and a chain of interceptors would cost more than all of their work.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final, Never, TypeAlias
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_status import rpc_status  # type: ignore[import-untyped]  # ships no stubs
+
+from server.application.authentication import Authenticator
+from server.domain.errors import ScopeMissing
+from server.ports.system import Clock, Ids
+from server.rpc import status
+from server.rpc.interceptors import metadata
+from server.rpc.interceptors.call import Call, enter
+from server.rpc.interceptors.record import CallRecord, Journal
+from server.rpc.interceptors.rules import Rule, rules
+from server.rpc.interceptors.validation import Validation, forgiving
+from server.rpc.metrics import MethodMetrics, Metrics
+
+OPEN_SERVICES: Final = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
+"""Services that are nobody's secret: their calls pass untouched and unrecorded."""
+
+# The wire types of a handler are its method's; the pipeline treats all methods alike.
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Found: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+UnaryBehavior = Callable[[Any, Context], Awaitable[Any]]
+StreamBehavior = Callable[[Any, Context], AsyncGenerator[Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    rule: Rule
+    metrics: MethodMetrics
+
+
+class Pipeline(grpc.aio.ServerInterceptor):
+    """Wraps each method's handler once, at its first call. Must be the last interceptor of its server."""
+
+    def __init__(
+        self,
+        *,
+        services: Iterable[ServiceDescriptor],
+        authenticator: Authenticator,
+        clock: Clock,
+        ids: Ids,
+        metrics: Metrics,
+        unary_seconds: float | None = None,
+        open_services: Collection[str] = OPEN_SERVICES,
+    ) -> None:
+        """`unary_seconds` bounds unary calls whose method declares no bound of its own; `None`: the caller's deadline
+        alone counts. Raises `RuleMissing` when a method of `services` declares nothing about its callers."""
+        self._methods = {rule.path: _Method(rule, metrics.method(rule.name)) for rule in rules(services)}
+        self._validation = Validation({method.rule.request for method in self._methods.values()})
+        self._authenticator = authenticator
+        self._ids = ids
+        self._journal = Journal(clock)
+        self._unary_seconds = unary_seconds
+        self._open = tuple(f"/{service}/" for service in open_services)
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Found]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Found:
+        """The wrapped handler of the method; `None`, which is UNIMPLEMENTED, when nobody serves it."""
+        path = handler_call_details.method
+        wrapped = self._wrapped.get(path)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            wrapped = None if handler is None else self._wrap(path, handler)
+            if wrapped is not None:
+                self._wrapped[path] = wrapped
+        return wrapped
+
+    def _wrap(self, path: str, handler: Handler) -> Found:
+        """The handler behind everything the pipeline does; `None` for a method without a rule."""
+        if path.startswith(self._open):
+            return handler
+        method = self._methods.get(path)
+        if method is None:
+            self._journal.log.error("a method without a rule is not served", method=path)
+            return None
+        make: Callable[..., Any]
+        behavior: Callable[[Any, Context], Any]
+        if handler.response_streaming:
+            make, behavior = grpc.unary_stream_rpc_method_handler, self._stream(method, _behavior(handler.unary_stream))
+        else:
+            make, behavior = grpc.unary_unary_rpc_method_handler, self._unary(method, _behavior(handler.unary_unary))
+        deserialize = handler.request_deserializer
+        wrapped: Handler = make(
+            behavior,
+            request_deserializer=forgiving(deserialize) if deserialize else None,
+            response_serializer=handler.response_serializer,
+        )
+        return wrapped
+
+    def _unary(self, method: _Method, behavior: UnaryBehavior) -> UnaryBehavior:
+        seconds = method.rule.timeout_seconds or self._unary_seconds
+        bounded = behavior if seconds is None else _bounded(behavior, seconds)
+
+        async def serve(request: Any, context: Context) -> Any:
+            headers, record = self._begin(method, context)
+            try:
+                await self._admit(method, headers, record, request, context)
+                reply = await bounded(request, context)
+            except asyncio.CancelledError:
+                record.end(grpc.StatusCode.CANCELLED)
+                raise
+            except grpc.aio.AbortError:
+                record.end(context.code())
+                raise
+            except Exception as error:  # noqa: BLE001 - the transport boundary: every error gets its status here
+                await self._refuse(record, error, context)
+            record.end(grpc.StatusCode.OK)
+            return reply
+
+        return serve
+
+    def _stream(self, method: _Method, behavior: StreamBehavior) -> StreamBehavior:
+        async def serve(request: Any, context: Context) -> AsyncGenerator[Any, None]:
+            headers, record = self._begin(method, context)
+            try:
+                await self._admit(method, headers, record, request, context)
+                async with aclosing(behavior(request, context)) as replies:
+                    async for reply in replies:
+                        yield reply
+            except (asyncio.CancelledError, GeneratorExit):
+                record.end(grpc.StatusCode.CANCELLED)
+                raise
+            except grpc.aio.AbortError:
+                record.end(context.code())
+                raise
+            except Exception as error:  # noqa: BLE001 - the transport boundary, as above
+                await self._refuse(record, error, context)
+            record.end(grpc.StatusCode.OK)
+
+        return serve
+
+    def _begin(self, method: _Method, context: Context) -> tuple[metadata.Headers, CallRecord]:
+        headers = metadata.read(context.invocation_metadata() or ())
+        request_id = headers.request_id or self._ids.uuid().hex
+        return headers, CallRecord(self._journal, method.rule.name, method.metrics, request_id)
+
+    async def _admit(
+        self, method: _Method, headers: metadata.Headers, record: CallRecord, request: Any, context: Context
+    ) -> None:
+        """Let the call in: name it, recognise the caller, check scope and request, in this order."""
+        await context.send_initial_metadata(((metadata.REQUEST_ID, record.request_id),))
+        principal = None
+        scope = method.rule.scope
+        if scope is not None:
+            principal = await self._authenticator.authenticate(headers.credential(), headers.on_behalf_of())
+            if not principal.has_scope(scope):
+                raise ScopeMissing(scope)
+        self._validation.check(request)
+        enter(Call(record.request_id, principal))
+
+    async def _refuse(self, record: CallRecord, error: Exception, context: Context) -> Never:
+        if not status.is_expected(error):
+            record.fault(error)
+        record.end(status.code_of(error), status.reason_of(error))
+        rich = status.status_of(error, request_id=record.request_id)
+        await context.abort_with_status(rpc_status.to_status(rich))
+
+
+def _behavior(found: Any) -> Any:
+    if found is None:
+        raise TypeError("a handler must serve one request, unary or streaming its answer")
+    return found
+
+
+def _bounded(behavior: UnaryBehavior, seconds: float) -> UnaryBehavior:
+    """The behaviour, ended with `DeadlinePassed` after that long. A nearer deadline of the caller is the transport's to
+    keep, and spares the timer, which costs as much as half the pipeline."""
+
+    async def serve(request: Any, context: Context) -> Any:
+        remaining: float | None = context.time_remaining()
+        if remaining is not None and remaining <= seconds:
+            return await behavior(request, context)
+        try:
+            async with asyncio.timeout(seconds) as bound:
+                return await behavior(request, context)
+        except TimeoutError as error:
+            if bound.expired():
+                raise status.DeadlinePassed from error
+            raise
+
+    return serve

@@ -1,0 +1,54 @@
+"""What the protos declare of each method: who may call it, and how long a call may take."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from parley.options.v1 import options_pb2
+
+
+class RuleMissing(Exception):
+    """A method that no rule says anything sensible about; the server does not start with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One method as declared."""
+
+    name: str
+    """`parley.v1.ThreadService/GetThread`."""
+    scope: str | None
+    """What a caller needs; `None`: no credential at all."""
+    request: type[Message]
+    streams: bool
+    """Whether it answers with a stream."""
+    timeout_seconds: int | None
+    """The declared bound of a call."""
+
+    @property
+    def path(self) -> str:
+        """The method as gRPC names it on the wire."""
+        return f"/{self.name}"
+
+
+def rules(services: Iterable[ServiceDescriptor]) -> list[Rule]:
+    """The rules of all methods. Raises `RuleMissing` unless each declares exactly one of a scope and `public`."""
+    return [_rule(service, method) for service in services for method in service.methods]
+
+
+def _rule(service: ServiceDescriptor, method: MethodDescriptor) -> Rule:
+    name = f"{service.full_name}/{method.name}"
+    declared = method.GetOptions().Extensions[options_pb2.rule]
+    if bool(declared.scope) == declared.public:
+        raise RuleMissing(f"{name} must declare either a scope or public")
+    if method.client_streaming:
+        raise RuleMissing(f"{name} is a client stream, which nothing here serves")
+    return Rule(
+        name=name,
+        scope=declared.scope or None,
+        request=GetMessageClass(method.input_type),
+        streams=method.server_streaming,
+        timeout_seconds=declared.timeout_seconds or None,
+    )

@@ -1,0 +1,1 @@
+"""The servicers: each method decodes, calls one use case, encodes. Everything else is the pipeline's."""

@@ -1,0 +1,149 @@
+"""The table that says what a fact looks like on the wire: gRPC code, `ErrorInfo`, and `BadRequest` or `RetryInfo`."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Final
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
+
+from server.domain import errors
+
+DOMAIN: Final = "parley"
+UNEXPECTED: Final = "an unexpected failure; it is logged under the request id"
+# Texts travel twice, percent-encoded and in base64; trailers have room for 8 KiB in all.
+_TEXT_BYTES: Final = 1024
+_MOST_VIOLATIONS: Final = 8
+_VIOLATION_BYTES: Final = 128
+
+CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
+    errors.InvalidField: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.InvalidPageToken: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.CursorInFuture: grpc.StatusCode.OUT_OF_RANGE,
+    errors.UnknownModel: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.KeyMissing: grpc.StatusCode.UNAUTHENTICATED,
+    errors.KeyInvalid: grpc.StatusCode.UNAUTHENTICATED,
+    errors.KeyConflict: grpc.StatusCode.UNAUTHENTICATED,
+    errors.ScopeMissing: grpc.StatusCode.PERMISSION_DENIED,
+    errors.NotAMember: grpc.StatusCode.PERMISSION_DENIED,
+    errors.ConversationNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.RunNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.SessionNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.ConversationKeyTaken: grpc.StatusCode.ALREADY_EXISTS,
+    errors.RequestIdReused: grpc.StatusCode.ABORTED,
+    errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.ShuttingDown: grpc.StatusCode.UNAVAILABLE,
+    errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
+}
+"""Code of every error but `RunFailed`, whose code is its run's reason's."""
+
+# FAILED_PRECONDITION: the same request fails again, the caller has to change something. UNAVAILABLE and
+# DEADLINE_EXCEEDED: the caller may send again. INTERNAL: this service's own fault.
+RUN_CODES: Final[Mapping[str, grpc.StatusCode]] = {
+    "PROVIDER_UNAUTHENTICATED": grpc.StatusCode.UNAVAILABLE,
+    "PROVIDER_MODEL_NOT_FOUND": grpc.StatusCode.FAILED_PRECONDITION,
+    "PROVIDER_RATE_LIMITED": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "PROVIDER_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
+    "PROVIDER_TIMEOUT": grpc.StatusCode.DEADLINE_EXCEEDED,
+    "PROVIDER_STALLED": grpc.StatusCode.DEADLINE_EXCEEDED,
+    "PROVIDER_STREAM_CUT": grpc.StatusCode.UNAVAILABLE,
+    "PROVIDER_PROTOCOL_ERROR": grpc.StatusCode.UNAVAILABLE,
+    "PROVIDER_REJECTED_REQUEST": grpc.StatusCode.FAILED_PRECONDITION,
+    "CONTEXT_TOO_LONG": grpc.StatusCode.FAILED_PRECONDITION,
+    "PROVIDER_REPORTED_ERROR": grpc.StatusCode.UNAVAILABLE,
+    "OUTPUT_TOO_LONG": grpc.StatusCode.FAILED_PRECONDITION,
+    "RUN_TIMEOUT": grpc.StatusCode.DEADLINE_EXCEEDED,
+    "ATTEMPTS_EXHAUSTED": grpc.StatusCode.INTERNAL,
+    "UNKNOWN_MODEL": grpc.StatusCode.FAILED_PRECONDITION,
+    "INTERNAL": grpc.StatusCode.INTERNAL,
+}
+"""Code of a failed run by its reason, for the calls that wait for a run (`StreamChat`)."""
+
+
+class DeadlinePassed(Exception):
+    """The call took longer than the server lets one of its method take."""
+
+
+def code_of(error: Exception) -> grpc.StatusCode:
+    """The gRPC code of whatever a call raised; INTERNAL for what the table does not know."""
+    if isinstance(error, errors.RunFailed):
+        return RUN_CODES.get(error.run_reason, grpc.StatusCode.UNAVAILABLE)
+    if isinstance(error, DeadlinePassed):
+        return grpc.StatusCode.DEADLINE_EXCEEDED
+    return CODES.get(type(error), grpc.StatusCode.INTERNAL)  # type: ignore[arg-type]  # a miss is the point
+
+
+def reason_of(error: Exception) -> str:
+    """The `ErrorReason` of whatever a call raised, without its prefix."""
+    match error:
+        case errors.RunFailed():
+            return error.run_reason
+        case errors.ParleyError() if type(error) in CODES:
+            return error.reason
+        case DeadlinePassed():
+            return "DEADLINE_EXCEEDED"
+    return "INTERNAL"
+
+
+def is_expected(error: Exception) -> bool:
+    """Whether the error is a fact for the caller, not a fault of the service."""
+    return isinstance(error, errors.RunFailed | DeadlinePassed) or type(error) in CODES
+
+
+def status_of(error: Exception, *, request_id: str) -> status_pb2.Status:
+    """The status of whatever a call raised. An unexpected error says a fixed sentence and the request id, never its own
+    text."""
+    number, _ = code_of(error).value
+    if not is_expected(error):
+        return _status(number, UNEXPECTED, [_info("INTERNAL", {"request_id": request_id})])
+    if not isinstance(error, errors.ParleyError):
+        return _status(number, "the call took too long", [_info(reason_of(error), {})])
+    return _status(number, _cut(error.message, _TEXT_BYTES), _details(error))
+
+
+def _details(error: errors.ParleyError) -> Iterable[Message]:
+    yield _info(reason_of(error), error.metadata)
+    if isinstance(error, errors.InvalidField):
+        yield _bad_request(error.violations)
+    retry_after = getattr(error, "retry_after", None)
+    if isinstance(retry_after, timedelta):
+        info = error_details_pb2.RetryInfo()
+        info.retry_delay.FromTimedelta(retry_after)
+        yield info
+
+
+def _status(number: int, message: str, details: Iterable[Message]) -> status_pb2.Status:
+    status = status_pb2.Status(code=number, message=message)
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def _info(reason: str, metadata: Mapping[str, str]) -> error_details_pb2.ErrorInfo:
+    shown = {name: _cut(value, _TEXT_BYTES) for name, value in metadata.items()}
+    return error_details_pb2.ErrorInfo(domain=DOMAIN, reason=reason, metadata=shown)
+
+
+def _bad_request(violations: Iterable[errors.FieldViolation]) -> error_details_pb2.BadRequest:
+    shown = list(violations)[:_MOST_VIOLATIONS]
+    return error_details_pb2.BadRequest(
+        field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(
+                field=_cut(violation.field, _VIOLATION_BYTES),
+                description=_cut(violation.description, _VIOLATION_BYTES),
+            )
+            for violation in shown
+        ]
+    )
+
+
+def _cut(text: str, limit: int) -> str:
+    """A text of at most `limit` UTF-8 bytes."""
+    if len(text) * 4 <= limit:
+        return text
+    raw = text.encode(errors="replace")
+    return text if len(raw) <= limit else raw[: limit - 3].decode(errors="ignore") + "…"
