@@ -1,4 +1,4 @@
-"""The command line, `parley` or `python -m server`: reads flags, hands them to the parts of `server.cli`, says what failed."""
+"""The command line, `parley` or `python -m server`: hands flags to the parts of `server.cli` and says what failed."""
 
 import os
 import sys

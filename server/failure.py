@@ -1,4 +1,4 @@
-"""Why a command of the command line cannot do what it was asked: a fact and what to do about it, without a traceback."""
+"""Why a command of the command line cannot do what it was asked: a fact and what to do about it, no traceback."""
 
 
 class CommandFailed(Exception):

@@ -1,4 +1,4 @@
-"""`parley keys`: makes, lists and revokes API keys straight in the store, so that it needs no running server and no key."""
+"""`parley keys`: makes, lists and revokes API keys straight in the store; it needs no running server and no key."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping

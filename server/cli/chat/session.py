@@ -1,0 +1,140 @@
+"""One sitting at the terminal: finds the server and the key, then sends messages and shows answers until it is over."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack
+from typing import Final
+
+from parley.v1.event_pb2 import Event
+from parley.v1.run_pb2 import RUN_STATUS_RUNNING
+
+from server import config
+from server.cli.chat.client import ChatClient
+from server.cli.chat.terminal import Terminal
+from server.cli.data_directory import DataDirectory
+from server.failure import CommandFailed
+
+_NAME_CHARACTERS: Final = 60
+_STATUS_COMPLETED: Final = "COMPLETED"
+_DEFAULT_NAME: Final = "Terminal"
+
+
+def chat(
+    message: str | None, flags: Mapping[str, object], data_flags: Mapping[str, object], *, thread_key: str | None
+) -> None:
+    """Send one message (given, or all of a standard input that is no terminal) or hold a conversation.
+
+    Raises `CommandFailed` when there is no server or no key, the key is refused, or the one answer failed.
+    """
+    server, key = _destination(flags, data_flags)
+    terminal = Terminal()
+    if message is None and not terminal.is_interactive:
+        message = sys.stdin.read().strip()
+    if message is not None and not message.strip():
+        raise CommandFailed("There is no message: give one as an argument or on standard input.")
+    with asyncio.Runner() as runner:
+        sitting = runner.run(_sit_down(server, key, terminal, thread_key, name=message or _DEFAULT_NAME))
+        try:
+            if message is None:
+                sitting.converse(runner)
+            elif not runner.run(sitting.answer(message)):
+                raise CommandFailed("There is no whole answer.")
+        finally:
+            runner.run(sitting.leave())
+
+
+class Sitting:
+    """A thread, talked to through one connection."""
+
+    def __init__(self, client: ChatClient, connection: AsyncExitStack, terminal: Terminal, thread_key: str) -> None:
+        self._client = client
+        self._connection = connection
+        self._terminal = terminal
+        self._thread_key = thread_key
+
+    def converse(self, runner: asyncio.Runner) -> None:
+        """Ask for messages and answer them until the person leaves. The prompt itself runs outside the loop, so that
+        Ctrl-C there is the terminal's own."""
+        while (text := self._terminal.ask()) is not None:
+            if text:
+                try:
+                    runner.run(self.answer(text))
+                except CommandFailed as failure:
+                    self._terminal.fail(str(failure))
+        self._terminal.note(f"resume with: parley chat --thread {self._thread_key}")
+
+    async def answer(self, text: str) -> bool:
+        """Send a message and show its answer; whether it is whole."""
+        return await self._show(self._client.answer(self._thread_key, text))
+
+    async def finish(self, run_id: str) -> None:
+        """Show the answer that was under way when the sitting began."""
+        await self._show(self._client.follow(run_id))
+
+    async def leave(self) -> None:
+        """Close the connection."""
+        await self._connection.aclose()
+
+    async def _show(self, events: AsyncGenerator[Event | None, None]) -> bool:
+        """Show a run to its end; whether it completed. The first Ctrl-C cancels the run, a second one leaves."""
+        run_id: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.TaskGroup() as group:
+                canceller = group.create_task(self._cancel_on_interrupt(run_id))
+                completed = await self._relay(events, run_id)
+                canceller.cancel()
+        except* CommandFailed as failures:
+            raise failures.exceptions[0] from None
+        return completed
+
+    async def _relay(self, events: AsyncGenerator[Event | None, None], run_id: asyncio.Future[str]) -> bool:
+        completed = False
+        async with contextlib.aclosing(events):
+            async for event in events:
+                self._terminal.show(event)
+                if event is not None:
+                    completed = event.run_ended.status == _STATUS_COMPLETED
+                    if not run_id.done():
+                        run_id.set_result(event.run_id)
+        return completed
+
+    async def _cancel_on_interrupt(self, run_id: asyncio.Future[str]) -> None:
+        loop = asyncio.get_running_loop()
+        interrupted = asyncio.Event()
+        loop.add_signal_handler(signal.SIGINT, interrupted.set)
+        try:
+            await interrupted.wait()
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+        await self._client.cancel(await run_id)
+
+
+async def _sit_down(server: str, key: str, terminal: Terminal, thread_key: str | None, *, name: str) -> Sitting:
+    """Connect and open the thread; what is under way there is shown to its end."""
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(ChatClient(server, key))
+        state = await client.open_thread(thread_key, name=" ".join(name.split())[:_NAME_CHARACTERS])
+        sitting = Sitting(client, stack.pop_all(), terminal, state.conversation_key)
+    if terminal.is_interactive:
+        terminal.note(f"thread {state.conversation_key} on {server}; Ctrl-C ends an answer, at the prompt it leaves")
+        terminal.show_history(state.messages)
+        if state.active_run.status == RUN_STATUS_RUNNING:
+            await sitting.finish(state.active_run.id)
+    return sitting
+
+
+def _destination(flags: Mapping[str, object], data_flags: Mapping[str, object]) -> tuple[str, str]:
+    """Whom to talk to and with which key: as told, else as the data directory says."""
+    client, settings = config.load_client(flags), config.load(data_flags)
+    directory = DataDirectory(settings.data)
+    running = directory.read_addresses() or {}
+    key = client.key.get_secret_value() if client.key else directory.read_development_key()
+    if not key:
+        raise CommandFailed(
+            f"There is no API key in {directory.path}. "
+            "Give one with --key or PARLEY_KEY, or the server's directory with --data."
+        )
+    return client.server or running.get("grpc") or str(settings.grpc), key
