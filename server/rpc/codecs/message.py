@@ -6,7 +6,7 @@ from typing import Final
 from parley.v1 import message_pb2
 
 from server.domain.message import Message, MessageStatus, Role, Usage
-from server.rpc.codecs.timestamp import timestamp
+from server.rpc.codecs.timestamp import stamp
 
 ROLES: Final[Mapping[Role, message_pb2.Role.ValueType]] = {
     Role.USER: message_pb2.ROLE_USER,
@@ -19,16 +19,16 @@ STATUSES: Final[Mapping[MessageStatus, message_pb2.MessageStatus.ValueType]] = {
     MessageStatus.INTERRUPTED: message_pb2.MESSAGE_STATUS_INTERRUPTED,
     MessageStatus.QUEUED: message_pb2.MESSAGE_STATUS_QUEUED,
     MessageStatus.FAILED: message_pb2.MESSAGE_STATUS_FAILED,
+    MessageStatus.CANCELLED: message_pb2.MESSAGE_STATUS_CANCELLED,
 }
 
 
 def encode_message(message: Message) -> message_pb2.Message:
     """A message as every API of `parley.v1` shows it."""
-    return message_pb2.Message(
+    encoded = message_pb2.Message(
         id=message.id,
         role=ROLES[message.role],
         content=message.content,
-        created_at=timestamp(message.created_at),
         status=STATUSES[message.status],
         run_id=message.run_id,
         model=message.model,
@@ -39,6 +39,8 @@ def encode_message(message: Message) -> message_pb2.Message:
         tool_call_id=message.tool_call_id,
         usage=encode_usage(message.usage),
     )
+    stamp(encoded.created_at, message.created_at)
+    return encoded
 
 
 def encode_usage(usage: Usage | None) -> message_pb2.Usage | None:
