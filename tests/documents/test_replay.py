@@ -1,0 +1,194 @@
+"""The documents' own curl commands, host and key exchanged, do what the documents say."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import pytest
+
+from tests.documents.curl import Exchange, Reply, read, run_with_curl, run_with_httpx
+from tests.documents.shape import differences, missing_fields
+from tests.documents.source import DOCUMENTS, exchanges_of_document, exchanges_of_facts, folder
+from tests.e2e.service import Service
+
+_ANSWER_SECONDS = 30
+
+
+class Run(Protocol):
+    """Has an exchange with the service."""
+
+    def __call__(self, exchange: Exchange, *, base: str, key: str) -> Reply: ...
+
+
+@pytest.fixture(params=["httpx", "curl"])
+def run(request: pytest.FixtureRequest) -> Run:
+    if request.param == "curl" and shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    return run_with_curl if request.param == "curl" else run_with_httpx
+
+
+class Reader:
+    """Somebody who follows a document from top to bottom with a fresh account."""
+
+    def __init__(self, run: Run, base: str, key: str) -> None:
+        self._run = run
+        self._base = base
+        self._key = key
+        self.known: dict[str, str] = {}
+        """What stands in a command for something that only the reader can know."""
+
+    def try_out(self, exchange: Exchange) -> Reply:
+        reply = self._run(exchange.with_values(self.known), base=self._base, key=self._key)
+        assert reply.status == 200, f"{exchange.route}: {reply.status} {reply.body}"
+        return reply
+
+    def try_until_idle(self, exchange: Exchange) -> Any:
+        """The document: "Use the next step to retrieve it"; a person would look again."""
+        deadline = time.monotonic() + _ANSWER_SECONDS
+        while (state := self.try_out(exchange).json())["status"] != "IDLE":
+            assert time.monotonic() < deadline, state
+        return state
+
+
+@pytest.fixture
+def reader(run: Run, service: Service, fresh_key: Callable[[], str]) -> Reader:
+    return Reader(run, service.base, fresh_key())
+
+
+def by_route(name: str) -> dict[str, Exchange]:
+    """The exchanges of a document by the last word of their routes; the first of each."""
+    found: dict[str, Exchange] = {}
+    for exchange in exchanges_of_facts(name):
+        found.setdefault(exchange.route.rpartition("/")[2], exchange)
+    return found
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_copied_facts_are_the_documents(name: str) -> None:
+    documents = folder()
+    if documents is None:
+        pytest.skip("the documents are not here; their copied facts are replayed")
+    assert exchanges_of_facts(name) == exchanges_of_document(documents / DOCUMENTS[name])
+
+
+def test_a_command_ends_where_its_quotes_do() -> None:
+    text = r"""Try
+curl -X POST https://host.example/a?b=c&d=e \
+-H 'X: 1' \
+-d '{
+"a": "\\n"
+}'
+Response:
+{
+"a": []
+}
+end"""
+    assert read(text) == [
+        Exchange(("-X", "POST", "$BASE/a?b=c&d=e", "-H", "X: 1", "-d", '{\n"a": "\\\\n"\n}'), {"a": []})
+    ]
+
+
+def test_quickstart(reader: Reader) -> None:
+    steps = exchanges_of_facts("quickstart")
+    assert [step.route.rpartition("/")[2] for step in steps] == [
+        "list-threads",
+        "create-thread",
+        "send-message",
+        "conversation-state",
+    ]
+    *others, state = steps
+    for step in others:
+        assert differences(step.sample, reader.try_out(step).json()) == []
+    assert differences(state.sample, reader.try_until_idle(state)) == []
+
+
+def test_conversations_guide(reader: Reader) -> None:
+    steps = by_route("conversations_guide")
+    created = reader.try_out(steps["create-thread"]).json()
+    assert created["conversationKey"] == "support-chat-001"
+    sent = reader.try_out(steps["send-message"]).json()
+    assert sent["status"] == "RUNNING"
+    state = reader.try_until_idle(steps["conversation-state"])
+    assert [message["role"] for message in state["messages"]] == ["user", "assistant"]
+    listed = reader.try_out(steps["list-threads"]).json()["threads"]
+    assert [thread["conversationKey"] for thread in listed] == ["support-chat-001"]
+
+
+@pytest.mark.parametrize(
+    ("route", "field", "wanted"),
+    [
+        (
+            "update-default-generation-config",
+            "generationConfig",
+            {"model": "openai/gpt-4o", "temperature": 0.7, "maxTokens": 2048, "topP": 0.9},
+        ),
+        (
+            "update-settings",
+            "settings",
+            {
+                "systemPrompt": "You are a helpful customer support agent for Acme Corp.",
+                "interruptPolicy": "QUEUE",
+            },
+        ),
+        (
+            "update-context-management-settings",
+            "contextManagementSettings",
+            {"strategy": "SLIDING_WINDOW", "maxHistoryMessages": 50},
+        ),
+    ],
+)
+def test_what_the_guide_configures_is_kept(reader: Reader, route: str, field: str, wanted: dict[str, Any]) -> None:
+    steps = by_route("conversations_guide")
+    reader.try_out(steps["create-thread"])
+    assert differences(wanted, reader.try_out(steps[route]).json()[field]) == []
+    assert differences(wanted, reader.try_out(steps["conversation-state"]).json()[field]) == []
+
+
+def test_conversation_service(reader: Reader) -> None:
+    steps = by_route("conversation_service")
+    organization, model = _ids_of(reader)
+    # The document's ids are examples, two of them no UUIDs; the reader puts in those it got.
+    reader.known = {"your-org-id": organization, "457d4f38-e3c0-43eb-b519-a867f9f5325a": model}
+
+    conversation = reader.try_out(steps["create"]).json()
+    assert missing_fields(steps["create"].sample, conversation) == []
+    reader.known |= {
+        "5a7e8f91-2b3c-4d5e-6f7g-8h9i0j1k2l3m": conversation["id"],
+        "your-conversation-id": conversation["id"],
+    }
+    session = reader.try_out(steps["create_session"]).json()
+    assert missing_fields(steps["create_session"].sample, session) == []
+    assert (session["conversation_id"], session["model_id"], session["status"]) == (conversation["id"], model, "active")
+    reader.known |= {"9b8c7d6e-5f4e-3d2c-1b0a-9z8y7x6w5v4u": session["id"]}
+
+    events = _events(reader.try_out(steps["stream_chat"]).body)
+    names = [name for name, _ in events]
+    assert names == ["start", *["content"] * (len(events) - 2), "end"]
+    assert events[0][1]["message_id"] == events[-1][1]["message_id"]
+
+    assert [row["id"] for row in reader.try_out(steps["list"]).json()] == [conversation["id"]]
+    with_sessions = reader.try_out(steps["get_with_sessions"]).json()
+    assert [row["id"] for row in with_sessions["chat_sessions"]] == [session["id"]]
+    messages = reader.try_out(steps["messages"]).json()["messages"]
+    assert [row["role"] for row in messages] == ["user", "assistant"]
+    assert messages[1]["content"] == "".join(data["content"] for name, data in events if name == "content")
+
+
+def _ids_of(reader: Reader) -> tuple[str, str]:
+    """The organization and a model of the reader, from the two lists that have them."""
+    bearer = ("-H", "Authorization: Bearer $KEY")
+    organization = reader.try_out(Exchange(("$BASE/api/org/list", *bearer))).json()[0]["id"]
+    model = reader.try_out(Exchange((f"$BASE/api/llm/list?org_id={organization}", *bearer))).json()[0]["id"]
+    return organization, model
+
+
+def _events(body: str) -> list[tuple[str, Any]]:
+    """The named events of a stream, with their data."""
+    found = []
+    for block in body.replace("\r\n", "\n").split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and not line.startswith(":"))
+        if "event" in fields:
+            found.append((fields["event"], json.loads(fields["data"])))
+    return found

@@ -1,0 +1,144 @@
+"""A `parley serve` in a process of its own, as a user starts it, and the other commands beside it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+PARLEY = (sys.executable, "-m", "server")
+_START_SECONDS = 40
+_STOP_SECONDS = 40
+_COMMAND_SECONDS = 40
+_POLL_SECONDS = 0.02
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment without any setting of Parley, so that the machine's own change no test."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "OPENROUTER_"))}
+    return {**own, "PYTHONUNBUFFERED": "1", **(extra or {})}
+
+
+def parley(
+    *arguments: str | Path, env: Mapping[str, str] | None = None, stdin: str = "", cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*PARLEY, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=environment(env),
+        cwd=cwd,
+        timeout=_COMMAND_SECONDS,
+        check=False,
+    )
+
+
+@dataclass
+class Service:
+    """A running server."""
+
+    process: subprocess.Popen[str]
+    data: Path
+    log: Path
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where it accepts calls."""
+        found: dict[str, str] = json.loads((self.data / "addresses.json").read_text())
+        return found
+
+    @property
+    def base(self) -> str:
+        """The start of its URLs."""
+        return f"http://{self.addresses['http']}"
+
+    @property
+    def grpc(self) -> str:
+        """Its gRPC address."""
+        return self.addresses["grpc"]
+
+    @property
+    def development_key(self) -> str:
+        """The key of `dev`."""
+        return (self.data / "dev.key").read_text().strip()
+
+    @property
+    def output(self) -> str:
+        """Everything it has printed so far, both streams."""
+        return self.log.read_text()
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        """An HTTP client with a key, the development key unless another is given."""
+        return httpx.Client(
+            base_url=self.base, headers={"X-API-Key": key or self.development_key}, timeout=30, trust_env=False
+        )
+
+    def new_key(self, user: str, *arguments: str) -> str:
+        """A key for a user of its own."""
+        done = parley("keys", "create", "--data", self.data, "--user", user, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Send a signal and wait for the end; returns the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=_STOP_SECONDS)
+
+
+def start(data: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Service:
+    """Start a server on free ports and wait until it accepts calls."""
+    stale = _made(data)
+    log = data.with_name(f"{data.name}.log")
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*PARLEY, "serve", "--data", str(data), *_addresses(arguments), *arguments],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env=environment(env),
+        )
+    service = Service(process, data, log)
+    _wait_for_addresses(service, stale)
+    return service
+
+
+@contextmanager
+def running(data: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Service]:
+    """A server for the length of a block; one that is still there at its end is killed."""
+    service = start(data, *arguments, env=env)
+    try:
+        yield service
+    finally:
+        service.process.kill()
+        service.process.wait()
+
+
+def _addresses(arguments: Sequence[str]) -> list[str]:
+    return [word for flag in ("--http", "--grpc") if flag not in arguments for word in (flag, "127.0.0.1:0")]
+
+
+def _wait_for_addresses(service: Service, stale: int | None) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while (made := _made(service.data)) is None or made == stale:
+        if service.process.poll() is not None or time.monotonic() > deadline:
+            service.process.kill()
+            raise AssertionError(f"the server did not start:\n{service.output}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _made(data: Path) -> int | None:
+    """When the addresses were written; a killed server leaves its own behind."""
+    try:
+        return (data / "addresses.json").stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
