@@ -18,7 +18,7 @@ from server.domain.events import (
     TextDelta,
 )
 from server.rpc.codecs.message import ROLES, encode_message, encode_usage
-from server.rpc.codecs.timestamp import timestamp
+from server.rpc.codecs.timestamp import stamp
 
 
 def encode_event(event: Event) -> event_pb2.Event:
@@ -28,8 +28,8 @@ def encode_event(event: Event) -> event_pb2.Event:
         conversation_key=event.conversation_key,
         run_id=event.run_id,
         epoch=event.epoch,
-        created_at=timestamp(event.created_at),
     )
+    stamp(encoded.created_at, event.created_at)
     _PAYLOADS[type(event.payload)](encoded, event.payload)
     return encoded
 

@@ -10,10 +10,18 @@ _SECONDS_PER_DAY: Final = 86400
 _NANOS_PER_MICRO: Final = 1000
 
 
+def stamp(field: Timestamp, moment: datetime) -> None:
+    """Write an aware time, to the microsecond, into a message's field; cheaper than to copy one in."""
+    since = moment - _EPOCH
+    field.seconds = since.days * _SECONDS_PER_DAY + since.seconds
+    field.nanos = since.microseconds * _NANOS_PER_MICRO
+
+
 def timestamp(moment: datetime) -> Timestamp:
     """An aware time, to the microsecond."""
-    since = moment - _EPOCH
-    return Timestamp(seconds=since.days * _SECONDS_PER_DAY + since.seconds, nanos=since.microseconds * _NANOS_PER_MICRO)
+    made = Timestamp()
+    stamp(made, moment)
+    return made
 
 
 def optional_timestamp(moment: datetime | None) -> Timestamp | None:

@@ -1,14 +1,12 @@
 """What is kept of each call when it is over: one log line and its figures. Never content."""
 
-from typing import Any, Final
+from typing import Any
 
 import grpc
 import structlog
 
 from server.ports.system import Clock
 from server.rpc.metrics import MethodMetrics
-
-_LOG_NAME: Final = "parley.rpc"
 
 
 class CallRecord:
@@ -49,4 +47,4 @@ class Journal:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.log = structlog.get_logger(_LOG_NAME).bind()
+        self.log = structlog.get_logger().bind()

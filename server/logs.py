@@ -1,0 +1,62 @@
+"""Logging: one JSON object a line for machines, coloured lines for a terminal, the standard library's loggers included.
+
+What is logged are names, codes, ids and durations, and tracebacks without the values of variables; never content.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any, Final, TextIO
+
+import orjson
+import structlog
+from structlog.typing import Processor
+
+LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure(level: str, *, stream: TextIO | None = None, extra: Sequence[Processor] = ()) -> None:
+    """Set up all logging of the process, to standard error unless told otherwise.
+
+    `level` is one of `LEVELS`; `extra` processors add fields to every line, such as the request id of the call.
+    """
+    stream = stream or sys.stderr
+    shared: list[Processor] = [
+        *extra,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    human = stream.isatty()
+    renderers = _human() if human else _machine()
+    structlog.configure(
+        processors=[*shared, *renderers],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+    _bridge(LEVELS[level], stream, shared, renderers)
+
+
+def _human() -> list[Processor]:
+    # The default formatter would show the local variables of each frame: messages, keys.
+    return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+
+
+def _machine() -> list[Processor]:
+    return [structlog.processors.format_exc_info, _json]
+
+
+def _json(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def _bridge(level: int, stream: TextIO, shared: list[Processor], renderers: list[Processor]) -> None:
+    """Send what libraries log through the standard library the same way; they speak up from warning on."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)

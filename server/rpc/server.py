@@ -1,0 +1,67 @@
+"""The gRPC server: a grpc.aio server with every service behind the pipeline."""
+
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health  # type: ignore[import-untyped]  # ships no stubs
+from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]  # ships no stubs
+
+from server.rpc.interceptors.pipeline import Pipeline
+from server.rpc.services import DESCRIPTORS, Services
+
+MESSAGE_BYTES: Final = 4 * 1024 * 1024
+METADATA_BYTES: Final = 8 * 1024
+OPTIONS: Final = (
+    # On by default: two servers would share a port without a word.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    # Between the soft and the hard limit gRPC refuses at random; equal, they are one.
+    ("grpc.max_metadata_size", METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", METADATA_BYTES),
+    # A viewer whose machine is gone is noticed within a minute, a client may ask as often.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+)
+
+
+class RpcServer:
+    """One listening server. `start` once, `stop` once."""
+
+    def __init__(
+        self,
+        *,
+        services: Services,
+        pipeline: Pipeline,
+        reflection_enabled: bool,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
+        """To be called with the event loop running. `reflection_enabled`: whether anyone who reaches the port may read
+        the protos from it; meant for loopback. `credentials`: TLS."""
+        self._health = services.health
+        self._credentials = credentials
+        self._server = grpc.aio.server(interceptors=[pipeline], options=OPTIONS)
+        services.register(self._server)
+        if reflection_enabled:
+            names = [descriptor.full_name for descriptor in DESCRIPTORS]
+            reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
+
+    async def start(self, address: str) -> int:
+        """Listen on `host:port` and serve; returns the port, which a 0 leaves to the system. Health still says "not
+        serving": whoever composed the service says when it is ready. Raises `OSError` when the address is not free."""
+        try:
+            port = self._bind(address)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}") from error
+        await self._server.start()
+        return port
+
+    async def stop(self, grace: float) -> None:
+        """Take no more calls, give those that run `grace` seconds, then cancel them."""
+        self._health.close()
+        await self._server.stop(grace)
+
+    def _bind(self, address: str) -> int:
+        if self._credentials is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, self._credentials)

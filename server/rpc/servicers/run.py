@@ -1,0 +1,76 @@
+"""`parley.v1.RunService`."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from parley.v1 import event_pb2, run_pb2_grpc
+from parley.v1 import run_pb2 as pb
+
+from server.application.runs import Runs
+from server.application.streams import Streams
+from server.domain.events import Event
+from server.domain.ids import RunId
+from server.rpc.codecs import run as codec
+from server.rpc.codecs.event import encode_event, heartbeat
+from server.rpc.interceptors.call import owner, principal
+
+
+class RunServicer(run_pb2_grpc.RunServiceServicer):
+    """Serves `RunService` with the use cases of runs and streams; what each method promises stands in its proto."""
+
+    def __init__(self, runs: Runs, streams: Streams) -> None:
+        self._runs = runs
+        self._streams = streams
+
+    async def SendMessage(self, request: pb.SendMessageRequest, _context: Any) -> pb.SendMessageResponse:
+        """The run that will answer, RUNNING or QUEUED."""
+        return codec.encode_accepted(await self._runs.send(principal(), codec.decode_send(request)))
+
+    async def Generate(self, request: pb.SendMessageRequest, _context: Any) -> AsyncGenerator[event_pb2.Event, None]:
+        """The events of the run that answers, to its end."""
+        caller = principal()
+        run = await self._runs.send(caller, codec.decode_send(request))
+        async with aclosing(_encoded(self._streams.run(caller.owner, run.id, after=0), run.conversation_key)) as events:
+            async for event in events:
+                yield event
+
+    async def StreamRun(self, request: pb.StreamRunRequest, _context: Any) -> AsyncGenerator[event_pb2.Event, None]:
+        """The events of a run behind a cursor, to its end."""
+        caller = owner()
+        run = await self._runs.get(caller, RunId(request.run_id))
+        stream = self._streams.run(caller, run.id, after=request.after_sequence)
+        async with aclosing(_encoded(stream, run.conversation_key)) as events:
+            async for event in events:
+                yield event
+
+    async def WatchThread(self, request: pb.WatchThreadRequest, _context: Any) -> AsyncGenerator[event_pb2.Event, None]:
+        """The events of a thread behind a cursor, until the caller has enough."""
+        stream = self._streams.watch(owner(), request.conversation_key, after=request.after_sequence)
+        async with aclosing(_encoded(stream, request.conversation_key)) as events:
+            async for event in events:
+                yield event
+
+    async def GetRun(self, request: pb.GetRunRequest, _context: Any) -> pb.Run:
+        """One run."""
+        return codec.encode_run(await self._runs.get(owner(), RunId(request.run_id)))
+
+    async def ListRuns(self, request: pb.ListRunsRequest, _context: Any) -> pb.ListRunsResponse:
+        """A page of a thread's runs."""
+        page = await self._runs.page(
+            owner(), request.conversation_key, page_size=request.page_size, page_token=request.page_token
+        )
+        return codec.encode_runs(page)
+
+    async def CancelRun(self, request: pb.CancelRunRequest, _context: Any) -> pb.Run:
+        """The run, which is over."""
+        return codec.encode_run(await self._runs.cancel(owner(), RunId(request.run_id)))
+
+
+async def _encoded(
+    stream: AsyncGenerator[Event | None, None], conversation_key: str
+) -> AsyncGenerator[event_pb2.Event, None]:
+    """The stream as the wire has it; closing it closes the stream."""
+    async with aclosing(stream) as events:
+        async for event in events:
+            yield encode_event(event) if event is not None else heartbeat(conversation_key)

@@ -1,0 +1,97 @@
+"""`parley.v1.ThreadService`."""
+
+from typing import Any
+
+from parley.v1 import thread_pb2 as pb
+from parley.v1 import thread_pb2_grpc
+
+from server.application.threads import Threads
+from server.rpc.codecs import run as run_codec
+from server.rpc.codecs import thread as codec
+from server.rpc.interceptors.call import owner
+
+
+class ThreadServicer(thread_pb2_grpc.ThreadServiceServicer):
+    """Serves `ThreadService` with the use cases of threads; what each method promises stands in its proto."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+
+    async def ListThreads(self, request: pb.ListThreadsRequest, _context: Any) -> pb.ListThreadsResponse:
+        """A page of the caller's threads."""
+        page = await self._threads.page(
+            owner(),
+            page_size=request.page_size,
+            page_token=request.page_token,
+            include_archived=request.include_archived,
+        )
+        return codec.encode_threads(page)
+
+    async def CreateThread(self, request: pb.CreateThreadRequest, _context: Any) -> pb.Thread:
+        """A new thread."""
+        return codec.encode_thread(await self._threads.create(owner(), name=request.name, key=request.conversation_key))
+
+    async def GetThread(self, request: pb.GetThreadRequest, _context: Any) -> pb.Thread:
+        """One thread without its messages."""
+        return codec.encode_thread(await self._threads.get(owner(), request.conversation_key))
+
+    async def UpdateThread(self, request: pb.UpdateThreadRequest, _context: Any) -> pb.Thread:
+        """The thread with what was given changed."""
+        summary = await self._threads.update(
+            owner(),
+            request.conversation_key,
+            name=request.name if request.HasField("name") else None,
+            archived=request.archived if request.HasField("archived") else None,
+        )
+        return codec.encode_thread(summary)
+
+    async def DeleteThread(self, request: pb.DeleteThreadRequest, _context: Any) -> pb.DeleteThreadResponse:
+        """The id of what was destroyed."""
+        return pb.DeleteThreadResponse(id=await self._threads.delete(owner(), request.conversation_key))
+
+    async def GetConversationState(
+        self, request: pb.GetConversationStateRequest, _context: Any
+    ) -> pb.ConversationState:
+        """Everything about a thread at one moment."""
+        return codec.encode_state(await self._threads.state(owner(), request.conversation_key))
+
+    async def ListMessages(self, request: pb.ListMessagesRequest, _context: Any) -> pb.ListMessagesResponse:
+        """A page of a thread's history."""
+        page = await self._threads.messages(
+            owner(), request.conversation_key, page_size=request.page_size, page_token=request.page_token
+        )
+        return codec.encode_messages(page)
+
+    async def UpdateDefaultGenerationConfig(
+        self, request: pb.UpdateDefaultGenerationConfigRequest, _context: Any
+    ) -> pb.UpdateDefaultGenerationConfigResponse:
+        """The resulting configuration."""
+        changes = run_codec.decode_generation(request.generation_config)
+        config = await self._threads.configure_generation(owner(), request.conversation_key, changes)
+        return pb.UpdateDefaultGenerationConfigResponse(generation_config=run_codec.encode_generation(config))
+
+    async def UpdateSettings(self, request: pb.UpdateSettingsRequest, _context: Any) -> pb.UpdateSettingsResponse:
+        """The resulting settings."""
+        changes = request.settings
+        settings = await self._threads.configure_settings(
+            owner(),
+            request.conversation_key,
+            system_prompt=changes.system_prompt if changes.HasField("system_prompt") else None,
+            interrupt_policy=codec.decode_policy(changes.interrupt_policy),
+        )
+        return pb.UpdateSettingsResponse(settings=codec.encode_settings(settings))
+
+    async def UpdateContextManagementSettings(
+        self, request: pb.UpdateContextManagementSettingsRequest, _context: Any
+    ) -> pb.UpdateContextManagementSettingsResponse:
+        """The resulting settings of the window."""
+        changes = request.context_management_settings
+        context_management = await self._threads.configure_context(
+            owner(),
+            request.conversation_key,
+            strategy=codec.decode_strategy(changes.strategy),
+            max_history_messages=changes.max_history_messages if changes.HasField("max_history_messages") else None,
+        )
+        return pb.UpdateContextManagementSettingsResponse(
+            context_management_settings=codec.encode_context(context_management)
+        )

@@ -1,0 +1,78 @@
+"""The catalogue of services, and how they are put on a server of any kind."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, cast
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2_grpc  # type: ignore[import-untyped]  # ships no stubs
+from parley.conversations.v1 import conversations_pb2, conversations_pb2_grpc
+from parley.v1 import run_pb2, run_pb2_grpc, thread_pb2, thread_pb2_grpc
+
+from server.application.organizations import Organizations
+from server.application.runs import Runs
+from server.application.sessions import Sessions
+from server.application.streams import Streams
+from server.application.threads import Threads
+from server.rpc.health import HealthServicer
+from server.rpc.servicers.conversations import ConversationServicer, ModelServicer, OrganizationServicer
+from server.rpc.servicers.run import RunServicer
+from server.rpc.servicers.thread import ThreadServicer
+
+DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
+    thread_pb2.DESCRIPTOR.services_by_name["ThreadService"],
+    run_pb2.DESCRIPTOR.services_by_name["RunService"],
+    conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
+    conversations_pb2.DESCRIPTOR.services_by_name["OrganizationService"],
+    conversations_pb2.DESCRIPTOR.services_by_name["ModelService"],
+)
+"""Every service that has methods with rules; health and reflection are not among them."""
+
+
+class Registrar(Protocol):
+    """Whatever takes handlers: a grpc.aio server, or an upstream in process."""
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler], /) -> None:
+        """Take handlers that are asked by method name."""
+        ...
+
+    def add_registered_method_handlers(
+        self, service_name: str, method_handlers: "Mapping[str, grpc.RpcMethodHandler[Any, Any]]", /
+    ) -> None:
+        """Take the handlers of a service by method name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """What the servicers call."""
+
+    threads: Threads
+    runs: Runs
+    streams: Streams
+    sessions: Sessions
+    organizations: Organizations
+
+
+class Services:
+    """All servicers over one set of use cases, and the health of the whole."""
+
+    def __init__(self, use_cases: UseCases) -> None:
+        self.health = HealthServicer([descriptor.full_name for descriptor in DESCRIPTORS])
+        self._threads = ThreadServicer(use_cases.threads)
+        self._runs = RunServicer(use_cases.runs, use_cases.streams)
+        self._conversations = ConversationServicer(use_cases.sessions, use_cases.runs, use_cases.streams)
+        self._organizations = OrganizationServicer(use_cases.organizations)
+        self._models = ModelServicer(use_cases.organizations)
+
+    def register(self, server: Registrar) -> None:
+        """Put every service on a server. May be done on several: servicers hold nothing of a server or a call."""
+        # The generated functions are declared for grpc.aio's class; they call nothing but what a Registrar has.
+        aio = cast("grpc.aio.Server", server)
+        thread_pb2_grpc.add_ThreadServiceServicer_to_server(self._threads, aio)
+        run_pb2_grpc.add_RunServiceServicer_to_server(self._runs, aio)
+        conversations_pb2_grpc.add_ConversationServiceServicer_to_server(self._conversations, aio)
+        conversations_pb2_grpc.add_OrganizationServiceServicer_to_server(self._organizations, aio)
+        conversations_pb2_grpc.add_ModelServiceServicer_to_server(self._models, aio)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, aio)
