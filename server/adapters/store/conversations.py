@@ -1,0 +1,194 @@
+"""Conversations of the transaction's owner."""
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import bindparam, delete, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from server.adapters.store import tables
+from server.adapters.store.executor import Row
+from server.adapters.store.json_codec import codec
+from server.adapters.store.paging import LIMIT, list_parameters, listed_after
+from server.adapters.store.scope import Scope
+from server.adapters.store.statement import Owned, owned, parameter
+from server.adapters.store.times import micros, moment
+from server.domain.conversation import ContextManagement, Conversation, ConversationSummary, Settings
+from server.domain.errors import ConversationKeyTaken
+from server.domain.generation import GenerationConfig
+from server.domain.ids import ConversationId, OrganizationId
+from server.domain.principal import Owner
+from server.domain.run import RunState
+from server.ports.store import ListPosition
+
+_table = tables.conversations
+_c = _table.c
+_COLUMNS: Final = (
+    *(_c.id, _c.tenant, _c.owner, _c.key, _c.name, _c.created_at, _c.updated_at, _c.archived, _c.organization_id),
+    *(_c.settings, _c.generation, _c.context_management, _c.last_sequence),
+)
+_SETTINGS: Final = codec(Settings)
+_GENERATION: Final = codec(GenerationConfig)
+_CONTEXT: Final = codec(ContextManagement)
+
+
+_by_key = select(*_COLUMNS).where(_c.key == parameter(_c.key))
+_by_id = select(*_COLUMNS).where(_c.id == parameter(_c.id))
+_BY_KEY = owned(_by_key, _table)
+_BY_ID = owned(_by_id, _table)
+_LOCK_BY_KEY = owned(_by_key.with_for_update(), _table)
+_LOCK_BY_ID = owned(_by_id.with_for_update(), _table)
+
+# Nothing is done when the key is taken: an error would end the whole transaction on PostgreSQL.
+_ADD = Owned(insert(_table).on_conflict_do_nothing(index_elements=[_c.tenant, _c.owner, _c.key]).returning(_c.id))
+
+_active_state = (
+    select(tables.runs.c.state)
+    .where(tables.runs.c.conversation_id == _c.id, text(tables.IS_ACTIVE))
+    .correlate(_table)
+    .scalar_subquery()
+)
+_page = (
+    select(*_COLUMNS, _active_state)
+    .where(listed_after(_c.updated_at, _c.id))
+    .order_by(_c.updated_at.desc(), _c.id.desc())
+    .limit(LIMIT)
+)
+_PAGE = owned(_page, _table)
+_PAGE_UNARCHIVED = owned(_page.where(text("archived = 0")), _table)
+
+_in_organization = _c.organization_id == parameter(_c.organization_id)
+_by_age = select(*_COLUMNS).order_by(_c.created_at.desc(), _c.id.desc())
+_OF_ORGANIZATION = owned(_by_age.where(_in_organization), _table)
+_OF_ORGANIZATION_OR_NONE = owned(_by_age.where(or_(_in_organization, _c.organization_id.is_(None))), _table)
+
+_one = _c.id == bindparam("conversation_id")
+_SAVE = owned(
+    update(_table)
+    .where(_one)
+    .values(
+        name=parameter(_c.name, "new_name"),
+        archived=parameter(_c.archived, "new_archived"),
+        settings=parameter(_c.settings, "new_settings"),
+        generation=parameter(_c.generation, "new_generation"),
+        context_management=parameter(_c.context_management, "new_context"),
+        updated_at=parameter(_c.updated_at, "now"),
+    ),
+    _table,
+)
+_TOUCH = owned(update(_table).where(_one).values(updated_at=parameter(_c.updated_at, "now")), _table)
+_DELETE = owned(delete(_table).where(_one), _table)
+
+
+class StoredConversations:
+    """See `ports.store.Conversations`."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def add(self, conversation: Conversation) -> None:
+        """Store a new one. Raises `ConversationKeyTaken`."""
+        added = await self._scope.fetch(
+            _ADD,
+            id=conversation.id,
+            key=conversation.key,
+            name=conversation.name,
+            archived=int(conversation.archived),
+            organization_id=conversation.organization_id,
+            settings=_SETTINGS.dumps(conversation.settings),
+            generation=_GENERATION.dumps(conversation.generation),
+            context_management=_CONTEXT.dumps(conversation.context_management),
+            created_at=micros(conversation.created_at),
+            updated_at=micros(conversation.updated_at),
+            last_position=0,
+            last_ticket=0,
+            last_sequence=0,
+        )
+        if not added:
+            raise ConversationKeyTaken(conversation.key)
+
+    async def get(self, key: str) -> Conversation | None:
+        """The one of that key."""
+        return _first(await self._scope.fetch_one(_BY_KEY, key=key))
+
+    async def by_id(self, conversation_id: ConversationId) -> Conversation | None:
+        """The one of that id."""
+        return _first(await self._scope.fetch_one(_BY_ID, id=conversation_id))
+
+    async def lock(self, key: str) -> Conversation | None:
+        """As `get`, locked. While there is none, the key itself is locked against units that would make it."""
+        found = await self._scope.fetch_one(_LOCK_BY_KEY, key=key)
+        if found is None:
+            await self._scope.lock_name("conversation", key)
+            found = await self._scope.fetch_one(_LOCK_BY_KEY, key=key)
+        return _first(found)
+
+    async def lock_by_id(self, conversation_id: ConversationId) -> Conversation | None:
+        """As `by_id`, locked."""
+        return _first(await self._scope.fetch_one(_LOCK_BY_ID, id=conversation_id))
+
+    async def page(
+        self, *, include_archived: bool, limit: int | None, after: ListPosition | None
+    ) -> list[ConversationSummary]:
+        """By `updated_at` then id, both descending."""
+        statement = _PAGE if include_archived else _PAGE_UNARCHIVED
+        rows = await self._scope.fetch(statement, **list_parameters(limit, after))
+        return [_summary(row) for row in rows]
+
+    async def of_organization(self, organization_id: OrganizationId, *, include_unassigned: bool) -> list[Conversation]:
+        """By `created_at` then id, both descending."""
+        statement = _OF_ORGANIZATION_OR_NONE if include_unassigned else _OF_ORGANIZATION
+        rows = await self._scope.fetch(statement, organization_id=organization_id)
+        return [conversation_of(row) for row in rows]
+
+    async def save(self, conversation: Conversation) -> None:
+        """Overwrite what may change."""
+        await self._scope.fetch(
+            _SAVE,
+            conversation_id=conversation.id,
+            new_name=conversation.name,
+            new_archived=int(conversation.archived),
+            new_settings=_SETTINGS.dumps(conversation.settings),
+            new_generation=_GENERATION.dumps(conversation.generation),
+            new_context=_CONTEXT.dumps(conversation.context_management),
+            now=micros(conversation.updated_at),
+        )
+
+    async def touch(self, conversation_id: ConversationId, now: datetime) -> None:
+        """Set `updated_at`."""
+        await self._scope.fetch(_TOUCH, conversation_id=conversation_id, now=micros(now))
+
+    async def delete(self, conversation_id: ConversationId) -> None:
+        """Destroy it; the database destroys what refers to it."""
+        await self._scope.fetch(_DELETE, conversation_id=conversation_id)
+
+
+def conversation_of(row: Row) -> Conversation:
+    """The conversation of a row of `_COLUMNS`."""
+    row_id, tenant, owner, key, name, created, updated, archived, organization_id, *rest = row
+    settings, generation, context, last_sequence = rest
+    return Conversation(
+        id=row_id,
+        owner=Owner(tenant, owner),
+        key=key,
+        name=name,
+        created_at=moment(created),
+        updated_at=moment(updated),
+        archived=bool(archived),
+        organization_id=organization_id,
+        settings=_SETTINGS.loads(settings),
+        generation=_GENERATION.loads(generation),
+        context_management=_CONTEXT.loads(context),
+        last_sequence=last_sequence,
+    )
+
+
+def _first(row: Row | None) -> Conversation | None:
+    return None if row is None else conversation_of(row)
+
+
+def _summary(row: Row) -> ConversationSummary:
+    *columns, state = row
+    return ConversationSummary(conversation_of(columns), RunState(state) if state else None)

@@ -1,0 +1,131 @@
+"""Event logs of the owner's conversations."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import BigInteger, bindparam, literal_column, select, update
+
+from server.adapters.store import tables
+from server.adapters.store.executor import Row
+from server.adapters.store.paging import LIMIT
+from server.adapters.store.payloads import MESSAGE_STARTED, REASONING_DELTA, TEXT_DELTA, dump_payload, load_payload
+from server.adapters.store.scope import Scope
+from server.adapters.store.statement import owned, owned_insert, parameter
+from server.adapters.store.times import micros, moment
+from server.domain.errors import ConversationNotFound
+from server.domain.events import Event, MessageStarted, PartialAnswer, Payload, ReasoningDelta, TextDelta
+from server.domain.ids import ConversationId, RunId
+
+_table = tables.run_events
+_c = _table.c
+_conversation = tables.conversations.c
+_COLUMNS: Final = (
+    *(_c.conversation_id, _conversation.key, _c.sequence, _c.created_at, _c.kind, _c.payload, _c.run_id, _c.epoch),
+)
+
+_NEXT_SEQUENCES = owned(
+    update(tables.conversations)
+    .where(_conversation.id == bindparam("conversation_id"))
+    .values(last_sequence=_conversation.last_sequence + bindparam("count", type_=BigInteger))
+    .returning(_conversation.last_sequence, _conversation.key),
+    tables.conversations,
+)
+_INSERT = owned_insert(_table)
+
+_behind = _c.sequence > bindparam("after", type_=BigInteger)
+_of_run = _c.run_id == parameter(_c.run_id)
+_logged = select(*_COLUMNS).select_from(_table.join(tables.conversations, _conversation.id == _c.conversation_id))
+_AFTER = owned(
+    _logged.where(_c.conversation_id == parameter(_c.conversation_id), _behind).order_by(_c.sequence).limit(LIMIT),
+    _table,
+)
+_OF_RUN_AFTER = owned(_logged.where(_of_run, _behind).order_by(_c.sequence).limit(LIMIT), _table)
+_SAID = owned(
+    select(_c.kind, _c.payload)
+    .where(
+        _of_run,
+        _c.epoch == parameter(_c.epoch),
+        _c.kind.in_([literal_column(f"'{kind}'") for kind in (MESSAGE_STARTED, TEXT_DELTA, REASONING_DELTA)]),
+    )
+    .order_by(_c.sequence),
+    _table,
+)
+
+
+class StoredEvents:
+    """See `ports.store.Events`. `appended` holds what the transaction has added, in order, to be published."""
+
+    __slots__ = ("_scope", "appended")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.appended: list[Event] = []
+
+    async def append(
+        self,
+        conversation_id: ConversationId,
+        payloads: Sequence[Payload],
+        *,
+        now: datetime,
+        run_id: RunId | None = None,
+        epoch: int | None = None,
+    ) -> list[Event]:
+        """Add events at the end of the log, in order. Raises `ConversationNotFound`."""
+        if not payloads:
+            return []
+        row = await self._scope.fetch_one(_NEXT_SEQUENCES, conversation_id=conversation_id, count=len(payloads))
+        if row is None:
+            raise ConversationNotFound(conversation_id)
+        last, key = row
+        first = last - len(payloads) + 1
+        events = [
+            Event(conversation_id, key, sequence, now, payload, run_id, epoch)
+            for sequence, payload in enumerate(payloads, first)
+        ]
+        await self._scope.insert(_INSERT, [_values(event) for event in events])
+        self.appended += events
+        return events
+
+    async def after(self, conversation_id: ConversationId, sequence: int, *, limit: int) -> list[Event]:
+        """Events behind a sequence, in order."""
+        rows = await self._scope.fetch(_AFTER, conversation_id=conversation_id, after=sequence, limit=limit)
+        return [_event(row) for row in rows]
+
+    async def of_run_after(self, run_id: RunId, sequence: int, *, limit: int) -> list[Event]:
+        """Events of one run behind a sequence, in order."""
+        rows = await self._scope.fetch(_OF_RUN_AFTER, run_id=run_id, after=sequence, limit=limit)
+        return [_event(row) for row in rows]
+
+    async def partial_answer(self, run_id: RunId, *, epoch: int) -> PartialAnswer | None:
+        """What an attempt has said so far in the message that it started last."""
+        rows = await self._scope.fetch(_SAID, run_id=run_id, epoch=epoch)
+        return _joined([load_payload(kind, payload) for kind, payload in rows])
+
+
+def _joined(said: Sequence[Payload]) -> PartialAnswer | None:
+    started = [payload for payload in said if isinstance(payload, MessageStarted)]
+    if not started:
+        return None
+    message_id = started[-1].message_id
+    texts = [delta.text for delta in said if isinstance(delta, TextDelta) and delta.message_id == message_id]
+    thoughts = [delta.text for delta in said if isinstance(delta, ReasoningDelta) and delta.message_id == message_id]
+    return PartialAnswer(message_id, "".join(texts), "".join(thoughts))
+
+
+def _values(event: Event) -> dict[str, object]:
+    kind, payload = dump_payload(event.payload)
+    return {
+        "conversation_id": event.conversation_id,
+        "sequence": event.sequence,
+        "created_at": micros(event.created_at),
+        "run_id": event.run_id,
+        "epoch": event.epoch,
+        "kind": kind,
+        "payload": payload,
+    }
+
+
+def _event(row: Row) -> Event:
+    conversation_id, key, sequence, created, kind, payload, run_id, epoch = row
+    return Event(conversation_id, key, sequence, moment(created), load_payload(kind, payload), run_id, epoch)

@@ -1,0 +1,194 @@
+"""Messages of the owner's conversations.
+
+Positions count from 1 without gaps, for messages go only with their whole conversation; so a count is a look-up, and a
+window of the history a range of positions.
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, bindparam, literal_column, select, text, update
+
+from server.adapters.store import tables
+from server.adapters.store.errors import MessageNotQueued
+from server.adapters.store.executor import Row
+from server.adapters.store.json_codec import codec
+from server.adapters.store.paging import LIMIT, NO_LIMIT
+from server.adapters.store.scope import Scope
+from server.adapters.store.statement import Owned, owned, owned_insert, parameter
+from server.adapters.store.times import micros, moment
+from server.domain.errors import ConversationNotFound
+from server.domain.ids import ConversationId, MessageId
+from server.domain.message import Message, MessageStatus, Role, ToolCall, Usage
+
+_table = tables.messages
+_c = _table.c
+_conversation = tables.conversations.c
+_COLUMNS: Final = (
+    *(_c.id, _c.conversation_id, _c.role, _c.content, _c.created_at, _c.status, _c.position, _c.run_id, _c.session_id),
+    *(_c.model, _c.provider, _c.reasoning, _c.tool_calls, _c.tool_call_id, _c.usage),
+)
+_USAGE: Final = codec(Usage)
+_TOOL_CALL: Final = codec(ToolCall)
+
+
+def _drawn(counter: str, conversation_id: Any) -> Owned:
+    """Raise a counter of a conversation by one; returns it. Locks the conversation's row."""
+    column = _conversation[counter]
+    raised = update(tables.conversations).values({counter: column + literal_column("1")})
+    return owned(raised.where(_conversation.id == conversation_id).returning(column), tables.conversations)
+
+
+_is_waiting = text(tables.IS_WAITING)
+_one = _c.id == bindparam("message_id")
+_home_of_waiting = select(_c.conversation_id).where(_one, _is_waiting).scalar_subquery()
+_NEXT_POSITION = _drawn("last_position", bindparam("conversation_id"))
+_NEXT_TICKET = _drawn("last_ticket", bindparam("conversation_id"))
+_POSITION_FOR_WAITING = _drawn("last_position", _home_of_waiting)
+
+_INSERT = owned_insert(_table)
+_ADMIT = owned(
+    update(_table)
+    .where(_one, _is_waiting)
+    .values(position=parameter(_c.position, "new_position"), status=literal_column(f"'{MessageStatus.COMPLETE}'"))
+    .returning(*_COLUMNS),
+    _table,
+)
+_WITHDRAW = owned(
+    update(_table)
+    .where(_one, _is_waiting)
+    .values(status=literal_column(f"'{MessageStatus.CANCELLED}'"))
+    .returning(_c.id),
+    _table,
+)
+
+_last_position = (
+    select(_conversation.last_position).where(_conversation.id == parameter(_c.conversation_id)).scalar_subquery()
+)
+_offset = bindparam("offset", type_=BigInteger)
+_of_conversation = select(*_COLUMNS).where(_c.conversation_id == parameter(_c.conversation_id))
+_FORWARD = owned(_of_conversation.where(_c.position > _offset).order_by(_c.position).limit(LIMIT), _table)
+_BACKWARD = owned(
+    _of_conversation.where(_c.position <= _last_position - _offset).order_by(_c.position.desc()).limit(LIMIT), _table
+)
+_WAITING = owned(_of_conversation.where(_is_waiting).order_by(_c.ticket), _table)
+_COUNT = owned(
+    select(_conversation.last_position).where(_conversation.id == bindparam("conversation_id")), tables.conversations
+)
+
+
+class StoredMessages:
+    """See `ports.store.Messages`."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def append(self, message: Message) -> Message:
+        """Put a message at the end of the history. Raises `ConversationNotFound`."""
+        position = await self._draw(_NEXT_POSITION, message)
+        appended = replace(message, position=position)
+        await self._scope.fetch(_INSERT, **_values(appended), ticket=None)
+        return appended
+
+    async def enqueue(self, message: Message) -> None:
+        """Store a message with status QUEUED outside the history. Raises `ConversationNotFound`."""
+        ticket = await self._draw(_NEXT_TICKET, message)
+        queued = replace(message, position=None, status=MessageStatus.QUEUED)
+        await self._scope.fetch(_INSERT, **_values(queued), ticket=ticket)
+
+    async def admit(self, message_id: MessageId) -> Message:
+        """Move a queued message to the end of the history. Raises `MessageNotQueued`."""
+        drawn = await self._scope.fetch_one(_POSITION_FOR_WAITING, message_id=message_id)
+        if drawn is None:
+            raise MessageNotQueued(message_id)
+        admitted = await self._scope.fetch_one(_ADMIT, message_id=message_id, new_position=drawn[0])
+        if admitted is None:
+            raise MessageNotQueued(message_id)
+        return _message(admitted)
+
+    async def withdraw(self, message_id: MessageId) -> None:
+        """Take a queued message out of the queue for good. Raises `MessageNotQueued`."""
+        if await self._scope.fetch_one(_WITHDRAW, message_id=message_id) is None:
+            raise MessageNotQueued(message_id)
+
+    async def history(self, conversation_id: ConversationId, *, last: int | None = None) -> list[Message]:
+        """The history in order; with `last` only that many from its end."""
+        if last is None:
+            return await self._window(_FORWARD, conversation_id, 0, NO_LIMIT)
+        return (await self._window(_BACKWARD, conversation_id, 0, last))[::-1]
+
+    async def page(self, conversation_id: ConversationId, *, after_position: int, limit: int) -> list[Message]:
+        """The history in order behind a position."""
+        return await self._window(_FORWARD, conversation_id, after_position, limit)
+
+    async def slice(
+        self, conversation_id: ConversationId, *, offset: int, limit: int, descending: bool
+    ) -> list[Message]:
+        """A window of the history."""
+        return await self._window(_BACKWARD if descending else _FORWARD, conversation_id, offset, limit)
+
+    async def count(self, conversation_id: ConversationId) -> int:
+        """How many messages the history has."""
+        row = await self._scope.fetch_one(_COUNT, conversation_id=conversation_id)
+        return int(row[0]) if row else 0
+
+    async def queued(self, conversation_id: ConversationId) -> list[Message]:
+        """Messages of status QUEUED in the order in which they were accepted."""
+        rows = await self._scope.fetch(_WAITING, conversation_id=conversation_id)
+        return [_message(row) for row in rows]
+
+    async def _draw(self, counter: Owned, message: Message) -> int:
+        row = await self._scope.fetch_one(counter, conversation_id=message.conversation_id)
+        if row is None:
+            raise ConversationNotFound(message.conversation_id)
+        return int(row[0])
+
+    async def _window(
+        self, statement: Owned, conversation_id: ConversationId, offset: int, limit: int
+    ) -> list[Message]:
+        rows = await self._scope.fetch(statement, conversation_id=conversation_id, offset=offset, limit=limit)
+        return [_message(row) for row in rows]
+
+
+def _values(message: Message) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "conversation_id": message.conversation_id,
+        "role": message.role.value,
+        "content": message.content,
+        "created_at": micros(message.created_at),
+        "status": message.status.value,
+        "position": message.position,
+        "run_id": message.run_id,
+        "session_id": message.session_id,
+        "model": message.model,
+        "provider": message.provider,
+        "reasoning": message.reasoning,
+        "tool_calls": _TOOL_CALL.dumps_all(message.tool_calls) if message.tool_calls else None,
+        "tool_call_id": message.tool_call_id,
+        "usage": _USAGE.dumps(message.usage) if message.usage else None,
+    }
+
+
+def _message(row: Row) -> Message:
+    (row_id, conversation_id, role, content, created, status, position, run_id, session_id, *rest) = row
+    model, provider, reasoning, tool_calls, tool_call_id, usage = rest
+    return Message(
+        id=row_id,
+        conversation_id=conversation_id,
+        role=Role(role),
+        content=content,
+        created_at=moment(created),
+        status=MessageStatus(status),
+        position=position,
+        run_id=run_id,
+        session_id=session_id,
+        model=model,
+        provider=provider,
+        reasoning=reasoning,
+        tool_calls=_TOOL_CALL.loads_all(tool_calls) if tool_calls else (),
+        tool_call_id=tool_call_id,
+        usage=_USAGE.loads(usage) if usage else None,
+    )

@@ -1,0 +1,1 @@
+"""Revisions of the schema, in order. A released one is never changed."""

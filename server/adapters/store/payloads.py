@@ -1,0 +1,47 @@
+"""Event payloads as they are stored: a kind, and compact JSON of its dataclass.
+
+A kind names its dataclass for ever; a new event is a new line here.
+"""
+
+from typing import Final
+
+from server.adapters.store.json_codec import JsonCodec
+from server.domain.events import (
+    AttemptReset,
+    MessageCompleted,
+    MessageStarted,
+    Payload,
+    ReasoningDelta,
+    RunEnded,
+    RunQueued,
+    RunStarted,
+    TextDelta,
+)
+
+MESSAGE_STARTED: Final = "message_started"
+TEXT_DELTA: Final = "text_delta"
+REASONING_DELTA: Final = "reasoning_delta"
+
+_CLASSES: Final[dict[str, type[Payload]]] = {
+    "run_queued": RunQueued,
+    "run_started": RunStarted,
+    "run_ended": RunEnded,
+    "attempt_reset": AttemptReset,
+    MESSAGE_STARTED: MessageStarted,
+    TEXT_DELTA: TextDelta,
+    REASONING_DELTA: ReasoningDelta,
+    "message_completed": MessageCompleted,
+}
+_CODECS: Final[dict[str, JsonCodec[Payload]]] = {kind: JsonCodec(cls) for kind, cls in _CLASSES.items()}
+_KINDS: Final[dict[type[Payload], str]] = {cls: kind for kind, cls in _CLASSES.items()}
+
+
+def dump_payload(payload: Payload) -> tuple[str, str]:
+    """Kind and JSON text of a payload."""
+    kind = _KINDS[type(payload)]
+    return kind, _CODECS[kind].dumps(payload)
+
+
+def load_payload(kind: str, stored: str) -> Payload:
+    """The payload of a kind and its JSON text."""
+    return _CODECS[kind].loads(stored)

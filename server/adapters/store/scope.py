@@ -1,0 +1,37 @@
+"""What every part of an owner's transaction works through: its executor, and the owner in every statement."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from server.adapters.store.executor import Executor, Row
+from server.adapters.store.statement import OWNER, TENANT, Owned, Parameters
+from server.domain.principal import Owner
+
+
+class Scope:
+    """One transaction, bound to an owner. Executes `Owned` statements only, always with this owner's names."""
+
+    __slots__ = ("_executor", "_names", "owner")
+
+    def __init__(self, executor: Executor, owner: Owner) -> None:
+        self.owner = owner
+        self._executor = executor
+        self._names = {TENANT: owner.tenant, OWNER: owner.user}
+
+    async def fetch(self, statement: Owned, /, **parameters: Any) -> Sequence[Row]:
+        """Execute; returns all rows."""
+        parameters.update(self._names)
+        return await self._executor.fetch(statement, parameters)
+
+    async def fetch_one(self, statement: Owned, /, **parameters: Any) -> Row | None:
+        """Execute; returns the first row."""
+        rows = await self.fetch(statement, **parameters)
+        return rows[0] if rows else None
+
+    async def insert(self, statement: Owned, rows: Sequence[Parameters]) -> None:
+        """Execute once for each row."""
+        await self._executor.execute_many(statement, [{**row, **self._names} for row in rows])
+
+    async def lock_name(self, kind: str, name: str) -> None:
+        """Hold a name of this owner's that has no row yet; see `Executor.lock_name`."""
+        await self._executor.lock_name("\x1f".join((kind, self.owner.tenant, self.owner.user, name)))

@@ -1,0 +1,97 @@
+"""One transaction for many units: each in a savepoint of its own, all durable together or none."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from server.adapters.store.sqlite.connection import is_broken, primary_code, unavailable
+from server.adapters.store.sqlite.executor import SqliteExecutor
+from server.adapters.store.sqlite.work import Outcome, Work
+from server.domain.errors import StoreUnavailable
+
+_log = structlog.get_logger(__name__)
+
+Answer = Outcome[Any] | BaseException
+"""What a unit comes to: its outcome, or what it is to raise."""
+
+
+class BatchCommitter:
+    """Owns the connection that writes. Used by one thread at a time."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+        self._connection: sqlite3.Connection | None = None
+
+    def open(self) -> None:
+        """Connect. Raises `StoreUnavailable`."""
+        try:
+            self._opened()
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+
+    def close(self) -> None:
+        """Disconnect; the next commit would connect again."""
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def commit(self, works: Sequence[Work[Any]]) -> list[Answer]:
+        """Run the units in one transaction and commit it; one answer each, in order.
+
+        A unit that raises is undone alone. When the file or the machine fails, at whatever point, nothing of any unit
+        is stored and every answer is `StoreUnavailable`: also of units that raised on their own, for they may have
+        seen what was not to be.
+        """
+        try:
+            return self._commit(self._opened(), works)
+        except sqlite3.Error as error:
+            _log.warning("store_commit_failed", units=len(works), error=type(error).__name__, code=primary_code(error))
+            self._recover(error)
+            return [unavailable(error) for _ in works]
+        except Exception:  # noqa: BLE001 - the boundary of the thread: it must live to answer the next batch
+            _log.exception("store_writer_failed", units=len(works))
+            self.close()
+            return [StoreUnavailable() for _ in works]
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def _commit(self, connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Answer]:
+        connection.execute("BEGIN IMMEDIATE")
+        executor = SqliteExecutor(connection)
+        answers = [_run(connection, executor, work) for work in works]
+        connection.execute("COMMIT")
+        return answers
+
+    def _recover(self, error: sqlite3.Error) -> None:
+        """Leave no transaction open. After some errors SQLite has rolled back itself; asking it again would fail."""
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self.close()
+        if is_broken(error) and primary_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL):
+            self.close()
+
+
+def _run(connection: sqlite3.Connection, executor: SqliteExecutor, work: Work[Any]) -> Answer:
+    connection.execute("SAVEPOINT unit")
+    try:
+        answer: Answer = work(executor)
+    except BaseException as error:  # noqa: BLE001 - the boundary of a unit: whatever it raises is its caller's
+        answer = error
+    if executor.failure is not None:
+        raise executor.failure
+    if isinstance(answer, BaseException):
+        connection.execute("ROLLBACK TO unit")
+    connection.execute("RELEASE unit")
+    return answer

@@ -1,0 +1,55 @@
+"""Executes statements on a `sqlite3` connection, in the thread that drives the unit."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from server.adapters.store.dialects import SQLITE
+from server.adapters.store.errors import ReadUnitWrote, RowRefused
+from server.adapters.store.executor import Row
+from server.adapters.store.sqlite.connection import is_broken, primary_code, unavailable
+from server.adapters.store.statement import Parameters, Statement
+
+
+class SqliteExecutor:
+    """See `store.executor.Executor`. Its awaits complete at once.
+
+    `failure` is the first error of the file or the machine. The unit hears of it as `StoreUnavailable`; whoever
+    commits looks here, for the unit may have caught it.
+    """
+
+    __slots__ = ("_connection", "_is_reading", "failure")
+
+    def __init__(self, connection: sqlite3.Connection, *, reading: bool = False) -> None:
+        self._connection = connection
+        self._is_reading = reading
+        self.failure: sqlite3.Error | None = None
+
+    async def fetch(self, statement: Statement, parameters: Parameters) -> Sequence[Row]:
+        """Execute; returns all rows."""
+        sql, arguments = statement.compiled(SQLITE)
+        try:
+            return self._connection.execute(sql, arguments(parameters)).fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    async def execute_many(self, statement: Statement, parameters: Sequence[Parameters]) -> None:
+        """Execute once for each set of parameters."""
+        sql, arguments = statement.compiled(SQLITE)
+        try:
+            self._connection.executemany(sql, map(arguments, parameters))
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    async def lock_name(self, name: str) -> None:
+        """Nothing to do: the file has one writer at a time."""
+
+    def _translated(self, error: sqlite3.Error) -> Exception:
+        code = primary_code(error)
+        if self._is_reading and code == sqlite3.SQLITE_READONLY:
+            return ReadUnitWrote()
+        if is_broken(error):
+            self.failure = self.failure or error
+            return unavailable(error)
+        if code == sqlite3.SQLITE_CONSTRAINT:
+            return RowRefused(str(error))
+        return error

@@ -1,0 +1,77 @@
+"""The embedded store: one SQLite file, one writer that commits in groups, a few readers."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from server.adapters.store.sqlite.batch import BatchCommitter
+from server.adapters.store.sqlite.connection import connect
+from server.adapters.store.sqlite.readers import Readers
+from server.adapters.store.sqlite.work import Result, owned_work, system_work
+from server.adapters.store.sqlite.writer import Writer
+from server.domain.principal import Owner
+from server.ports.feed import Feed
+from server.ports.store import SystemTransaction, Transaction
+
+
+class SqliteStore:
+    """See `ports.store.Store`. Belongs to the event loop on which it is entered with `async with`.
+
+    The file must have the current schema (`open_store` sees to that). `busy_timeout` is how long a batch waits for a
+    lock that another process holds; then its units fail with `StoreUnavailable`, as do units beyond `capacity`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        feed: Feed,
+        busy_timeout: timedelta = timedelta(seconds=5),
+        readers: int = 4,
+        capacity: int = 4096,
+        batch_limit: int = 256,
+    ) -> None:
+        self._writer = Writer(
+            BatchCommitter(partial(connect, path, busy_timeout=busy_timeout)),
+            publish=feed.publish,
+            capacity=capacity,
+            batch_limit=batch_limit,
+        )
+        self._readers = Readers(
+            partial(connect, path, busy_timeout=busy_timeout, read_only=True), size=readers, patience=busy_timeout
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._writer.open()
+        try:
+            await self._readers.open()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The writer's connection goes last: as it closes, SQLite empties the journal into the file.
+        await self._readers.close()
+        await self._writer.close()
+
+    async def read(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Run a unit that only reads."""
+        return await self._readers.read(owned_work(owner, work))
+
+    async def write(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Run a unit of work and commit it."""
+        return await self._writer.write(owned_work(owner, work))
+
+    async def read_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
+        """Run a unit of the service itself that only reads."""
+        return await self._readers.read(system_work(work))
+
+    async def write_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
+        """Run a unit of the service itself and commit it."""
+        return await self._writer.write(system_work(work))

@@ -1,0 +1,57 @@
+"""The transaction of the service itself, put together from its parts."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from server.adapters.store import keys, leases, provisioning
+from server.adapters.store.executor import Executor
+from server.domain.ids import KeyId, RunId, WorkerId
+from server.domain.key import ApiKey
+from server.domain.principal import Owner
+from server.domain.run import Lease
+from server.ports.store import RunReference
+
+
+class StoredSystem:
+    """See `ports.store.SystemTransaction`."""
+
+    __slots__ = ("_executor",)
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def key_by_digest(self, digest: str) -> ApiKey | None:
+        """The key of that digest, valid or not."""
+        return await keys.key_by_digest(self._executor, digest)
+
+    async def keys(self) -> list[ApiKey]:
+        """All keys, the oldest first."""
+        return await keys.all_keys(self._executor)
+
+    async def add_key(self, key: ApiKey) -> None:
+        """Store a new key."""
+        await keys.add_key(self._executor, key)
+
+    async def revoke_key(self, key_id: KeyId, now: datetime) -> bool:
+        """Revoke a key; `False` when there is none that is not revoked."""
+        return await keys.revoke_key(self._executor, key_id, now)
+
+    async def provision(self, owner: Owner, now: datetime) -> None:
+        """Make sure that the user and what belongs to the user's tenant exist."""
+        await provisioning.provision(self._executor, owner, now)
+
+    async def renew_leases(self, lease: Lease, held: Collection[RunId]) -> dict[RunId, int]:
+        """Extend the leases that `lease.worker` holds on those runs."""
+        return await leases.renew_leases(self._executor, lease, held)
+
+    async def void_leases(self) -> int:
+        """Let every lease end now."""
+        return await leases.void_leases(self._executor)
+
+    async def release_lease(self, run_id: RunId, *, epoch: int, worker: WorkerId) -> bool:
+        """Give a run back."""
+        return await leases.release_lease(self._executor, run_id, epoch=epoch, worker=worker)
+
+    async def claimable(self, now: datetime, *, limit: int) -> list[RunReference]:
+        """Runs that wait for a worker, the oldest first."""
+        return await leases.claimable(self._executor, now, limit=limit)

@@ -1,0 +1,247 @@
+"""The tables. They are declared with SQLModel and read as rows; nothing here is ever loaded as an object.
+
+Every column is stored as the drivers of both databases take and give it, so that a row costs no conversion that is not
+asked for: ids are text, times are microseconds since 1970 in UTC, nested values are JSON text. Every row names its
+tenant and its owner. What belongs to a conversation goes with it.
+"""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
+from sqlmodel import Field, SQLModel
+
+from server.domain.run import ACTIVE_STATES, RunState
+
+# PostgreSQL would sort by the collation of its database; ids and names sort by code point on both.
+STRING: Final[TypeEngine[str]] = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+WHOLE: Final = BigInteger
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# The predicates of partial indices. SQLite uses such an index only for a query that repeats its text.
+IS_ACTIVE: Final = "state IN ({})".format(", ".join(f"'{state}'" for state in sorted(ACTIVE_STATES)))
+IS_RUNNING: Final = f"state = '{RunState.RUNNING}'"
+IS_QUEUED: Final = f"state = '{RunState.QUEUED}'"
+IS_WAITING: Final = "status = 'QUEUED'"
+
+
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+def _of(table: str) -> ForeignKey:
+    return ForeignKey(f"{table}.id", ondelete="CASCADE")
+
+
+class _Row(SQLModel):
+    metadata = METADATA
+
+
+class _OwnedRow(_Row):
+    tenant: str = Field(sa_type=STRING)
+    owner: str = Field(sa_type=STRING)
+
+
+class ConversationRow(_OwnedRow, table=True):
+    """A conversation and the counters from which its messages, queue and events get their numbers."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        Index("uq_conversations_key", "tenant", "owner", "key", unique=True),
+        Index("ix_conversations_updated_at", "tenant", "owner", "updated_at", "id"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=STRING)
+    key: str = Field(sa_type=STRING)
+    name: str = Field(sa_type=STRING)
+    archived: int = Field(sa_type=Integer)
+    organization_id: str | None = Field(sa_type=STRING)
+    settings: str = Field(sa_type=STRING)
+    generation: str = Field(sa_type=STRING)
+    context_management: str = Field(sa_type=STRING)
+    created_at: int = Field(sa_type=WHOLE)
+    updated_at: int = Field(sa_type=WHOLE)
+    last_position: int = Field(sa_type=WHOLE)
+    last_ticket: int = Field(sa_type=WHOLE)
+    last_sequence: int = Field(sa_type=WHOLE)
+
+
+class SessionRow(_OwnedRow, table=True):
+    """A chat session."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index("ix_sessions_conversation", "conversation_id", "created_at", "id"),)
+
+    id: str = Field(primary_key=True, sa_type=STRING)
+    conversation_id: str = Field(sa_type=STRING, sa_column_args=(_of("conversations"),))
+    model_id: str = Field(sa_type=STRING)
+    status: str = Field(sa_type=STRING)
+    created_at: int = Field(sa_type=WHOLE)
+    updated_at: int = Field(sa_type=WHOLE)
+
+
+class MessageRow(_OwnedRow, table=True):
+    """A message. `position` is its place in the history, `ticket` the one it drew when it had to wait."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        Index("uq_messages_position", "conversation_id", "position", unique=True),
+        _partial("ix_messages_waiting", "conversation_id", "ticket", where=IS_WAITING),
+    )
+
+    id: str = Field(primary_key=True, sa_type=STRING)
+    conversation_id: str = Field(sa_type=STRING, sa_column_args=(_of("conversations"),))
+    role: str = Field(sa_type=STRING)
+    content: str = Field(sa_type=STRING)
+    created_at: int = Field(sa_type=WHOLE)
+    status: str = Field(sa_type=STRING)
+    position: int | None = Field(sa_type=WHOLE)
+    ticket: int | None = Field(sa_type=WHOLE)
+    run_id: str | None = Field(sa_type=STRING)
+    session_id: str | None = Field(sa_type=STRING)
+    model: str | None = Field(sa_type=STRING)
+    provider: str | None = Field(sa_type=STRING)
+    reasoning: str | None = Field(sa_type=STRING)
+    tool_calls: str | None = Field(sa_type=STRING)
+    tool_call_id: str | None = Field(sa_type=STRING)
+    usage: str | None = Field(sa_type=STRING)
+
+
+class RunRow(_OwnedRow, table=True):
+    """A run. `ticket` is its message's, 0 when that did not wait; `lease_until` is 0 when no worker holds it."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("ix_runs_conversation", "conversation_id", "created_at", "id"),
+        _partial("uq_runs_active", "conversation_id", where=IS_ACTIVE, unique=True),
+        _partial("ix_runs_leases", "lease_until", where=IS_RUNNING),
+        _partial("ix_runs_queue", "conversation_id", "ticket", where=IS_QUEUED),
+        _partial("ix_runs_queued", "created_at", "id", where=IS_QUEUED),
+    )
+
+    id: str = Field(primary_key=True, sa_type=STRING)
+    conversation_id: str = Field(sa_type=STRING, sa_column_args=(_of("conversations"),))
+    conversation_key: str = Field(sa_type=STRING)
+    state: str = Field(sa_type=STRING)
+    user_message_id: str = Field(sa_type=STRING)
+    model: str = Field(sa_type=STRING)
+    provider: str = Field(sa_type=STRING)
+    generation: str = Field(sa_type=STRING)
+    created_at: int = Field(sa_type=WHOLE)
+    epoch: int = Field(sa_type=WHOLE)
+    ticket: int = Field(sa_type=WHOLE)
+    lease_worker: str | None = Field(sa_type=STRING)
+    lease_until: int = Field(sa_type=WHOLE)
+    session_id: str | None = Field(sa_type=STRING)
+    actor: str | None = Field(sa_type=STRING)
+    started_at: int | None = Field(sa_type=WHOLE)
+    ended_at: int | None = Field(sa_type=WHOLE)
+    error: str | None = Field(sa_type=STRING)
+    usage: str | None = Field(sa_type=STRING)
+
+
+class RunEventRow(_OwnedRow, table=True):
+    """An entry of a conversation's log; `payload` is JSON of the type that `kind` names."""
+
+    __tablename__ = "run_events"
+    __table_args__ = (
+        _partial("ix_run_events_run", "run_id", "sequence", where="run_id IS NOT NULL"),
+        {"sqlite_with_rowid": False},
+    )
+
+    conversation_id: str = Field(primary_key=True, sa_type=STRING, sa_column_args=(_of("conversations"),))
+    sequence: int = Field(primary_key=True, sa_type=WHOLE)
+    created_at: int = Field(sa_type=WHOLE)
+    run_id: str | None = Field(sa_type=STRING)
+    epoch: int | None = Field(sa_type=WHOLE)
+    kind: str = Field(sa_type=STRING)
+    payload: str = Field(sa_type=STRING)
+
+
+class RequestRow(_Row, table=True):
+    """A request id and the run it made."""
+
+    __tablename__ = "requests"
+    __table_args__ = (Index("ix_requests_run", "run_id"), Index("ix_requests_created_at", "created_at"))
+
+    tenant: str = Field(primary_key=True, sa_type=STRING)
+    owner: str = Field(primary_key=True, sa_type=STRING)
+    request_id: str = Field(primary_key=True, sa_type=STRING)
+    fingerprint: str = Field(sa_type=STRING)
+    run_id: str = Field(sa_type=STRING, sa_column_args=(_of("runs"),))
+    created_at: int = Field(sa_type=WHOLE)
+
+
+class ApiKeyRow(_OwnedRow, table=True):
+    """An API key's digest and rights."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index("uq_api_keys_digest", "digest", unique=True),)
+
+    id: str = Field(primary_key=True, sa_type=STRING)
+    digest: str = Field(sa_type=STRING)
+    prefix: str = Field(sa_type=STRING)
+    style: str = Field(sa_type=STRING)
+    scopes: str = Field(sa_type=STRING)
+    created_at: int = Field(sa_type=WHOLE)
+    expires_at: int | None = Field(sa_type=WHOLE)
+    revoked_at: int | None = Field(sa_type=WHOLE)
+
+
+class UserRow(_Row, table=True):
+    """A user of a tenant; `owner` is the name."""
+
+    __tablename__ = "users"
+
+    tenant: str = Field(primary_key=True, sa_type=STRING)
+    owner: str = Field(primary_key=True, sa_type=STRING)
+    created_at: int = Field(sa_type=WHOLE)
+
+
+class OrganizationRow(_OwnedRow, table=True):
+    """An organization of a tenant; `owner` is the user with whom it came into being."""
+
+    __tablename__ = "organizations"
+
+    id: str = Field(primary_key=True, sa_type=STRING)
+    name: str = Field(sa_type=STRING)
+    created_at: int = Field(sa_type=WHOLE)
+
+
+class MembershipRow(_Row, table=True):
+    """What a user is in an organization; `active` is 1 or 0."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (Index("ix_memberships_organization", "organization_id"),)
+
+    tenant: str = Field(primary_key=True, sa_type=STRING)
+    owner: str = Field(primary_key=True, sa_type=STRING)
+    organization_id: str = Field(primary_key=True, sa_type=STRING, sa_column_args=(_of("organizations"),))
+    role: str = Field(sa_type=STRING)
+    active: int = Field(sa_type=Integer)
+    created_at: int = Field(sa_type=WHOLE)
+
+
+def _table(row: type[_Row]) -> Table:
+    return METADATA.tables[str(row.__tablename__)]
+
+
+conversations: Final = _table(ConversationRow)
+sessions: Final = _table(SessionRow)
+messages: Final = _table(MessageRow)
+runs: Final = _table(RunRow)
+run_events: Final = _table(RunEventRow)
+requests: Final = _table(RequestRow)
+api_keys: Final = _table(ApiKeyRow)
+users: Final = _table(UserRow)
+organizations: Final = _table(OrganizationRow)
+memberships: Final = _table(MembershipRow)

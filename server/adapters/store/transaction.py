@@ -1,0 +1,29 @@
+"""The transaction of an owner, put together from its parts."""
+
+from server.adapters.store.conversations import StoredConversations
+from server.adapters.store.events import StoredEvents
+from server.adapters.store.executor import Executor
+from server.adapters.store.messages import StoredMessages
+from server.adapters.store.organizations import StoredOrganizations
+from server.adapters.store.requests import StoredRequests
+from server.adapters.store.runs import StoredRuns
+from server.adapters.store.scope import Scope
+from server.adapters.store.sessions import StoredSessions
+from server.domain.principal import Owner
+
+
+class OwnedTransaction:
+    """See `ports.store.Transaction`."""
+
+    __slots__ = ("conversations", "events", "messages", "organizations", "owner", "requests", "runs", "sessions")
+
+    def __init__(self, executor: Executor, owner: Owner) -> None:
+        scope = Scope(executor, owner)
+        self.owner = owner
+        self.conversations = StoredConversations(scope)
+        self.messages = StoredMessages(scope)
+        self.runs = StoredRuns(scope)
+        self.events = StoredEvents(scope)
+        self.sessions = StoredSessions(scope)
+        self.organizations = StoredOrganizations(scope)
+        self.requests = StoredRequests(scope)
