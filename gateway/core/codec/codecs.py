@@ -1,0 +1,151 @@
+"""The codecs that the rest of the gateway uses: messages and single fields as JSON documents, in a dialect."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from gateway.core.codec.anys import Functions
+from gateway.core.codec.compiler import Compiler
+from gateway.core.codec.depth import too_deep
+from gateway.core.codec.document import dump, parse, refuse_repeated_keys
+from gateway.core.codec.errors import JsonError, spelt
+from gateway.core.codec.fields import Form
+from gateway.core.dialect import Dialect
+
+
+class Codecs:
+    """The codecs of one descriptor pool, compiled when first asked for and kept; asking again costs a dict look-up."""
+
+    def __init__(self, pool: DescriptorPool) -> None:
+        self._pool = pool
+        self._compilers: dict[Form, Compiler] = {}
+        self._messages: dict[tuple[str, Form], MessageCodec] = {}
+        self._fields: dict[tuple[str, Form], FieldCodec] = {}
+
+    def message(self, descriptor: Descriptor, dialect: Dialect) -> "MessageCodec":
+        """Give the codec of a message type of the pool, in a dialect."""
+        key = descriptor.full_name, Form.of(dialect)
+        codec = self._messages.get(key)
+        if codec is None:
+            functions = self._compiler(key[1]).functions(descriptor)
+            codec = self._messages[key] = MessageCodec(descriptor, functions)
+        return codec
+
+    def field(self, field: FieldDescriptor, dialect: Dialect) -> "FieldCodec":
+        """Give the codec of one field of a message type of the pool, in a dialect."""
+        key = field.full_name, Form.of(dialect)
+        codec = self._fields.get(key)
+        if codec is None:
+            codec = self._fields[key] = FieldCodec(field, self._compiler(key[1]))
+        return codec
+
+    def _compiler(self, form: Form) -> Compiler:
+        return self._compilers.setdefault(form, Compiler(self._pool, form))
+
+
+class MessageCodec:
+    """One message type in one dialect: JSON documents to messages and back.
+
+    Every method raises `JsonError` for what has no form on the other side, and nothing else.
+    """
+
+    def __init__(self, descriptor: Descriptor, functions: Functions) -> None:
+        self._class: Any = GetMessageClass(descriptor)
+        self._write = functions.write
+        self._read = functions.read
+
+    def new(self) -> Message:
+        """Give an empty message."""
+        message: Message = self._class()
+        return message
+
+    def encode(self, message: Message) -> bytes:
+        """Write a message as compact UTF-8 JSON."""
+        return dump(self.encode_value(message))
+
+    def encode_value(self, message: Message) -> Any:
+        """Write a message as the tree (dicts, lists, scalars) of which `encode` gives the bytes."""
+        try:
+            return self._write(message)
+        except RecursionError:
+            raise too_deep() from None
+        except UnicodeDecodeError:
+            raise JsonError("holds text that is not UTF-8") from None
+
+    def decode(self, body: bytes) -> Message:
+        """Read a document into a new message."""
+        message = self._class()
+        self.decode_into(message, body)
+        return message  # type: ignore[no-any-return]
+
+    def decode_into(self, message: Message, body: bytes) -> None:
+        """Read a document into a message: fields set already are replaced, lists appended to, messages merged.
+
+        After a JsonError the message holds a part of the document.
+        """
+        tree = parse(body)
+        try:
+            keys = self._read(message, tree, 1)
+        except RecursionError:
+            raise too_deep() from None
+        refuse_repeated_keys(body, keys)
+
+    def decode_value(self, value: object) -> Message:
+        """Read a JSON tree, in which a repeated key can no longer be seen, into a new message."""
+        message = self._class()
+        try:
+            self._read(message, value, 1)
+        except RecursionError:
+            raise too_deep() from None
+        return message  # type: ignore[no-any-return]
+
+
+class FieldCodec:
+    """One field of a message as a document of its own (`body: "field"`, `response_body`), or set from texts.
+
+    Paths of errors are within that document: "" for the value itself, `[3].x` in a list.
+    """
+
+    def __init__(self, descriptor: FieldDescriptor, compiler: Compiler) -> None:
+        message = descriptor.containing_type
+        if message is None:
+            raise ValueError(f"{descriptor.full_name} is no field of a message")
+        field = next(each for each in compiler.fields(message) if each.name == descriptor.name)
+        self._key = field.key
+        self._write = compiler.single_writer(field)
+        self._read = compiler.functions(message).read
+        self._set_text = compiler.text_setter(field)
+
+    def encode(self, message: Message) -> bytes:
+        """Write the field's value: null when it has presence and is unset, else its default."""
+        return dump(self.encode_value(message))
+
+    def encode_value(self, message: Message) -> Any:
+        """Write the field's value as a tree."""
+        try:
+            return self._write(message)
+        except RecursionError:
+            raise too_deep() from None
+        except UnicodeDecodeError:
+            raise JsonError("holds text that is not UTF-8") from None
+
+    def decode_into(self, message: Message, body: bytes) -> None:
+        """Set the field from a document; null leaves it unset, unless null is a value of it."""
+        tree = parse(body)
+        try:
+            # The value stands as a member of its message; the message itself is no level of the document.
+            keys = self._read(message, {self._key: tree}, 0) - 1
+        except JsonError as error:
+            error.field = error.field.removeprefix(spelt(self._key)).removeprefix(".")
+            raise
+        except RecursionError:
+            raise too_deep() from None
+        refuse_repeated_keys(body, keys)
+
+    def set_text(self, message: Message, texts: Sequence[str]) -> None:
+        """Set the field from the texts of a path variable or query parameter; several only for a repeated field."""
+        self._set_text(message, texts)
