@@ -1,0 +1,17 @@
+"""Where calls go: one Protocol, two forms (in-process and channel) that behave alike."""
+
+from gateway.edge.upstream.call import Invocation, Method, Outcome, StreamCall, StreamSink, UnaryReply, Upstream
+from gateway.edge.upstream.channel import ChannelUpstream
+from gateway.edge.upstream.in_process import InProcessUpstream
+
+__all__ = [
+    "ChannelUpstream",
+    "InProcessUpstream",
+    "Invocation",
+    "Method",
+    "Outcome",
+    "StreamCall",
+    "StreamSink",
+    "UnaryReply",
+    "Upstream",
+]

@@ -1,0 +1,154 @@
+"""The upstream through a socket: calls a gRPC server elsewhere over a `grpc.aio` channel."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+from grpc import aio
+
+from gateway.core.metadata import Metadata, Metadatum
+from gateway.edge.upstream.call import UNAVAILABLE_TEXT, UNEXPECTED, Invocation, Method, Outcome, StreamSink, UnaryReply
+from gateway.edge.upstream.limits import MESSAGE_LIMIT, METADATA_LIMIT, RESOURCE_EXHAUSTED, too_large
+
+_UNAVAILABLE = 14
+_REMOVED = "Stream removed ("
+_EXCEPTION_TEXT = "Unexpected <class '"
+# grpc's own words for a connection that failed name the server's address.
+_TRANSPORT_TEXTS = (
+    "failed to connect",
+    "ipv4:",
+    "ipv6:",
+    "unix:",
+    "dns:",
+    "recvmsg",
+    "sendmsg",
+    "Socket closed",
+    "Connection reset",
+    "GOAWAY",
+)
+
+
+class ChannelUpstream:
+    """Carries calls over a channel, which it owns and closes.
+
+    `target` is what grpc calls a target: `host:port`, `unix:/path`. The connection is made at the first call and made
+    again after it is lost; calls fail with UNAVAILABLE meanwhile.
+    """
+
+    def __init__(self, target: str, *, message_limit: int = MESSAGE_LIMIT) -> None:
+        self._message_limit = message_limit
+        options = [
+            ("grpc.max_receive_message_length", message_limit),
+            # Between these two limits grpc drops replies at random; equal, it is one limit.
+            ("grpc.max_metadata_size", METADATA_LIMIT),
+            ("grpc.absolute_max_metadata_size", METADATA_LIMIT),
+        ]
+        self._channel = aio.insecure_channel(target, options=options)
+        self._unary: dict[Method, Any] = {}
+        self._stream: dict[Method, Any] = {}
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    async def unary(self, invocation: Invocation) -> UnaryReply:
+        """Make a unary call; see `Upstream.unary`."""
+        method = invocation.method
+        multicallable = self._unary.get(method)
+        if multicallable is None:
+            multicallable = self._channel.unary_unary(method.path, *_serializers(method))
+            self._unary[method] = multicallable
+        oversize = self._oversize(invocation)
+        if oversize is not None:
+            return UnaryReply(oversize)
+        call = multicallable(invocation.request, timeout=invocation.timeout, metadata=invocation.metadata)
+        try:
+            message = await call
+        except aio.AioRpcError as error:
+            return UnaryReply(_failure(error))
+        outcome = Outcome(
+            initial=_pairs(await call.initial_metadata()), trailing=_pairs(await call.trailing_metadata())
+        )
+        return UnaryReply(outcome, message)
+
+    def stream(self, invocation: Invocation, sink: StreamSink) -> "_Pump":
+        """Start a server-streaming call; see `Upstream.stream`."""
+        method = invocation.method
+        multicallable = self._stream.get(method)
+        if multicallable is None:
+            multicallable = self._channel.unary_stream(method.path, *_serializers(method))
+            self._stream[method] = multicallable
+        oversize = self._oversize(invocation)
+        if oversize is not None:
+            sink.finish(oversize)
+            return _Pump(None)
+        call = multicallable(invocation.request, timeout=invocation.timeout, metadata=invocation.metadata)
+        task = asyncio.get_running_loop().create_task(_pump(call, sink))
+        self._pumps.add(task)
+        task.add_done_callback(self._pumps.discard)
+        return _Pump(task)
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Close the channel once the calls under way have ended, after `grace` seconds at the latest."""
+        await self._channel.close(grace)
+        for task in tuple(self._pumps):
+            task.cancel()
+        if self._pumps:
+            await asyncio.wait(self._pumps)
+
+    def _oversize(self, invocation: Invocation) -> Outcome | None:
+        """Refuse what the server would refuse: without the cost of sending it, and with a limit that is surely ours."""
+        request = invocation.request
+        size = len(request) if isinstance(request, bytes) else request.ByteSize()
+        if size <= self._message_limit:
+            return None
+        return Outcome(RESOURCE_EXHAUSTED, too_large("SERVER", size, self._message_limit))
+
+
+class _Pump:
+    """A stream that a task reads from the channel."""
+
+    def __init__(self, task: asyncio.Task[None] | None) -> None:
+        self._task = task
+
+    def cancel(self) -> None:
+        """Cancel the call; grpc tells the server."""
+        if self._task is not None:
+            self._task.cancel()
+
+
+async def _pump(call: Any, sink: StreamSink) -> None:
+    """Move messages from a call to its sink, no faster than the sink drains."""
+    try:
+        try:
+            sink.start(_pairs(await call.initial_metadata()))
+            async for message in call:
+                if not sink.write(message):
+                    await sink.drained()
+            sink.finish(Outcome(trailing=_pairs(await call.trailing_metadata())))
+        except aio.AioRpcError as error:
+            sink.finish(_failure(error))
+    finally:
+        if not call.done():
+            call.cancel()
+            with contextlib.suppress(asyncio.CancelledError, aio.AioRpcError):
+                await call.code()
+
+
+def _failure(error: aio.AioRpcError) -> Outcome:
+    code = int(error.code().value[0])
+    text = error.details() or ""
+    if text.startswith(_REMOVED) and text.endswith(")"):
+        text = text[len(_REMOVED) : -1]
+    if text.startswith(_EXCEPTION_TEXT):
+        text = UNEXPECTED
+    elif code == _UNAVAILABLE and any(part in text for part in _TRANSPORT_TEXTS):
+        text = UNAVAILABLE_TEXT
+    return Outcome(code, text, _pairs(error.initial_metadata()), _pairs(error.trailing_metadata()))
+
+
+def _pairs(metadata: Any) -> Metadata:
+    return tuple([Metadatum(key, value) for key, value in metadata]) if metadata else ()
+
+
+def _serializers(method: Method) -> tuple[Any, Any]:
+    serialize = None if method.request_class is None else method.request_class.SerializeToString
+    deserialize = None if method.response_class is None else method.response_class.FromString
+    return serialize, deserialize

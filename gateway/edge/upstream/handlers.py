@@ -1,0 +1,61 @@
+"""The methods registered in process, and the chain of interceptors in front of them."""
+
+import functools
+from collections import namedtuple
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import grpc
+from grpc import aio
+
+from gateway.edge.upstream.call import Invocation
+
+Handler = grpc.RpcMethodHandler[Any, Any]
+
+
+class _CallDetails(namedtuple("_CallDetails", ("method", "invocation_metadata")), grpc.HandlerCallDetails):
+    """What an interceptor is told of a call before its handler is known: grpc's ABC and a tuple, as grpc's own is."""
+
+    __slots__ = ()
+
+
+class Handlers:
+    """Finds the handler of a call as `grpc.aio` does: interceptors, then registered methods, then generic ones."""
+
+    def __init__(self, interceptors: Sequence[aio.ServerInterceptor]) -> None:
+        self._interceptors = tuple(interceptors)
+        self._generic: list[grpc.GenericRpcHandler] = []
+        self._registered: dict[str, Handler] = {}
+
+    def add_generic(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Register handlers that are asked in turn for methods not registered by name."""
+        self._generic.extend(handlers)
+
+    def add_registered(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        """Register the handlers of a service by the names of its methods."""
+        for name, handler in handlers.items():
+            self._registered[f"/{service}/{name}"] = handler
+
+    async def find(self, invocation: Invocation) -> Handler | None:
+        """Give the method's handler as the interceptors leave it, or None for an unknown method."""
+        details: Any = _CallDetails(invocation.method.path, invocation.metadata)
+        if not self._interceptors:
+            return self._lookup(details)
+        found: Handler | None = await self._intercepted(0, details)
+        return found
+
+    async def _intercepted(self, index: int, details: Any) -> Any:
+        if index == len(self._interceptors):
+            return self._lookup(details)
+        continuation = functools.partial(self._intercepted, index + 1)
+        return await self._interceptors[index].intercept_service(continuation, details)
+
+    def _lookup(self, details: Any) -> Handler | None:
+        registered = self._registered.get(details.method)
+        if registered is not None:
+            return registered
+        for generic in self._generic:
+            found: Handler | None = generic.service(details)
+            if found is not None:
+                return found
+        return None
