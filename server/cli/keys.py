@@ -19,7 +19,8 @@ from server.failure import CommandFailed
 
 Result = TypeVar("Result")
 _NAME_CHARACTERS = 255
-_WIDTH_OF_A_FILE = 200
+# Names are there to be copied: a row that is wider than the terminal goes on in its next line, nothing is cut.
+_WIDEST = 2000
 
 
 def create(
@@ -46,13 +47,11 @@ def create(
 def show(flags: Mapping[str, object]) -> None:
     """Print a table of all keys."""
     stored = _with_keys(flags, Keys.list)
-    table = Table("ID", "KEY", "TENANT", "USER", "SCOPES", "CREATED", "EXPIRES", "STATE", box=None, pad_edge=False)
+    table = Table("KEY", "USER", "TENANT", "SCOPES", "CREATED", "EXPIRES", "STATE", "ID", box=None, pad_edge=False)
     now = datetime.now(UTC)
     for key in stored:
         table.add_row(*_row(key, now))
-    console = Console()
-    # A pipe or a file has no width: rows stay whole there, one a line.
-    console.print(table, width=None if console.is_terminal else _WIDTH_OF_A_FILE, overflow="fold", no_wrap=True)
+    Console(width=_WIDEST).print(table)
 
 
 def revoke(flags: Mapping[str, object], name: str) -> None:
@@ -69,7 +68,7 @@ def _with_keys(flags: Mapping[str, object], work: Callable[[Keys], Awaitable[Res
     directory.prepare()
 
     async def run() -> Result:
-        async with bootstrap.open_keys(settings, directory.database, directory.pepper) as keys:
+        async with bootstrap.open_keys(settings, database=directory.database, pepper=directory.pepper()) as keys:
             return await work(keys)
 
     try:
@@ -87,14 +86,14 @@ def _name(flag: str, text: str) -> str:
 
 def _row(key: ApiKey, now: datetime) -> tuple[str, ...]:
     return (
-        key.id,
-        f"{key.prefix}…",
-        key.owner.tenant,
+        key.prefix,
         key.owner.user,
+        key.owner.tenant,
         " ".join(sorted(key.scopes)),
         _day(key.created_at),
         _day(key.expires_at) if key.expires_at else "never",
         "valid" if key.is_valid(now) else "revoked" if key.revoked_at else "expired",
+        key.id,
     )
 
 

@@ -1,0 +1,186 @@
+"""Composition by hand: which parts make the service, and in which order they open and close.
+
+It knows settings and parts, no files of the data directory, no gateway and no terminal.
+"""
+
+import os
+import random
+import tomllib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from server.adapters.feed.local import LocalFeed
+from server.adapters.provider.configuration import ConfigurationError, ProviderKind, ProvidersConfig, load_providers
+from server.adapters.provider.registry import build_registry
+from server.adapters.store import DatabaseUrlInvalid, open_store
+from server.adapters.store.errors import DriverMissing, SchemaUnknown
+from server.adapters.system import SystemClock, SystemIds
+from server.application.authentication import Authenticator
+from server.application.keys import KeyFactory, Keys
+from server.application.organizations import Organizations
+from server.application.runs import Runs
+from server.application.sessions import Sessions
+from server.application.streams import Streams
+from server.application.threads import Threads
+from server.config import Settings
+from server.domain.errors import StoreUnavailable
+from server.domain.limits import Limits
+from server.domain.model import Model
+from server.engine.engine import Engine
+from server.failure import CommandFailed, InvalidConfiguration
+from server.ports.feed import Feed
+from server.ports.provider import Models
+from server.ports.store import Store
+from server.ports.system import Clock, Ids
+from server.rpc.interceptors.pipeline import Pipeline
+from server.rpc.metrics import Metrics
+from server.rpc.server import RpcServer
+from server.rpc.services import DESCRIPTORS, Services, UseCases
+
+_TABLES_OF_THE_FILE = frozenset({"providers", "default_model"})
+_SQLITE = "sqlite"
+# What people write for what SQLAlchemy calls it.
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A composed service whose engine works; nobody can call it yet."""
+
+    keys: Keys
+    key_factory: KeyFactory
+    engine: Engine
+    services: Services
+    pipeline: Pipeline
+    metrics: Metrics
+    default_model: Model
+    answers_are_echoed: bool
+    """Whether no model is configured."""
+
+    def rpc_server(self, *, reflection_enabled: bool) -> RpcServer:
+        """A gRPC server for it, not started."""
+        return RpcServer(services=self.services, pipeline=self.pipeline, reflection_enabled=reflection_enabled)
+
+
+@asynccontextmanager
+async def open_service(settings: Settings, *, database: Path, pepper: bytes) -> AsyncIterator[Service]:
+    """Open the store, the providers and the engine; closed in the reverse order, running work handed back.
+
+    `database` is the file of the embedded store, `pepper` the secret of the keys, both unless the settings name others.
+    Raises `InvalidConfiguration`, `StoreUnavailable`.
+    """
+    providers = read_providers(settings, os.environ)
+    clock, ids, limits, metrics = SystemClock(), SystemIds(), settings.limits, Metrics()
+    feed = LocalFeed(limits=limits)
+    factory = KeyFactory(_pepper(settings, pepper))
+    async with AsyncExitStack() as stack:
+        url = database_url(settings, database)
+        store = await stack.enter_async_context(_opened_store(url, feed))
+        if url.startswith(_SQLITE):
+            # The data directory's lock makes this process the only one on its file: what a killed one left is free.
+            await store.write_system(lambda tx: tx.void_leases())
+        models = await stack.enter_async_context(build_registry(providers, clock=clock, random=random.random))
+        engine = await stack.enter_async_context(
+            Engine(store=store, models=models, clock=clock, ids=ids, limits=limits)
+        )
+        yield Service(
+            keys=Keys(store=store, clock=clock, ids=ids, factory=factory),
+            key_factory=factory,
+            engine=engine,
+            services=Services(
+                _use_cases(store=store, feed=feed, models=models, engine=engine, clock=clock, ids=ids, limits=limits)
+            ),
+            pipeline=Pipeline(
+                services=DESCRIPTORS,
+                authenticator=Authenticator(store=store, clock=clock, factory=factory),
+                clock=clock,
+                ids=ids,
+                metrics=metrics,
+            ),
+            metrics=metrics,
+            default_model=providers.default_model,
+            answers_are_echoed=_echoes(providers),
+        )
+
+
+@asynccontextmanager
+async def open_keys(settings: Settings, *, database: Path, pepper: bytes) -> AsyncIterator[Keys]:
+    """The keys alone, for the operator's commands. Raises `StoreUnavailable`."""
+    clock, ids = SystemClock(), SystemIds()
+    async with _opened_store(database_url(settings, database), LocalFeed()) as store:
+        yield Keys(store=store, clock=clock, ids=ids, factory=KeyFactory(_pepper(settings, pepper)))
+
+
+def read_providers(settings: Settings, env: Mapping[str, str]) -> ProvidersConfig:
+    """The model providers of the configuration file and the environment. Raises `InvalidConfiguration`."""
+    try:
+        return load_providers(toml=_read_toml(settings.config), env=env)
+    except ConfigurationError as error:
+        where = f"{settings.config}: " if settings.config else ""
+        raise InvalidConfiguration(f"{where}{error}.") from error
+
+
+def database_url(settings: Settings, file: Path) -> str:
+    """The URL of the store, its driver spelled out."""
+    if settings.database is None:
+        return f"sqlite+aiosqlite:///{file}"
+    scheme, separator, rest = settings.database.get_secret_value().partition("://")
+    return f"{_DRIVERS.get(scheme, scheme)}{separator}{rest}"
+
+
+@asynccontextmanager
+async def _opened_store(url: str, feed: Feed) -> AsyncIterator[Store]:
+    async with AsyncExitStack() as stack:
+        try:
+            store = await stack.enter_async_context(open_store(url, feed=feed))
+        except DatabaseUrlInvalid as error:
+            raise InvalidConfiguration(
+                "The database is given as sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; what --database or "
+                "PARLEY_DATABASE says is neither."
+            ) from error
+        except (DriverMissing, SchemaUnknown) as error:
+            raise CommandFailed(f"The database cannot be used: {error}.") from error
+        except StoreUnavailable as error:
+            raise CommandFailed(f"The database cannot be opened: {error.message}.") from error
+        yield store
+
+
+def _use_cases(
+    *, store: Store, feed: Feed, models: Models, engine: Engine, clock: Clock, ids: Ids, limits: Limits
+) -> UseCases:
+    runs = Runs(store=store, clock=clock, ids=ids, models=models, worker=engine, limits=limits)
+    return UseCases(
+        threads=Threads(store=store, clock=clock, ids=ids, models=models, worker=engine, feed=feed, limits=limits),
+        runs=runs,
+        streams=Streams(store=store, feed=feed, limits=limits),
+        sessions=Sessions(store=store, clock=clock, ids=ids, models=models, runs=runs),
+        organizations=Organizations(store=store, models=models),
+    )
+
+
+def _pepper(settings: Settings, of_the_directory: bytes) -> bytes:
+    return settings.key_pepper.get_secret_value().encode() if settings.key_pepper else of_the_directory
+
+
+def _echoes(providers: ProvidersConfig) -> bool:
+    return providers.provider(providers.default_model.provider).kind is ProviderKind.ECHO
+
+
+def _read_toml(path: Path | None) -> Mapping[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InvalidConfiguration(f"The file {path} of --config cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidConfiguration(f"The file {path} of --config is no TOML: {error}.") from error
+    if unknown := sorted(table.keys() - _TABLES_OF_THE_FILE):
+        raise InvalidConfiguration(
+            f"The file {path} of --config has {unknown[0]!r}, which nobody reads; "
+            "it may hold default_model and [[providers]]."
+        )
+    return table
