@@ -22,8 +22,6 @@ class Rule:
     scope: str | None
     """What a caller needs; `None`: no credential at all."""
     request: type[Message]
-    streams: bool
-    """Whether it answers with a stream."""
     timeout_seconds: int | None
     """The declared bound of a call."""
 
@@ -49,6 +47,5 @@ def _rule(service: ServiceDescriptor, method: MethodDescriptor) -> Rule:
         name=name,
         scope=declared.scope or None,
         request=GetMessageClass(method.input_type),
-        streams=method.server_streaming,
         timeout_seconds=declared.timeout_seconds or None,
     )

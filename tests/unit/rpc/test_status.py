@@ -1,0 +1,160 @@
+"""The status table: every fact has a code and an `ErrorReason`, and nothing leaves that was not meant to."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
+from parley.v1 import error_reason_pb2
+
+from server.domain import errors
+from server.rpc.status import CODES, RUN_CODES, DeadlinePassed, code_of, is_expected, reason_of, status_of
+
+REASONS = {name.removeprefix("ERROR_REASON_") for name, number in error_reason_pb2.ErrorReason.items() if number}
+FIRST_RUN_REASON = error_reason_pb2.ERROR_REASON_PROVIDER_UNAUTHENTICATED
+RUN_REASONS = {
+    name.removeprefix("ERROR_REASON_")
+    for name, number in error_reason_pb2.ErrorReason.items()
+    if number >= FIRST_RUN_REASON
+}
+
+EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] = [
+    (
+        errors.InvalidField([errors.FieldViolation("name", "is too long")]),
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+        {},
+    ),
+    (errors.InvalidPageToken(), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PAGE_TOKEN", {}),
+    (
+        errors.CursorInFuture(cursor=9, last=4),
+        grpc.StatusCode.OUT_OF_RANGE,
+        "CURSOR_IN_FUTURE",
+        {"last_sequence": "4"},
+    ),
+    (errors.UnknownModel("m"), grpc.StatusCode.INVALID_ARGUMENT, "UNKNOWN_MODEL", {"model": "m"}),
+    (errors.KeyMissing(), grpc.StatusCode.UNAUTHENTICATED, "KEY_MISSING", {}),
+    (errors.KeyInvalid(), grpc.StatusCode.UNAUTHENTICATED, "KEY_INVALID", {}),
+    (errors.KeyConflict(), grpc.StatusCode.UNAUTHENTICATED, "KEY_CONFLICT", {}),
+    (errors.ScopeMissing("a:b"), grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING", {"scope": "a:b"}),
+    (errors.NotAMember(), grpc.StatusCode.PERMISSION_DENIED, "NOT_A_MEMBER", {}),
+    (errors.ConversationNotFound("k"), grpc.StatusCode.NOT_FOUND, "CONVERSATION_NOT_FOUND", {"id": "k"}),
+    (errors.RunNotFound("r"), grpc.StatusCode.NOT_FOUND, "RUN_NOT_FOUND", {"id": "r"}),
+    (errors.SessionNotFound("s"), grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND", {"id": "s"}),
+    (
+        errors.ConversationKeyTaken("k"),
+        grpc.StatusCode.ALREADY_EXISTS,
+        "CONVERSATION_KEY_TAKEN",
+        {"conversation_key": "k"},
+    ),
+    (errors.RequestIdReused("i"), grpc.StatusCode.ABORTED, "REQUEST_ID_REUSED", {"request_id": "i"}),
+    (errors.QueueFull(limit=16), grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", {}),
+    (errors.ShuttingDown(), grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", {}),
+    (errors.StoreUnavailable(), grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", {}),
+]
+
+
+def details(status: status_pb2.Status) -> Iterator[Message]:
+    """The details unpacked."""
+    kinds = (error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo)
+    for packed in status.details:
+        for kind in kinds:
+            if packed.Is(kind.DESCRIPTOR):
+                detail = kind()
+                packed.Unpack(detail)
+                yield detail
+                break
+        else:
+            raise AssertionError(f"an unknown detail: {packed.type_url}")
+
+
+def concrete(kind: type[errors.ParleyError]) -> Iterator[type[errors.ParleyError]]:
+    """The error classes that state a fact of their own."""
+    if "reason" in kind.__dict__:
+        yield kind
+    for below in kind.__subclasses__():
+        yield from concrete(below)
+
+
+def test_every_error_class_has_a_code_and_a_reason_of_the_protos() -> None:
+    everything = {kind for kind in concrete(errors.ParleyError) if kind.__module__ == errors.__name__}
+    assert set(CODES) == everything - {errors.RunFailed}
+    assert {kind.reason for kind in CODES} <= REASONS
+
+
+def test_every_reason_of_the_protos_is_an_error_class_or_a_run_reason() -> None:
+    assert {kind.reason for kind in CODES} | set(RUN_CODES) == REASONS
+    assert set(RUN_CODES) >= RUN_REASONS
+
+
+def test_the_examples_below_cover_the_table() -> None:
+    assert {type(error) for error, *_ in EXAMPLES} == set(CODES)
+
+
+@pytest.mark.parametrize(("error", "code", "reason", "metadata"), EXAMPLES, ids=lambda value: type(value).__name__)
+def test_a_fact_keeps_its_sentence_and_carries_error_info(
+    error: errors.ParleyError, code: grpc.StatusCode, reason: str, metadata: dict[str, str]
+) -> None:
+    status = status_of(error, request_id="q")
+    info = next(details(status))
+    assert isinstance(info, error_details_pb2.ErrorInfo)
+    assert (status.code, status.message) == (code.value[0], error.message)
+    assert (info.domain, info.reason, dict(info.metadata)) == ("parley", reason, metadata)
+
+
+def test_field_violations_become_a_bad_request() -> None:
+    error = errors.InvalidField([errors.FieldViolation("a.b[1]", "is odd"), errors.FieldViolation("c", "is even")])
+    _, bad = details(status_of(error, request_id="q"))
+    assert isinstance(bad, error_details_pb2.BadRequest)
+    assert [(each.field, each.description) for each in bad.field_violations] == [("a.b[1]", "is odd"), ("c", "is even")]
+
+
+@pytest.mark.parametrize("error", [errors.QueueFull(limit=1), errors.ShuttingDown(), errors.StoreUnavailable()])
+def test_what_can_be_sent_again_says_when(error: errors.ParleyError) -> None:
+    _, retry = details(status_of(error, request_id="q"))
+    assert isinstance(retry, error_details_pb2.RetryInfo)
+    assert retry.retry_delay.ToTimedelta() == timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(("reason", "code"), RUN_CODES.items())
+def test_a_failed_run_is_told_under_its_own_reason(reason: str, code: grpc.StatusCode) -> None:
+    status = status_of(errors.RunFailed(reason=reason, message="so it was"), request_id="q")
+    info = next(details(status))
+    assert isinstance(info, error_details_pb2.ErrorInfo)
+    assert (status.code, status.message, info.reason) == (code.value[0], "so it was", reason)
+
+
+def test_a_rate_limited_run_says_how_long_to_wait() -> None:
+    error = errors.RunFailed(reason="PROVIDER_RATE_LIMITED", message="slow", retry_after=timedelta(milliseconds=1500))
+    _, retry = details(status_of(error, request_id="q"))
+    assert isinstance(retry, error_details_pb2.RetryInfo)
+    assert retry.retry_delay.ToTimedelta() == timedelta(milliseconds=1500)
+
+
+@pytest.mark.parametrize("error", [ValueError("secret"), KeyError("secret"), errors.ParleyError("secret")])
+def test_an_unexpected_error_says_nothing_but_the_request_id(error: Exception) -> None:
+    status = status_of(error, request_id="q-7")
+    (info,) = details(status)
+    assert isinstance(info, error_details_pb2.ErrorInfo)
+    assert not is_expected(error)
+    assert (code_of(error), reason_of(error)) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert (info.reason, dict(info.metadata)) == ("INTERNAL", {"request_id": "q-7"})
+    assert b"secret" not in status.SerializeToString()
+
+
+def test_a_passed_deadline_is_no_fault() -> None:
+    status = status_of(DeadlinePassed(), request_id="q")
+    assert is_expected(DeadlinePassed())
+    assert (status.code, status.message) == (grpc.StatusCode.DEADLINE_EXCEEDED.value[0], "the call took too long")
+
+
+def test_texts_are_cut_so_that_a_status_fits_into_its_trailers() -> None:
+    name = "🦜" * 5000
+    wide = errors.InvalidField([errors.FieldViolation(name, name)] * 100)
+    for error in (errors.ConversationNotFound(name), errors.RunFailed(reason="X", message=name), wide):
+        status = status_of(error, request_id="q")
+        encoded = len(status.SerializeToString()) * 4 / 3 + len(status.message.encode()) * 3
+        assert encoded < 8 * 1024 - 512
+        assert status.message.endswith("…")
