@@ -1,5 +1,37 @@
-"""A scripted model server over real HTTP, for the tests of whatever calls a model."""
+"""A scripted model server over real HTTP, for the tests of whatever calls a model. Begin with `ScriptedUpstream`."""
 
+from tests.support.upstream.connection import RecordedRequest
 from tests.support.upstream.gate import Gate
+from tests.support.upstream.scripts import (
+    FIN,
+    HANG,
+    RESET,
+    Endless,
+    Pause,
+    Reasoning,
+    Script,
+    answer,
+    raw,
+    refusal,
+    silence,
+    stream,
+)
+from tests.support.upstream.server import ScriptedUpstream
 
-__all__ = ["Gate"]
+__all__ = [
+    "FIN",
+    "HANG",
+    "RESET",
+    "Endless",
+    "Gate",
+    "Pause",
+    "Reasoning",
+    "RecordedRequest",
+    "Script",
+    "ScriptedUpstream",
+    "answer",
+    "raw",
+    "refusal",
+    "silence",
+    "stream",
+]

@@ -1,0 +1,131 @@
+"""Turns the bytes of a streamed chat completion into pieces, and knows when the answer is whole. No I/O.
+
+The answer is whole at `data: [DONE]`, or when the body ends in order after a `finish_reason`: some servers and proxies
+send no `[DONE]`, and a choice that has finished says nothing more. A body that ends with neither was cut.
+"""
+
+from typing import Any, Final
+
+import orjson
+
+from server.adapters.provider.failures import Failures
+from server.adapters.provider.sse import SseLineTooLong, SseParser
+from server.domain.message import Usage
+from server.ports.provider import Piece, ProviderError, ReasoningPiece, TextPiece, UsageReport
+
+_DONE: Final = b"[DONE]"
+# PostgreSQL cannot store NUL in a text; a model has no business sending it.
+_NUL: Final = "\x00"
+_REPLACEMENT: Final = "\ufffd"
+# Half of what the API's 32-bit fields hold, so that a sum of two fits.
+_MOST_TOKENS: Final = 2**30 - 1
+
+
+class Answer:
+    """One answer while it comes in.
+
+    Feed it the body as it comes, whatever the cuts. Text that comes in one feed is one piece: cost further on follows
+    pieces, and what arrives together need not be told apart.
+    """
+
+    def __init__(self, *, failures: Failures, model: str) -> None:
+        self._failures = failures
+        self._model = model
+        self._parser = SseParser()
+        self._finished = False
+        self._usage: Usage | None = None
+        self.events = 0
+        """Events seen, whatever they held: they show that the provider is at work."""
+        self.done = False
+        """Whether the terminal marker was seen; what comes behind it is not looked at."""
+        self.failure: ProviderError | None = None
+        """What went wrong behind the pieces that were given; nothing behind it is looked at."""
+
+    def feed(self, chunk: bytes) -> list[Piece]:
+        """The pieces that `chunk` completes, in order. Look at `failure` and `done` when they are used."""
+        pieces: list[Piece] = []
+        if self.done or self.failure:
+            return pieces
+        try:
+            for data in self._parser.feed(chunk):
+                self.events += 1
+                if data == _DONE:
+                    self.done = True
+                    break
+                self._add(data, pieces)
+        except SseLineTooLong:
+            self.failure = self._failures.malformed("an event of more than 1 MiB")
+        except ProviderError as error:
+            self.failure = error
+        return pieces
+
+    def end(self) -> None:
+        """The body ended in order. Raises `ProviderError` when that was too early."""
+        if not self.done and not self._finished:
+            raise self._failures.cut()
+
+    def usage(self) -> UsageReport | None:
+        """What the provider counted, the last of its reports, if it sent any."""
+        return None if self._usage is None else UsageReport(self._usage)
+
+    def _add(self, data: bytes, pieces: list[Piece]) -> None:
+        try:
+            event = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            raise self._failures.malformed("an event that is not JSON") from None
+        if not isinstance(event, dict):
+            raise self._failures.malformed("an event that is not an object")
+        if event.get("error"):
+            raise self._failures.reported(event["error"], self._model)
+        usage = event.get("usage")
+        if usage:
+            self._usage = _usage(usage) or self._usage
+        choices = event.get("choices")
+        if choices:
+            self._choice(choices, pieces)
+
+    def _choice(self, choices: Any, pieces: list[Piece]) -> None:
+        try:
+            choice = choices[0]
+            delta = choice.get("delta") or {}
+            finish_reason = choice.get("finish_reason")
+            reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+            text = delta.get("content") or delta.get("refusal")
+        except (AttributeError, LookupError, TypeError):
+            raise self._failures.malformed("an event whose choices are not those of a chat completion") from None
+        if reasoning:
+            _append(pieces, ReasoningPiece, self._text(reasoning))
+        if text:
+            _append(pieces, TextPiece, self._text(text))
+        if finish_reason == "error":
+            raise self._failures.reported(choice.get("error"), self._model)
+        if finish_reason:
+            self._finished = True
+
+    def _text(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise self._failures.malformed("a delta that is not text")
+        return value.replace(_NUL, _REPLACEMENT) if _NUL in value else value
+
+
+def _append(pieces: list[Piece], kind: type[TextPiece | ReasoningPiece], text: str) -> None:
+    last = pieces[-1] if pieces else None
+    if type(last) is kind:
+        pieces[-1] = kind(last.text + text)
+    else:
+        pieces.append(kind(text))
+
+
+def _usage(value: Any) -> Usage | None:
+    """The counts, if they are numbers; a provider that counts oddly is not worth failing an answer for."""
+    if not isinstance(value, dict):
+        return None
+    prompt, completion = _count(value.get("prompt_tokens")), _count(value.get("completion_tokens"))
+    if prompt is None or completion is None:
+        return None
+    total = _count(value.get("total_tokens"))
+    return Usage(prompt, completion, prompt + completion if total is None else total)
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None

@@ -1,0 +1,162 @@
+"""A provider that speaks OpenAI's chat completions over HTTP, as most servers and routers of models do."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Final
+
+import httpx
+
+from server.adapters.provider.answer import Answer
+from server.adapters.provider.body import Body
+from server.adapters.provider.chat_completion import request_body
+from server.adapters.provider.endpoint import is_loopback, usual_headers
+from server.adapters.provider.failures import Failures
+from server.adapters.provider.patience import Patience, PatienceEnded
+from server.adapters.provider.provider_config import ProviderConfig
+from server.ports.provider import CompletionRequest, Piece, ProviderError
+from server.ports.system import Clock
+
+_MAX_CONNECTIONS: Final = 1000
+_KEPT_CONNECTIONS: Final = 100
+_KEEP_ALIVE: Final = 60.0
+
+
+class OpenAICompatibleProvider:
+    """One server, reached through one pool of HTTP/1.1 connections.
+
+    Every failure is a `ProviderError`; nothing is retried here. Redirects are not followed: the key is for the
+    configured server only. Requests go through the proxy of the environment (`HTTPS_PROXY` …) unless the server is on
+    this machine. Close it on the loop that used it.
+    """
+
+    def __init__(self, config: ProviderConfig, *, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._url = f"{config.base_url}/chat/completions"
+        self._failures = Failures(provider=config.name, secrets=_secrets(config))
+        connect = config.timeouts.connect.total_seconds()
+        self._client = httpx.AsyncClient(
+            headers=_headers(config),
+            follow_redirects=False,
+            # How long an answer may take is `Patience`'s business.
+            timeout=httpx.Timeout(None, connect=connect, pool=connect),
+            limits=httpx.Limits(
+                max_connections=_MAX_CONNECTIONS,
+                max_keepalive_connections=_KEPT_CONNECTIONS,
+                keepalive_expiry=_KEEP_ALIVE,
+            ),
+            trust_env=not is_loopback(config.base_url),
+        )
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        return self._config.name
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Piece, None]:
+        """The answer as it comes; usage, if the provider counts it, as the last piece."""
+        model = request.generation.model or ""
+        answer = Answer(failures=self._failures, model=model)
+        patience = Patience(self._config.timeouts.first_token)
+        begun = False
+        try:
+            async with aclosing(await self._open(request, model, patience)) as body:
+                while chunk := await self._read(body, patience, begun=begun):
+                    events = answer.events
+                    for piece in answer.feed(chunk):
+                        begun = True
+                        yield piece
+                    if answer.failure is not None:
+                        raise answer.failure
+                    if answer.done:
+                        break
+                    if begun and answer.events != events:
+                        patience.put_off(self._config.timeouts.between_tokens)
+                answer.end()
+                if (usage := answer.usage()) is not None:
+                    yield usage
+                await body.drain()
+        finally:
+            patience.close()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def _open(self, request: CompletionRequest, model: str, patience: Patience) -> Body:
+        """Send the request; the body of the answer, once its head says that it is one."""
+        content = request_body(request, max_tokens_field=self._config.max_tokens_field)
+        http_request = self._client.build_request("POST", self._url, content=content)
+        try:
+            response = await patience.wait(self._client.send(http_request, stream=True))
+        except PatienceEnded:
+            raise self._failures.timed_out(self._config.timeouts.first_token) from None
+        except httpx.HTTPError as error:
+            raise self._not_answered(error) from error
+        body = Body(response)
+        try:
+            await self._check(response, body, model)
+        except BaseException:
+            await body.aclose()
+            raise
+        return body
+
+    async def _check(self, response: httpx.Response, body: Body, model: str) -> None:
+        """Raise what the head, and the body of an error, say."""
+        if response.status_code != HTTPStatus.OK:
+            raise self._failures.refused(
+                status=response.status_code,
+                headers=response.headers,
+                body=await body.collect(),
+                model=model,
+                now=self._clock.now(),
+            )
+        content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type == "application/json":
+            raise self._failures.answered_at_once(await body.collect(), model)
+        if content_type == "text/html":
+            raise self._failures.malformed("a web page instead of an answer")
+
+    async def _read(self, body: Body, patience: Patience, *, begun: bool) -> bytes:
+        """The next bytes of the answer, none at its end."""
+        timeouts = self._config.timeouts
+        try:
+            return await patience.wait(body.read())
+        except PatienceEnded:
+            failures = self._failures
+            raise (
+                failures.stalled(timeouts.between_tokens) if begun else failures.timed_out(timeouts.first_token)
+            ) from None
+        except httpx.DecodingError as error:
+            raise self._failures.malformed("a body that cannot be decompressed") from error
+        except httpx.HTTPError as error:
+            raise self._failures.cut() from error
+
+    def _not_answered(self, error: httpx.HTTPError) -> ProviderError:
+        if isinstance(error, httpx.RemoteProtocolError) and not _hung_up(error):
+            return self._failures.malformed("something that is not HTTP")
+        if isinstance(error, httpx.PoolTimeout):
+            return self._failures.unreachable("is busy with as many requests as may run at once")
+        return self._failures.unreachable()
+
+
+def _hung_up(error: httpx.RemoteProtocolError) -> bool:
+    # The one type stands for a connection that was closed and for bytes that are no HTTP; only the text differs.
+    return "disconnected" in str(error)
+
+
+def _headers(config: ProviderConfig) -> Mapping[str, str]:
+    headers = httpx.Headers({"Accept": "text/event-stream", "Accept-Encoding": "identity", "User-Agent": "parley"})
+    headers["Content-Type"] = "application/json"
+    if config.api_key is not None:
+        headers["Authorization"] = f"Bearer {config.api_key}"
+    headers.update(config.headers)
+    return headers
+
+
+def _secrets(config: ProviderConfig) -> list[str]:
+    """What must not appear in a message: the key, and every word of the headers that somebody configured."""
+    usual = usual_headers(config.base_url)
+    values = [value for name, value in config.headers.items() if usual.get(name) != value]
+    return [word for value in [config.api_key or "", *values] for word in value.split()]
