@@ -145,6 +145,8 @@ async def _opened_store(url: str, feed: Feed) -> AsyncIterator[Store]:
             raise CommandFailed(f"The database cannot be used: {error}.") from error
         except StoreUnavailable as error:
             raise CommandFailed(f"The database cannot be opened: {error.message}.") from error
+        except OSError as error:
+            raise CommandFailed(f"The database file cannot be opened: {(error.strerror or '').lower()}.") from error
         yield store
 
 

@@ -1,0 +1,55 @@
+"""The settings table of the README, made from the settings: `python -m tests.architecture.settings_table`."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from server import __main__ as command_line
+from server.config import ClientSettings, Settings, variable
+
+README: Final = Path(__file__).parents[2] / "README.md"
+_PLACE: Final = re.compile(r"(<!-- settings:[^\n]*-->\n).*?(<!-- end of settings -->)", re.DOTALL)
+# Shown where the default is nothing that can be written down.
+_UNSET: Final = ""
+
+
+def table() -> str:
+    """Every setting: variable, flag, default, meaning."""
+    rows = [*_rows(Settings, command_line.serve), *_rows(ClientSettings, command_line.chat)]
+    return "\n".join(["| variable | flag | default | what it is |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def shown(readme: str) -> str:
+    """The table as the README has it."""
+    place = _PLACE.search(readme)
+    if place is None:
+        raise ValueError("the README has no place for the settings")
+    return place[0].removeprefix(place[1]).removesuffix(place[2]).strip() + "\n"
+
+
+def _rows(settings: type[BaseSettings], command: Callable[..., Any]) -> Iterator[str]:
+    flags = inspect.signature(command).parameters
+    for name, field in settings.model_fields.items():
+        flag = f"`--{name.replace('_', '-')}`" if name in flags else ""
+        yield f"| `{variable(settings, name)}` | {flag} | {_default(field)} | {field.description} |"
+
+
+def _default(field: FieldInfo) -> str:
+    match field.default:
+        case None:
+            return _UNSET
+        case bool(value):
+            return f"`{str(value).lower()}`"
+        case float(value):
+            return f"`{value:g}`"
+        case value:
+            return f"`{value}`"
+
+
+if __name__ == "__main__":
+    README.write_text(_PLACE.sub(lambda place: f"{place[1]}\n{table()}\n{place[2]}", README.read_text()))

@@ -1,0 +1,82 @@
+"""What the README says is so."""
+
+import re
+import shlex
+import tomllib
+
+import pytest
+from pydantic_settings import BaseSettings
+from typer.main import get_command
+
+from server import __main__ as command_line
+from server.config import ClientSettings, Settings, variable
+from tests.architecture.settings_table import README, shown, table
+
+_REPOSITORY = README.parent
+_CODE = re.compile(r"```\w*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+
+
+def spans() -> list[str]:
+    """Everything that the README sets as code, a line each."""
+    found = _CODE.findall(README.read_text())
+    return [line.strip() for block, word in found for line in (block or word).splitlines()]
+
+
+def calls_of(program: str) -> list[list[str]]:
+    """The words behind a program wherever the README calls it, with or without a path or variables before it."""
+    pattern = re.compile(rf"^(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?{program}((?: .*)?)$")
+    return [shlex.split(call[1], comments=True) for span in spans() if (call := pattern.match(span))]
+
+
+def test_the_settings_table_is_that_of_the_settings() -> None:
+    assert shown(README.read_text()) == table(), "run python -m tests.architecture.settings_table"
+
+
+def test_every_make_target_it_names_is_there() -> None:
+    named = {words[0] for words in calls_of("make") if words}
+    assert {"run", "test", "ci"} <= named
+    targets = re.findall(r"^([a-z-]+):", (_REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    assert named <= set(targets)
+
+
+def test_every_flag_it_passes_is_one() -> None:
+    # `ARGS="…"` of make goes to serve.
+    of_serve = [
+        ["serve", *shlex.split(word[5:])] for words in calls_of("make") for word in words if word[:5] == "ARGS="
+    ]
+    calls = [*calls_of("parley"), *of_serve]
+    assert len(calls) > len(of_serve) > 0
+    for words in calls:
+        command = get_command(command_line.app)
+        path = [word for word in words if not word.startswith("-") and word.islower() and "." not in word]
+        for name in path[:2]:
+            subcommands = getattr(command, "commands", {})
+            assert name in subcommands or not subcommands, f"parley {' '.join(words)}"
+            command = subcommands.get(name, command)
+        flags = {flag for parameter in command.params for flag in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= flags, f"parley {' '.join(words)}"
+
+
+def test_every_variable_it_names_is_a_setting() -> None:
+    known = {variable(settings, name) for settings in (Settings, ClientSettings) for name in settings.model_fields}
+    assert set(re.findall(r"PARLEY_[A-Z_]+\b", README.read_text())) <= known
+
+
+@pytest.mark.parametrize("settings", [Settings, ClientSettings])
+def test_every_setting_says_what_it_is(settings: type[BaseSettings]) -> None:
+    assert [name for name, field in settings.model_fields.items() if not field.description] == []
+
+
+def test_the_configuration_file_it_shows_is_one() -> None:
+    examples = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
+    assert examples
+    from server.adapters.provider.configuration import load_providers
+
+    for example in examples:
+        config = load_providers(toml=tomllib.loads(example), env={"OPENAI_API_KEY": "sk-example"})
+        assert config.default_model.name == "gpt-4o-mini"
+
+
+def test_the_python_it_shows_compiles() -> None:
+    for example in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL):
+        compile(example, "README.md", "exec", dont_inherit=True)
