@@ -49,7 +49,7 @@ def http_status_of(code: int) -> int:
 
 
 def error_body(code: int, message: str, details: Sequence[Detail] = ()) -> dict[str, object]:
-    """The JSON of an error: `code`, and `message` and `details` where there are any. Bytes are base64 without padding."""
+    """The JSON of an error: `code`, and `message` and `details` where there are any; bytes as unpadded base64."""
     body: dict[str, object] = {"code": word_of(code)}
     if message:
         body["message"] = message
