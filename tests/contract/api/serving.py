@@ -1,0 +1,102 @@
+"""The whole service on a real gRPC server on port 0, with a scripted model and keys for whoever a test needs."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import grpc
+
+from server.adapters.system import SystemClock, SystemIds
+from server.application.authentication import Authenticator
+from server.application.keys import KeyFactory, Keys
+from server.domain.key import ApiKey, KeyEnvironment, KeyStyle
+from server.domain.principal import Owner
+from server.ports.system import Clock
+from server.rpc.interceptors.pipeline import Pipeline
+from server.rpc.metrics import Metrics
+from server.rpc.server import RpcServer
+from server.rpc.services import DESCRIPTORS, Services, UseCases
+from tests.support.house import House, open_house
+from tests.support.scripted_provider import ScriptedProvider, usage
+
+PEPPER = b"a pepper of enough bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server and everything behind it."""
+
+    house: House
+    keys: Keys
+    factory: KeyFactory
+    services: Services
+    pipeline: Pipeline
+    metrics: Metrics
+    address: str
+    channel: grpc.aio.Channel
+
+    async def key(
+        self,
+        user: str = "anna",
+        *,
+        tenant: str = "acme",
+        scopes: Collection[str] = ("*",),
+        style: KeyStyle = KeyStyle.SECRET,
+        expires_at: datetime | None = None,
+    ) -> tuple[ApiKey, str]:
+        """A new key of a user, and its text."""
+        return await self.keys.create(
+            Owner(tenant, user),
+            scopes=scopes,
+            style=style,
+            environment=KeyEnvironment.TEST,
+            expires_at=expires_at,
+        )
+
+
+@asynccontextmanager
+async def serve(
+    folder: Path,
+    *,
+    provider: ScriptedProvider | None = None,
+    clock: Clock | None = None,
+    reflection_enabled: bool = True,
+) -> AsyncIterator[Served]:
+    """Compose the service over a database in `folder`, listen, and take everything down again. `clock` is what keys are
+    checked by; the model says "Hello there" unless a provider is given."""
+    provider = provider or ScriptedProvider(default=("Hello", " there", usage(3, 2)))
+    ids, metrics, factory = SystemIds(), Metrics(), KeyFactory(PEPPER)
+    async with open_house(folder, provider) as house:
+        services = Services(
+            UseCases(
+                threads=house.threads,
+                runs=house.runs,
+                streams=house.streams,
+                sessions=house.sessions,
+                organizations=house.organizations,
+            )
+        )
+        pipeline = Pipeline(
+            services=DESCRIPTORS,
+            authenticator=Authenticator(store=house.store, clock=clock or SystemClock(), factory=factory),
+            clock=SystemClock(),
+            ids=ids,
+            metrics=metrics,
+        )
+        server = RpcServer(services=services, pipeline=pipeline, reflection_enabled=reflection_enabled)
+        address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
+        services.health.set_serving(True)
+        async with grpc.aio.insecure_channel(address) as channel:
+            yield Served(
+                house=house,
+                keys=Keys(store=house.store, clock=SystemClock(), ids=ids, factory=factory),
+                factory=factory,
+                services=services,
+                pipeline=pipeline,
+                metrics=metrics,
+                address=address,
+                channel=channel,
+            )
+        await server.stop(0)
