@@ -1,0 +1,135 @@
+"""The responses of an operation: its success by the method's rule, and the ways in which it can fail."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
+
+from gateway.core.dialect import Dialect, Rule
+from gateway.core.openapi.error_body import error_schema
+from gateway.core.openapi.names import keep
+from gateway.core.openapi.schemas import SchemaBook
+from gateway.core.openapi.streams import STREAM_MARK, stream_content
+from gateway.core.openapi.well_known import HTTP_BODY
+from gateway.core.openapi.wire import Schema, Wire
+from gateway.core.status import Code, http_status
+
+JSON = "application/json"
+ANY_MEDIA = "*/*"
+_REQUEST_ID = {
+    "X-Request-Id": {
+        "description": "Names the call in the server's log: the request's own id, or one that was made for it.",
+        "schema": {"type": "string"},
+    }
+}
+_RETRY = {"Retry-After": {"description": "Seconds to wait before another try.", "schema": {"type": "integer"}}}
+_CHALLENGE = {"WWW-Authenticate": {"description": "The scheme to authenticate with.", "schema": {"type": "string"}}}
+_HEADERS = {429: _RETRY, 503: _RETRY, 401: _CHALLENGE}
+
+# What a method that needs no credential cannot answer.
+_OF_CREDENTIALS = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED})
+# What only a caller who cancelled would see, or a server without the method.
+_NEVER_SEEN = frozenset({Code.OK, Code.CANCELLED, Code.UNIMPLEMENTED})
+_OF_GATEWAY = {413: "The body is too large.", 415: "The body has a content type that is not accepted."}
+
+
+@dataclass(slots=True)
+class ResponseBook:
+    """Collects the error responses, which operations of one dialect share."""
+
+    schemas: SchemaBook
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def responses(self, method: MethodDescriptor, dialect: Dialect, rule: Rule, *, reply: str, has_body: bool) -> Any:
+        """Give the `responses` of a method by status; `reply` is the binding's `response_body`, "" for the whole."""
+        error = self._error_schema(method, dialect)
+        success = self._success(method, dialect, reply, error)
+        failures = self._failures(method, dialect, rule, error, has_body=has_body)
+        return {str(rule.success_status): success, **failures}
+
+    def _error_schema(self, method: MethodDescriptor, dialect: Dialect) -> Schema:
+        package = method.containing_service.file.package
+        return self.schemas.named(f"{package}.Error".removeprefix("."), error_schema(dialect.errors))
+
+    def _success(self, method: MethodDescriptor, dialect: Dialect, reply: str, error: Schema) -> dict[str, Any]:
+        message = method.output_type
+        if reply:
+            described = message.fields_by_name[reply]
+            schema = self.schemas.field(described, Wire.sent(dialect))
+            carrier = described.message_type
+        else:
+            schema, carrier = self.schemas.message(message, Wire.sent(dialect)), message
+        response: dict[str, Any] = {"description": "Success.", "headers": _REQUEST_ID}
+        if _is_raw(carrier):
+            return {**response, "description": "Whatever the method returns.", "content": {ANY_MEDIA: {}}}
+        if method.server_streaming:
+            content = stream_content(message, dialect, self.schemas, error)
+            return {**response, "description": _STREAM, "content": content, STREAM_MARK: True}
+        return {**response, "content": {JSON: {"schema": schema}}}
+
+    def _failures(
+        self, method: MethodDescriptor, dialect: Dialect, rule: Rule, error: Schema, *, has_body: bool
+    ) -> dict[str, Schema]:
+        causes: dict[int, list[str]] = defaultdict(list)
+        for status, cause in _causes(dialect, rule):
+            causes[status].append(f"`{cause}`")
+        if has_body:
+            for status, text in _OF_GATEWAY.items():
+                causes[status].insert(0, text)
+        package = method.containing_service.file.package
+        failures = {
+            str(status): self._refer(f"{package}.{_name(status)}", _failure(status, texts, error))
+            for status, texts in sorted(causes.items())
+        }
+        return {**failures, "default": self._refer(f"{package}.OtherError", _failure(None, [], error))}
+
+    def _refer(self, name: str, response: dict[str, Any]) -> Schema:
+        return {"$ref": "#/components/responses/" + keep(self.kept, name.removeprefix("."), response)}
+
+
+_STREAM = (
+    "A stream of messages, as `Accept` asks: server-sent events, or one JSON value a line. A failure before the first "
+    "message is an ordinary error response, a later one is the last event (or line). The schema is that of the list of "
+    "all events; the `data` of each holds JSON."
+)
+
+
+def _is_raw(message: Descriptor | None) -> bool:
+    return message is not None and message.full_name == HTTP_BODY
+
+
+def _causes(dialect: Dialect, rule: Rule) -> Iterator[tuple[int, str]]:
+    """Give each status that a call can fail with, with the gRPC code or the reason that leads to it."""
+    codes = [code for code in Code if code not in _NEVER_SEEN and not (rule.public and code in _OF_CREDENTIALS)]
+    for override in dialect.errors.overrides:
+        if override.reason and override.http_status:
+            yield override.http_status, override.reason
+    for code in codes:
+        yield _status(code, dialect), code.name
+
+
+def _status(code: Code, dialect: Dialect) -> int:
+    """Give the status of a code without a reason: the first exception that applies, else the table."""
+    general = (each for each in dialect.errors.overrides if each.code in {"", code.name} and not each.reason)
+    override = next(general, None)
+    return (override.http_status if override is not None else 0) or http_status(code, "")
+
+
+def _failure(status: int | None, texts: list[str], error: Schema) -> dict[str, Any]:
+    phrase = "Any other failure" if status is None else _phrase(status)
+    return {
+        "description": f"{phrase}: {', '.join(texts)}" if texts else f"{phrase}.",
+        "headers": {**_REQUEST_ID, **_HEADERS.get(status or 0, {})},
+        "content": {JSON: {"schema": error}},
+    }
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in {each.value for each in HTTPStatus} else f"Status {status}"
+
+
+def _name(status: int) -> str:
+    return "".join(word.capitalize() for word in _phrase(status).replace("-", " ").split())
