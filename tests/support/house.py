@@ -105,7 +105,7 @@ async def open_house(
     clock, ids, feed = SystemClock(), SystemIds(), LocalFeed(limits=limits)
     models = ScriptedModels(provider)
     async with AsyncExitStack() as stack:
-        opened = open_store(url or f"sqlite+aiosqlite:///{folder / 'house.db'}", feed=feed, clock=clock, ids=ids)
+        opened = open_store(url or f"sqlite+aiosqlite:///{folder / 'house.db'}", feed=feed)
         store = await stack.enter_async_context(opened)
         for principal in (ANNA, BERT):
             owner = principal.owner

@@ -1,5 +1,6 @@
 """What must hold of a store after anything, checked from its own rows."""
 
+import json
 import sqlite3
 from collections import defaultdict
 from pathlib import Path
@@ -15,7 +16,7 @@ def check_invariants(path: Path, *, settled: bool = True) -> None:
     try:
         runs = connection.execute("SELECT * FROM runs").fetchall()
         messages = connection.execute("SELECT * FROM messages ORDER BY conversation_id, position").fetchall()
-        events = connection.execute("SELECT * FROM events ORDER BY conversation_id, sequence").fetchall()
+        events = connection.execute("SELECT * FROM run_events ORDER BY conversation_id, sequence").fetchall()
     finally:
         connection.close()
     _check_runs(runs, settled=settled)
@@ -47,8 +48,6 @@ def _check_messages(messages: list[sqlite3.Row], runs: list[sqlite3.Row]) -> Non
 
 
 def _check_events(events: list[sqlite3.Row], runs: list[sqlite3.Row], messages: list[sqlite3.Row]) -> None:
-    import json
-
     logs: dict[str, list[int]] = defaultdict(list)
     ends: dict[str, int] = defaultdict(int)
     texts: dict[tuple[str, int], str] = defaultdict(str)
