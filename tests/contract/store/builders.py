@@ -1,0 +1,117 @@
+"""Values to store, with everything that a test does not care about filled in."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from server.adapters.system import SystemIds
+from server.domain.conversation import Conversation
+from server.domain.generation import GenerationConfig
+from server.domain.ids import ConversationId, KeyId, MessageId, ModelId, RunId, SessionId, WorkerId
+from server.domain.key import ApiKey, KeyStyle
+from server.domain.message import Message, MessageStatus, Role
+from server.domain.principal import Owner
+from server.domain.run import Lease, Run, RunState
+from server.domain.session import ChatSession
+from server.ports.store import Store, Transaction
+
+ALICE = Owner("acme", "alice")
+BOB = Owner("acme", "bob")
+"""Alice's colleague."""
+ALICE_ELSEWHERE = Owner("rival", "alice")
+"""A user of the same name in another tenant."""
+
+_START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+_ids = SystemIds()
+
+
+def at(seconds: float) -> datetime:
+    """A moment that many seconds after the tests' beginning."""
+    return _START + timedelta(seconds=seconds)
+
+
+def new_id() -> str:
+    """A fresh id."""
+    return str(_ids.uuid())
+
+
+def conversation(key: str = "", *, owner: Owner = ALICE, time: float = 0, **fields: Any) -> Conversation:
+    """A conversation of Alice's, made and changed at `time`."""
+    made = Conversation(
+        id=ConversationId(new_id()),
+        owner=owner,
+        key=key or new_id(),
+        name="Talk",
+        created_at=at(time),
+        updated_at=at(time),
+    )
+    return replace(made, **fields)
+
+
+def message(of: Conversation, content: str = "Hello", *, time: float = 0, **fields: Any) -> Message:
+    """A user's message."""
+    made = Message(id=MessageId(new_id()), conversation_id=of.id, role=Role.USER, content=content, created_at=at(time))
+    return replace(made, **fields)
+
+
+def queued_run(of: Conversation, *, time: float = 0, **fields: Any) -> Run:
+    """A run that waits."""
+    made = Run(
+        id=RunId(f"run_{_ids.uuid().hex}"),
+        owner=of.owner,
+        conversation_id=of.id,
+        conversation_key=of.key,
+        state=RunState.QUEUED,
+        user_message_id=MessageId(new_id()),
+        model="m",
+        provider="p",
+        generation=GenerationConfig(model="m"),
+        created_at=at(time),
+    )
+    return replace(made, **fields)
+
+
+def running_run(of: Conversation, *, time: float = 0, worker: str = "w1", until: float = 6, **fields: Any) -> Run:
+    """A run in its first attempt."""
+    running = queued_run(of, time=time, state=RunState.RUNNING, epoch=1, lease=lease(worker, until))
+    return replace(running, started_at=at(time), **fields)
+
+
+def lease(worker: str = "w1", until: float = 6) -> Lease:
+    """A worker's lease until a moment."""
+    return Lease(WorkerId(worker), at(until))
+
+
+def session(of: Conversation, *, time: float = 0, **fields: Any) -> ChatSession:
+    """A session."""
+    made = ChatSession(SessionId(new_id()), of.id, ModelId("model"), at(time), at(time))
+    return replace(made, **fields)
+
+
+def key(owner: Owner = ALICE, *, digest: str = "", time: float = 0, **fields: Any) -> ApiKey:
+    """A key without an end."""
+    made = ApiKey(
+        id=KeyId(new_id()),
+        owner=owner,
+        digest=digest or new_id(),
+        prefix="sk_live_ab",
+        style=KeyStyle.SECRET,
+        scopes=frozenset({"*"}),
+        created_at=at(time),
+    )
+    return replace(made, **fields)
+
+
+async def stored(store: Store, *conversations: Conversation) -> None:
+    """Store conversations, each as its owner."""
+    for item in conversations:
+        await store.write(item.owner, lambda tx, item=item: tx.conversations.add(item))  # type: ignore[misc]
+
+
+async def enqueued(tx: Transaction, of: Conversation, *, time: float = 0, content: str = "Hello") -> Run:
+    """A message and its run in a conversation's queue; returns the run."""
+    waiting = message(of, content, time=time, status=MessageStatus.QUEUED)
+    run = queued_run(of, time=time, user_message_id=waiting.id)
+    await tx.messages.enqueue(waiting)
+    await tx.runs.add(run)
+    return run

@@ -1,0 +1,82 @@
+"""A real PostgreSQL of the tests' own: on a free loopback port, in a temporary directory, without syncing."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+_USER = "postgres"
+_OPTIONS = "-c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 -c unix_socket_directories=''"
+
+
+class PostgresMissing(Exception):
+    """No PostgreSQL server can be started here; the text says why."""
+
+
+class PostgresServer:
+    """One server. `start` and `stop` may be called again and again; the data stays until `remove`."""
+
+    def __init__(self) -> None:
+        self._binaries = _binaries()
+        # initdb and the server refuse to be root.
+        self._account = _USER if os.geteuid() == 0 else None
+        self._data = Path(tempfile.mkdtemp(prefix="parley-postgres-"))
+        self.port = _free_port()
+        if self._account:
+            shutil.chown(self._data, self._account)
+        initdb = ("initdb", "--pgdata", ".", "--username", _USER, "--auth", "trust", "--no-sync", "--encoding", "UTF8")
+        # A locale that does not sort by code point, so that the store may not rely on the database's order.
+        self._run(*initdb, "--locale-provider", "icu", "--icu-locale", "en", "--locale", "C.UTF-8")
+
+    def start(self) -> None:
+        """Start and wait until connections are accepted."""
+        self._run("pg_ctl", "--pgdata", ".", "-w", "-l", "log", "-o", f"{_OPTIONS} -p {self.port}", "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop and wait; `immediate` is a crash."""
+        self._run("pg_ctl", "--pgdata", ".", "-w", "-m", mode, "stop")
+
+    def remove(self) -> None:
+        """Delete the data of a stopped server."""
+        shutil.rmtree(self._data)
+
+    def url(self, database: str) -> str:
+        """The service's URL of a database on this server."""
+        return f"postgresql+asyncpg://{_USER}@127.0.0.1:{self.port}/{database}"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._binaries / program, *arguments],
+            cwd=self._data,
+            user=self._account,
+            group=self._account,
+            extra_groups=[] if self._account else None,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            timeout=50,
+            check=False,
+        )
+        if done.returncode:
+            log = self._data / "log"
+            raise RuntimeError(f"{program} failed: {log.read_text() if log.exists() else done.returncode}")
+
+
+def _binaries() -> Path:
+    """Where the server's programs are. Raises `PostgresMissing`."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if not found and not on_path:
+        raise PostgresMissing("PostgreSQL's server is not installed (Debian: apt-get install postgresql)")
+    if os.geteuid() == 0 and not any(user.pw_name == _USER for user in pwd.getpwall()):
+        raise PostgresMissing("PostgreSQL refuses to run as root and there is no user postgres")
+    return (found[-1] if found else Path(str(on_path))).parent
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,216 @@
+"""Nobody sees or changes another owner's rows, by whatever method: not a colleague's, not a namesake's elsewhere."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from server.adapters.store.errors import MessageNotQueued
+from server.domain.conversation import Conversation
+from server.domain.errors import ConversationNotFound, RunNotFound
+from server.domain.events import AttemptReset, MessageStarted, Payload, TextDelta
+from server.domain.ids import MessageId, OrganizationId, default_organization_id
+from server.domain.message import Message, Role
+from server.domain.principal import Owner
+from server.domain.run import Run, RunState
+from server.domain.session import ChatSession
+from server.ports.store import (
+    Conversations,
+    Events,
+    Messages,
+    Organizations,
+    RememberedRequest,
+    Requests,
+    Runs,
+    Sessions,
+    Store,
+    Transaction,
+)
+from tests.contract.store.builders import (
+    ALICE,
+    ALICE_ELSEWHERE,
+    BOB,
+    at,
+    conversation,
+    enqueued,
+    lease,
+    message,
+    queued_run,
+    running_run,
+    session,
+    stored,
+)
+
+ORGANIZATION = OrganizationId("o")
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """What Alice has."""
+
+    talk: Conversation
+    message: Message
+    run: Run
+    waiting: Run
+    session: ChatSession
+
+
+@pytest.fixture
+async def alices(store: Store) -> Theirs:
+    """One row of Alice's of every kind."""
+    talk = conversation("talk", organization_id=ORGANIZATION)
+    await stored(store, talk)
+    await store.write_system(lambda tx: tx.provision(ALICE, at(0)))
+
+    async def fill(tx: Transaction) -> Theirs:
+        run = running_run(talk, until=0)
+        chat = session(talk)
+        appended = await tx.messages.append(message(talk))
+        await tx.runs.add(run)
+        waiting = await enqueued(tx, talk)
+        said: list[Payload] = [MessageStarted(MessageId("m"), Role.ASSISTANT, "m"), TextDelta(MessageId("m"), "secret")]
+        await tx.events.append(talk.id, said, now=at(0), run_id=run.id, epoch=1)
+        await tx.sessions.add(chat)
+        await tx.requests.remember("r", RememberedRequest("f", run.id), now=at(0))
+        return Theirs(talk, appended, run, waiting, chat)
+
+    return await store.write(ALICE, fill)
+
+
+async def _everything(store: Store, alices: Theirs) -> list[Any]:
+    """All that Alice's rows say."""
+    talk, run, waiting = alices.talk, alices.run, alices.waiting
+
+    async def look(tx: Transaction) -> list[Any]:
+        return [
+            await tx.conversations.page(include_archived=True, limit=None, after=None),
+            await tx.messages.history(talk.id),
+            await tx.messages.queued(talk.id),
+            await tx.runs.get(run.id),
+            await tx.runs.get(waiting.id),
+            await tx.runs.page(talk.id, limit=9, after=None),
+            await tx.events.after(talk.id, 0, limit=99),
+            await tx.sessions.of_conversation(talk.id),
+            await tx.requests.find("r", not_before=at(0)),
+            await tx.organizations.memberships(),
+        ]
+
+    return await store.read(ALICE, look)
+
+
+Probe = Callable[[Transaction, Theirs], Awaitable[Any]]
+
+# What an owner is shown of somebody else's rows: as if they did not exist.
+SEES: dict[str, tuple[Probe, Any]] = {
+    "conversations.get": (lambda tx, a: tx.conversations.get(a.talk.key), None),
+    "conversations.by_id": (lambda tx, a: tx.conversations.by_id(a.talk.id), None),
+    "conversations.lock": (lambda tx, a: tx.conversations.lock(a.talk.key), None),
+    "conversations.lock_by_id": (lambda tx, a: tx.conversations.lock_by_id(a.talk.id), None),
+    "conversations.page": (lambda tx, a: tx.conversations.page(include_archived=True, limit=None, after=None), []),
+    "conversations.of_organization": (
+        lambda tx, a: tx.conversations.of_organization(ORGANIZATION, include_unassigned=True),
+        [],
+    ),
+    "conversations.save": (lambda tx, a: tx.conversations.save(a.talk), None),
+    "conversations.touch": (lambda tx, a: tx.conversations.touch(a.talk.id, at(99)), None),
+    "conversations.delete": (lambda tx, a: tx.conversations.delete(a.talk.id), None),
+    "messages.history": (lambda tx, a: tx.messages.history(a.talk.id), []),
+    "messages.page": (lambda tx, a: tx.messages.page(a.talk.id, after_position=0, limit=9), []),
+    "messages.slice": (lambda tx, a: tx.messages.slice(a.talk.id, offset=0, limit=9, descending=True), []),
+    "messages.count": (lambda tx, a: tx.messages.count(a.talk.id), 0),
+    "messages.queued": (lambda tx, a: tx.messages.queued(a.talk.id), []),
+    "runs.get": (lambda tx, a: tx.runs.get(a.run.id), None),
+    "runs.active": (lambda tx, a: tx.runs.active(a.talk.id), None),
+    "runs.next_queued": (lambda tx, a: tx.runs.next_queued(a.talk.id), None),
+    "runs.count_queued": (lambda tx, a: tx.runs.count_queued(a.talk.id), 0),
+    "runs.page": (lambda tx, a: tx.runs.page(a.talk.id, limit=9, after=None), []),
+    "runs.claim": (lambda tx, a: tx.runs.claim(a.run.id, expected_epoch=1, lease=lease("w9"), now=at(9)), None),
+    "runs.hold": (lambda tx, a: tx.runs.hold(a.run.id, epoch=1), False),
+    "runs.end": (lambda tx, a: tx.runs.end(a.run.id, epoch=1, state=RunState.FAILED, now=at(9)), False),
+    "events.after": (lambda tx, a: tx.events.after(a.talk.id, 0, limit=9), []),
+    "events.of_run_after": (lambda tx, a: tx.events.of_run_after(a.run.id, 0, limit=9), []),
+    "events.partial_answer": (lambda tx, a: tx.events.partial_answer(a.run.id, epoch=1), None),
+    "sessions.get": (lambda tx, a: tx.sessions.get(a.session.id), None),
+    "sessions.of_conversation": (lambda tx, a: tx.sessions.of_conversation(a.talk.id), []),
+    "sessions.touch": (lambda tx, a: tx.sessions.touch(a.session.id, at(99)), None),
+    "organizations.memberships": (lambda tx, a: tx.organizations.memberships(), []),
+    "organizations.membership": (lambda tx, a: tx.organizations.membership(default_organization_id("acme")), None),
+    "requests.find": (lambda tx, a: tx.requests.find("r", not_before=at(0)), None),
+}
+
+# What an owner is refused.
+REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
+    "messages.append": (lambda tx, a: tx.messages.append(message(a.talk)), ConversationNotFound),
+    "messages.enqueue": (lambda tx, a: tx.messages.enqueue(message(a.talk)), ConversationNotFound),
+    "messages.admit": (lambda tx, a: tx.messages.admit(a.waiting.user_message_id), MessageNotQueued),
+    "messages.withdraw": (lambda tx, a: tx.messages.withdraw(a.waiting.user_message_id), MessageNotQueued),
+    "runs.add": (lambda tx, a: tx.runs.add(queued_run(a.talk)), ConversationNotFound),
+    "sessions.add": (lambda tx, a: tx.sessions.add(session(a.talk)), ConversationNotFound),
+    "events.append": (
+        lambda tx, a: tx.events.append(a.talk.id, [AttemptReset(1)], now=at(0)),
+        ConversationNotFound,
+    ),
+    "requests.remember": (
+        lambda tx, a: tx.requests.remember("r", RememberedRequest("x", a.run.id), now=at(1)),
+        RunNotFound,
+    ),
+}
+
+# Makes a row of the owner's own, whatever it is given.
+OWN = {"conversations.add"}
+
+
+@pytest.mark.parametrize("stranger", [BOB, ALICE_ELSEWHERE], ids=["colleague", "namesake"])
+@pytest.mark.parametrize("method", SEES)
+async def test_another_owners_rows_do_not_exist(store: Store, alices: Theirs, stranger: Owner, method: str) -> None:
+    probe, expected = SEES[method]
+    before = await _everything(store, alices)
+    assert await store.write(stranger, lambda tx: probe(tx, alices)) == expected
+    assert await _everything(store, alices) == before
+
+
+@pytest.mark.parametrize("stranger", [BOB, ALICE_ELSEWHERE], ids=["colleague", "namesake"])
+@pytest.mark.parametrize("method", REFUSED)
+async def test_nothing_is_put_among_another_owners_rows(
+    store: Store, alices: Theirs, stranger: Owner, method: str
+) -> None:
+    probe, expected = REFUSED[method]
+    before = await _everything(store, alices)
+    with pytest.raises(expected):
+        await store.write(stranger, lambda tx: probe(tx, alices))
+    assert await _everything(store, alices) == before
+
+
+@pytest.mark.parametrize("method", SEES)
+async def test_the_probes_find_the_owners_own_rows(store: Store, alices: Theirs, method: str) -> None:
+    """Else the tests above would prove nothing."""
+    probe, hidden = SEES[method]
+    before = await _everything(store, alices)
+    shown = await store.write(ALICE, lambda tx: probe(tx, alices))
+    assert shown != hidden or method == "conversations.save" or await _everything(store, alices) != before
+
+
+async def test_a_conversation_is_stored_as_the_transactions_owners(store: Store, alices: Theirs) -> None:
+    forged = conversation("forged", owner=ALICE)
+    await store.write(BOB, lambda tx: tx.conversations.add(forged))
+    assert await store.read(ALICE, lambda tx: tx.conversations.get("forged")) is None
+    found = await store.read(BOB, lambda tx: tx.conversations.get("forged"))
+    assert found is not None
+    assert found.owner == BOB
+
+
+def test_every_method_of_the_transaction_is_probed() -> None:
+    parts = {
+        "conversations": Conversations,
+        "messages": Messages,
+        "runs": Runs,
+        "events": Events,
+        "sessions": Sessions,
+        "organizations": Organizations,
+        "requests": Requests,
+    }
+    methods = {
+        f"{part}.{name}" for part, protocol in parts.items() for name in vars(protocol) if not name.startswith("_")
+    }
+    assert methods == SEES.keys() | REFUSED.keys() | OWN

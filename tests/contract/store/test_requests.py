@@ -1,0 +1,41 @@
+"""Request ids: what they stand for, for how long."""
+
+import pytest
+
+from server.domain.conversation import Conversation
+from server.domain.errors import RunNotFound
+from server.domain.ids import RunId
+from server.domain.run import Run
+from server.ports.store import RememberedRequest, Store
+from tests.contract.store.builders import ALICE, at, queued_run
+
+
+@pytest.fixture
+async def runs(store: Store, talk: Conversation) -> list[Run]:
+    """Two stored runs."""
+    made = [queued_run(talk), queued_run(talk)]
+    for run in made:
+        await store.write(ALICE, lambda tx, run=run: tx.runs.add(run))  # type: ignore[misc]
+    return made
+
+
+async def test_a_request_is_found_from_its_moment_on(store: Store, runs: list[Run]) -> None:
+    request = RememberedRequest("f", runs[0].id)
+    await store.write(ALICE, lambda tx: tx.requests.remember("r", request, now=at(5)))
+    assert await store.read(ALICE, lambda tx: tx.requests.find("r", not_before=at(5))) == request
+    assert await store.read(ALICE, lambda tx: tx.requests.find("r", not_before=at(5.000001))) is None
+    assert await store.read(ALICE, lambda tx: tx.requests.find("other", not_before=at(0))) is None
+
+
+async def test_an_outdated_binding_is_replaced(store: Store, runs: list[Run]) -> None:
+    for time, run in enumerate(runs):
+        request = RememberedRequest(f"f{time}", run.id)
+        await store.write(ALICE, lambda tx, r=request, t=time: tx.requests.remember("r", r, now=at(t)))  # type: ignore[misc]
+    found = await store.read(ALICE, lambda tx: tx.requests.find("r", not_before=at(0)))
+    assert found == RememberedRequest("f1", runs[1].id)
+
+
+async def test_a_request_can_stand_for_a_stored_run_only(store: Store) -> None:
+    with pytest.raises(RunNotFound):
+        await store.write(ALICE, lambda tx: tx.requests.remember("r", RememberedRequest("f", RunId("none")), now=at(0)))
+    assert await store.read(ALICE, lambda tx: tx.requests.find("r", not_before=at(0))) is None

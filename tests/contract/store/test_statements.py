@@ -1,0 +1,127 @@
+"""Statements as they are: bound to an owner, free of conversions, and answered by an index."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from sqlalchemy import Insert
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from server.adapters.store import (
+    conversations,
+    events,
+    keys,
+    leases,
+    messages,
+    organizations,
+    provisioning,
+    requests,
+    runs,
+    sessions,
+)
+from server.adapters.store.dialects import POSTGRES, SQLITE
+from server.adapters.store.statement import Owned, Statement
+from server.adapters.store.tables import METADATA
+
+OWNED_PARTS = [conversations, messages, runs, events, sessions, organizations, requests]
+SYSTEM_PARTS = [keys, provisioning, leases]
+
+
+def _statements(modules: list[ModuleType]) -> Iterator[tuple[str, Statement]]:
+    for module in modules:
+        for name, value in vars(module).items():
+            if isinstance(value, Statement):
+                yield f"{module.__name__.rpartition('.')[2]}.{name}", value
+
+
+OWNED = dict(_statements(OWNED_PARTS))
+ALL = {**OWNED, **dict(_statements(SYSTEM_PARTS))}
+
+
+def _compiled(statement: Statement, dialect: Dialect) -> SQLCompiler:
+    compiled = statement.core.compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)
+    return compiled
+
+
+@pytest.mark.parametrize("name", OWNED)
+def test_a_statement_of_the_owned_transaction_is_bound_to_tenant_and_owner(name: str) -> None:
+    statement = OWNED[name]
+    assert isinstance(statement, Owned)
+    sql = " ".join(_compiled(statement, SQLITE).string.split())
+    if isinstance(statement.core, Insert) and " SELECT " not in sql:
+        columns = re.findall(r"[\w\"]+", sql[sql.index("(") : sql.index(")")])
+        positions = _compiled(statement, SQLITE).positiontup or []
+        assert [positions[columns.index(column)] for column in ("tenant", "owner")] == ["tenant", "owner"]
+    else:
+        assert re.search(r"(WHERE|AND) (\w+)\.tenant = \? AND \2\.owner = \?", sql)
+
+
+def test_statements_are_made_where_these_tests_look() -> None:
+    store = Path(conversations.__file__).parent
+    makers = re.compile(r"\b(owned|owned_insert|owned_insert_beside|Owned|Statement)\(")
+    found = {path.stem for path in store.rglob("*.py") if makers.search(path.read_text())} - {"statement"}
+    assert found == {module.__name__.rpartition(".")[2] for module in (*OWNED_PARTS, *SYSTEM_PARTS)}
+    assert len(OWNED) > 40
+
+
+@pytest.mark.parametrize("dialect", [SQLITE, POSTGRES], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("name", ALL)
+def test_no_value_needs_a_conversion(name: str, dialect: Dialect) -> None:
+    """The compiled SQL is executed without SQLAlchemy, so nothing would apply one."""
+    compiled = _compiled(ALL[name], dialect)
+    assert not compiled._bind_processors
+    for column in compiled.statement.exported_columns if compiled.statement is not None else ():  # type: ignore[attr-defined]
+        assert column.type.dialect_impl(dialect).result_processor(dialect, None) is None
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_sqlite_answers_by_an_index(name: str, sqlite_path: Path) -> None:
+    """No statement reads a whole table, but for the list of all keys."""
+    compiled = _compiled(ALL[name], SQLITE)
+    with closing(sqlite3.connect(sqlite_path)) as connection:
+        parameters = [None] * len(compiled.positiontup or ())
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {compiled.string}", parameters).fetchall()
+    scans = [detail for *_, detail in plan if detail.startswith("SCAN")]
+    if name == "keys._ALL":
+        assert scans == ["SCAN api_keys"]
+        return
+    # A partial index may be walked: it holds what is under way, never what is over.
+    walked = [detail for detail in scans if not re.search(r"INDEX ix_runs_(queued|queue|leases)\b", detail)]
+    assert not walked
+
+
+SORTED_BY_INDEX = [
+    "conversations._PAGE",
+    "conversations._PAGE_UNARCHIVED",
+    "messages._FORWARD",
+    "messages._BACKWARD",
+    "messages._WAITING",
+    "runs._PAGE",
+    "events._AFTER",
+    "events._OF_RUN_AFTER",
+    "events._SAID",
+    "sessions._OF_CONVERSATION",
+    "leases._STARTABLE",
+]
+
+
+@pytest.mark.parametrize("name", SORTED_BY_INDEX)
+def test_sqlite_sorts_nothing_to_give_a_page(name: str, sqlite_path: Path) -> None:
+    compiled = _compiled(ALL[name], SQLITE)
+    with closing(sqlite3.connect(sqlite_path)) as connection:
+        parameters = [None] * len(compiled.positiontup or ())
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {compiled.string}", parameters).fetchall()
+    assert not [detail for *_, detail in plan if "TEMP B-TREE" in detail]
+
+
+def test_every_table_names_tenant_and_owner() -> None:
+    for table in METADATA.tables.values():
+        assert {"tenant", "owner"} <= set(table.columns.keys())
+        assert not table.c.tenant.nullable
+        assert not table.c.owner.nullable
