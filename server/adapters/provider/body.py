@@ -1,6 +1,7 @@
 """The body of an HTTP response, read piece by piece and given back early or in order."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import httpx
@@ -11,13 +12,14 @@ _DRAINING_SECONDS: Final = 0.1
 
 
 class Body:
-    """The bytes of one response after decompression. Close it, whatever happened."""
+    """The bytes of one response as they were sent. Close it, whatever happened."""
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
-        # We ask for no compression; a proxy in between may not care.
-        encoded = response.headers.get("content-encoding", "identity") != "identity"
-        self._chunks = response.aiter_bytes() if encoded else response.aiter_raw()
+        # Not `aiter_raw`: it adds layers to every read that count and cut what needs neither.
+        stream = response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - an `AsyncClient` gives no other
+        self._chunks = aiter(stream)
 
     async def read(self) -> bytes:
         """The next bytes as they came, at least one; none at the end of a body that is whole. Raises
@@ -52,4 +54,5 @@ class Body:
     async def aclose(self) -> None:
         """Give the connection back if the body was read to its end, else close it at once."""
         await self._response.aclose()
-        await self._chunks.aclose()
+        if isinstance(self._chunks, AsyncGenerator):
+            await self._chunks.aclose()

@@ -105,7 +105,7 @@ class Failures:
             return self.reported(error, model)
         return self.malformed("a JSON document instead of a stream of events")
 
-    def unreachable(self, what: str = "could not be reached") -> ProviderError:
+    def unreachable(self, what: str) -> ProviderError:
         """No connection, or one that broke before the answer began."""
         return self._error("PROVIDER_UNAVAILABLE", f"{what}. Send again in a moment", retryable=True)
 

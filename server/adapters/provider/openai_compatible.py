@@ -1,53 +1,36 @@
 """A provider that speaks OpenAI's chat completions over HTTP, as most servers and routers of models do."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from http import HTTPStatus
-from typing import Final
 
 import httpx
 
 from server.adapters.provider.answer import Answer
 from server.adapters.provider.body import Body
 from server.adapters.provider.chat_completion import request_body
-from server.adapters.provider.endpoint import is_loopback, usual_headers
+from server.adapters.provider.endpoint import usual_headers
 from server.adapters.provider.failures import Failures
+from server.adapters.provider.http_client import http_client
 from server.adapters.provider.patience import Patience, PatienceEnded
 from server.adapters.provider.provider_config import ProviderConfig
 from server.ports.provider import CompletionRequest, Piece, ProviderError
 from server.ports.system import Clock
 
-_MAX_CONNECTIONS: Final = 1000
-_KEPT_CONNECTIONS: Final = 100
-_KEEP_ALIVE: Final = 60.0
-
 
 class OpenAICompatibleProvider:
     """One server, reached through one pool of HTTP/1.1 connections.
 
-    Every failure is a `ProviderError`; nothing is retried here. Redirects are not followed: the key is for the
-    configured server only. Requests go through the proxy of the environment (`HTTPS_PROXY` …) unless the server is on
-    this machine. Close it on the loop that used it.
+    Every failure is a `ProviderError`; nothing is retried here. Close it on the loop that used it.
     """
 
-    def __init__(self, config: ProviderConfig, *, clock: Clock) -> None:
+    def __init__(self, config: ProviderConfig, *, clock: Clock, client: httpx.AsyncClient | None = None) -> None:
+        """Take over `client`, by default the one that `http_client` chooses."""
         self._config = config
         self._clock = clock
         self._url = f"{config.base_url}/chat/completions"
         self._failures = Failures(provider=config.name, secrets=_secrets(config))
-        connect = config.timeouts.connect.total_seconds()
-        self._client = httpx.AsyncClient(
-            headers=_headers(config),
-            follow_redirects=False,
-            # How long an answer may take is `Patience`'s business.
-            timeout=httpx.Timeout(None, connect=connect, pool=connect),
-            limits=httpx.Limits(
-                max_connections=_MAX_CONNECTIONS,
-                max_keepalive_connections=_KEPT_CONNECTIONS,
-                keepalive_expiry=_KEEP_ALIVE,
-            ),
-            trust_env=not is_loopback(config.base_url),
-        )
+        self._client = client or http_client(config)
 
     @property
     def name(self) -> str:
@@ -117,6 +100,8 @@ class OpenAICompatibleProvider:
             raise self._failures.answered_at_once(await body.collect(), model)
         if content_type == "text/html":
             raise self._failures.malformed("a web page instead of an answer")
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise self._failures.malformed("a compressed answer, which was not asked for")
 
     async def _read(self, body: Body, patience: Patience, *, begun: bool) -> bytes:
         """The next bytes of the answer, none at its end."""
@@ -128,8 +113,6 @@ class OpenAICompatibleProvider:
             raise (
                 failures.stalled(timeouts.between_tokens) if begun else failures.timed_out(timeouts.first_token)
             ) from None
-        except httpx.DecodingError as error:
-            raise self._failures.malformed("a body that cannot be decompressed") from error
         except httpx.HTTPError as error:
             raise self._failures.cut() from error
 
@@ -138,21 +121,14 @@ class OpenAICompatibleProvider:
             return self._failures.malformed("something that is not HTTP")
         if isinstance(error, httpx.PoolTimeout):
             return self._failures.unreachable("is busy with as many requests as may run at once")
-        return self._failures.unreachable()
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+            return self._failures.unreachable("could not be reached")
+        return self._failures.unreachable("hung up before it answered")
 
 
 def _hung_up(error: httpx.RemoteProtocolError) -> bool:
     # The one type stands for a connection that was closed and for bytes that are no HTTP; only the text differs.
     return "disconnected" in str(error)
-
-
-def _headers(config: ProviderConfig) -> Mapping[str, str]:
-    headers = httpx.Headers({"Accept": "text/event-stream", "Accept-Encoding": "identity", "User-Agent": "parley"})
-    headers["Content-Type"] = "application/json"
-    if config.api_key is not None:
-        headers["Authorization"] = f"Bearer {config.api_key}"
-    headers.update(config.headers)
-    return headers
 
 
 def _secrets(config: ProviderConfig) -> list[str]:
