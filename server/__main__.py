@@ -137,7 +137,8 @@ def revoke_key(
 @app.command()
 def chat(
     message: Annotated[
-        str | None, typer.Argument(metavar="[MESSAGE]", help="Send this, show the answer, leave; else a conversation")
+        list[str] | None,
+        typer.Argument(metavar="[MESSAGE]", help="Send this, show the answer, leave; else a conversation"),
     ] = None,
     *,
     server: Annotated[
@@ -154,7 +155,9 @@ def chat(
     """Talk to a running server in the terminal. Ctrl-C ends an answer; at the prompt it leaves."""
     from server.cli.chat import chat as chat_command
 
-    chat_command(message, {"server": server, "key": key}, {"data": data}, thread_key=thread)
+    chat_command(
+        " ".join(message) if message else None, {"server": server, "key": key}, {"data": data}, thread_key=thread
+    )
 
 
 @app.command()
@@ -166,6 +169,8 @@ def version() -> None:
 def main() -> None:
     """Run the command line and exit: 0, 1 when something failed, 2 when it was asked wrongly, 130 on Ctrl-C."""
     os.umask(0o077)
+    # What gRPC's core says on standard error is said in our words, or is no news.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         code = app(prog_name="parley", standalone_mode=False)
     except CommandFailed as refusal:

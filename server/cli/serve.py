@@ -1,0 +1,149 @@
+"""`parley serve`: store, engine, gRPC server and HTTP/JSON gateway in one process, from the first signal to the last.
+
+The only module that knows both the server and the gateway: it puts the servicers, behind the same interceptor, on a
+socket and on the gateway's upstream in process.
+"""
+
+import asyncio
+import shlex
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import structlog
+from rich.console import Console
+
+from gateway.edge.upstream import InProcessUpstream
+from server import bootstrap, config
+from server.address import Address
+from server.cli import logs
+from server.cli.banner import Banner
+from server.cli.data_directory import DataDirectory
+from server.cli.development_key import DevelopmentKey, development_key
+from server.cli.signals import StopSignal
+from server.failure import CommandFailed, InvalidConfiguration
+
+_log = structlog.get_logger(__name__)
+
+# What calls that are still there after the drain get, to receive their last event.
+_LAST_WORDS_SECONDS: Final = 0.5
+
+
+class AddressTaken(CommandFailed):
+    """Nobody can listen there."""
+
+    def __init__(self, flag: str, address: Address) -> None:
+        super().__init__(
+            f"Nothing can listen on {address}: the port is in use, or the address is not this machine's. "
+            f"Choose another with {flag}; port 0 is any free port."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where calls are accepted, ports included."""
+
+    http: Address
+    grpc: Address
+
+
+def serve(flags: Mapping[str, object]) -> None:
+    """Serve until a signal. Raises `CommandFailed` when the service cannot start."""
+    settings = config.load(flags)
+    if not settings.binds_to_loopback and not settings.insecure:
+        exposed = settings.grpc if settings.http.is_loopback else settings.http
+        raise InvalidConfiguration(
+            f"Others can reach {exposed}, and keys and content would cross the network unencrypted. "
+            "Bind to 127.0.0.1 behind a TLS proxy, or say --insecure."
+        )
+    logs.configure(settings.log_level)
+    directory = DataDirectory(settings.data)
+    directory.prepare()
+    with directory.locked(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, directory))
+
+
+async def _serve(settings: config.Settings, directory: DataDirectory) -> None:
+    """Open everything, answer until the signal, close everything."""
+    with StopSignal() as stop:
+        opened = bootstrap.open_service(settings, database=directory.database, pepper=directory.pepper())
+        async with opened as service:
+            key = await development_key(
+                directory, service.keys, service.key_factory, loopback=settings.binds_to_loopback
+            )
+            async with _listening(settings, service) as addresses:
+                directory.publish_addresses(http=str(addresses.http), grpc=str(addresses.grpc))
+                _banner(settings, directory, service, key, addresses).show(Console(highlight=False))
+                await stop.wait()
+                directory.withdraw_addresses()
+                await _drain(service, timedelta(seconds=settings.grace_seconds))
+
+
+@asynccontextmanager
+async def _listening(settings: config.Settings, service: bootstrap.Service) -> AsyncIterator[Addresses]:
+    """Accept calls on both addresses for the length of the block; gives them with their real ports.
+
+    On leaving, streams that are still open end with UNAVAILABLE, and the sockets are closed.
+    """
+    rpc = service.rpc_server(reflection_enabled=settings.grpc.is_loopback)
+    upstream = InProcessUpstream([service.pipeline])
+    service.services.register(upstream)
+    async with AsyncExitStack() as stack:
+        try:
+            grpc = replace(settings.grpc, port=await rpc.start(str(settings.grpc)))
+        except OSError as error:
+            raise AddressTaken("--grpc", settings.grpc) from error
+        stack.push_async_callback(rpc.stop, _LAST_WORDS_SECONDS)
+        stack.push_async_callback(upstream.stop, _LAST_WORDS_SECONDS)
+        service.services.health.set_serving(True)
+        yield Addresses(settings.http, grpc)
+
+
+async def _drain(service: bootstrap.Service, grace: timedelta) -> None:
+    """Say "not ready", take no new work, let running answers finish; their viewers see them to the end."""
+    _log.info("stopping", grace_seconds=grace.total_seconds())
+    service.services.health.set_serving(False)
+    await service.engine.drain(grace)
+
+
+def _banner(
+    settings: config.Settings,
+    directory: DataDirectory,
+    service: bootstrap.Service,
+    key: DevelopmentKey,
+    addresses: Addresses,
+) -> Banner:
+    return Banner(
+        version=version("parley"),
+        http=str(addresses.http),
+        grpc=str(addresses.grpc),
+        data=directory.path,
+        model=service.default_model,
+        answers_are_echoed=service.answers_are_echoed,
+        key=key.text,
+        why_no_key=key.why_not,
+        chat_command=_chat_command(settings, directory),
+    )
+
+
+def _chat_command(settings: config.Settings, directory: DataDirectory) -> str:
+    """How to call `parley chat` for this server from the same shell."""
+    program = sys.argv[0] if Path(sys.argv[0]).name == "parley" else f"{Path(sys.executable).name} -m server"
+    default = config.Settings.model_fields["data"].default
+    return (
+        f"{program} chat" if settings.data == default else f"{program} chat --data {shlex.quote(str(directory.path))}"
+    )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's loop where there is one: streams take half the time on it."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
