@@ -1,5 +1,6 @@
 """What the terminal client shows: the words of the answer on standard output, everything else on standard error."""
 
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -8,7 +9,12 @@ from parley.v1.message_pb2 import ROLE_ASSISTANT, ROLE_USER, Message
 from rich.console import Console
 from rich.text import Text
 
+# Gives `input` arrow keys and a history, where the platform has it.
+with contextlib.suppress(ImportError):
+    import readline  # noqa: F401
+
 _SHOWN_OF_HISTORY = 4
+_PROMPT = "you > "
 
 
 class Terminal:
@@ -38,10 +44,16 @@ class Terminal:
     def ask(self) -> str | None:
         """The next message; `None` when the person leaves (Ctrl-C or Ctrl-D)."""
         try:
-            return self._out.input("[bold cyan]you >[/] ").strip()
+            return input(self._prompt()).strip()
         except (EOFError, KeyboardInterrupt):
             self._out.print()
             return None
+
+    def _prompt(self) -> str:
+        """The prompt, which the line editor must know; what only colours it is marked as taking no room."""
+        if self._out.color_system is None:
+            return _PROMPT
+        return f"\x01\x1b[1;36m\x02{_PROMPT.rstrip()}\x01\x1b[0m\x02 "
 
     def show_history(self, messages: Sequence[Message]) -> None:
         """The end of a resumed thread."""
@@ -49,8 +61,8 @@ class Terminal:
         if len(shown) > _SHOWN_OF_HISTORY:
             self.note(f"… {len(shown) - _SHOWN_OF_HISTORY} earlier messages")
         for message in shown[-_SHOWN_OF_HISTORY:]:
-            who = "you >" if message.role == ROLE_USER else "     "
-            self.note(f"{who} {printable(message.content)}")
+            who = _PROMPT if message.role == ROLE_USER else " " * len(_PROMPT)
+            self.note(f"{who}{printable(message.content)}")
 
     def show(self, event: Event | None) -> None:
         """One event of a run; `None` for a lost connection."""
