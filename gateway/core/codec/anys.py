@@ -10,6 +10,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from gateway.core.codec.depth import MAX_DEPTH, too_deep
 from gateway.core.codec.errors import JsonError, excerpt
+from gateway.core.codec.presence import set_in_parent
 
 _TYPE = "@type"
 _VALUE = "value"
@@ -56,6 +57,7 @@ def any_reader(pool: DescriptorPool, functions_of: FunctionsOf) -> Callable[[Any
         if depth > MAX_DEPTH:
             raise too_deep()
         if not value:
+            set_in_parent(message)
             return 0
         url = value.get(_TYPE)
         if type(url) is not str:

@@ -7,11 +7,12 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from orjson import JSONDecodeError, JSONEncodeError, dumps, loads
 
 from gateway.core.codec.anys import Functions
 from gateway.core.codec.compiler import Compiler
 from gateway.core.codec.depth import too_deep
-from gateway.core.codec.document import dump, parse, refuse_repeated_keys
+from gateway.core.codec.document import not_readable, not_writable, refuse_repeated_keys
 from gateway.core.codec.errors import JsonError, spelt
 from gateway.core.codec.fields import Form
 from gateway.core.dialect import Dialect
@@ -65,43 +66,50 @@ class MessageCodec:
 
     def encode(self, message: Message) -> bytes:
         """Write a message as compact UTF-8 JSON."""
-        return dump(self.encode_value(message))
+        try:
+            return dumps(self._write(message))
+        except (RecursionError, UnicodeDecodeError, JSONEncodeError) as error:
+            raise not_writable(error) from None
 
     def encode_value(self, message: Message) -> Any:
         """Write a message as the tree (dicts, lists, scalars) of which `encode` gives the bytes."""
         try:
             return self._write(message)
-        except RecursionError:
-            raise too_deep() from None
-        except UnicodeDecodeError:
-            raise JsonError("holds text that is not UTF-8") from None
+        except (RecursionError, UnicodeDecodeError) as error:
+            raise not_writable(error) from None
 
     def decode(self, body: bytes) -> Message:
         """Read a document into a new message."""
-        message = self._class()
-        self.decode_into(message, body)
-        return message  # type: ignore[no-any-return]
+        # As decode_into, whose call would be a noticeable part of a small message.
+        message: Message = self._class()
+        try:
+            keys = self._read(message, loads(body), 1)
+        except (JSONDecodeError, RecursionError) as error:
+            raise not_readable(body, error) from None
+        if (colons := body.count(b":")) != keys:
+            refuse_repeated_keys(body, keys, colons)
+        return message
 
     def decode_into(self, message: Message, body: bytes) -> None:
         """Read a document into a message: fields set already are replaced, lists appended to, messages merged.
 
         After a JsonError the message holds a part of the document.
         """
-        tree = parse(body)
         try:
-            keys = self._read(message, tree, 1)
-        except RecursionError:
-            raise too_deep() from None
-        refuse_repeated_keys(body, keys)
+            keys = self._read(message, loads(body), 1)
+        except (JSONDecodeError, RecursionError) as error:
+            raise not_readable(body, error) from None
+        if (colons := body.count(b":")) != keys:
+            refuse_repeated_keys(body, keys, colons)
 
     def decode_value(self, value: object) -> Message:
         """Read a JSON tree, in which a repeated key can no longer be seen, into a new message."""
-        message = self._class()
+        message: Message = self._class()
         try:
             self._read(message, value, 1)
         except RecursionError:
             raise too_deep() from None
-        return message  # type: ignore[no-any-return]
+        return message
 
 
 class FieldCodec:
@@ -122,29 +130,30 @@ class FieldCodec:
 
     def encode(self, message: Message) -> bytes:
         """Write the field's value: null when it has presence and is unset, else its default."""
-        return dump(self.encode_value(message))
+        try:
+            return dumps(self._write(message))
+        except (RecursionError, UnicodeDecodeError, JSONEncodeError) as error:
+            raise not_writable(error) from None
 
     def encode_value(self, message: Message) -> Any:
         """Write the field's value as a tree."""
         try:
             return self._write(message)
-        except RecursionError:
-            raise too_deep() from None
-        except UnicodeDecodeError:
-            raise JsonError("holds text that is not UTF-8") from None
+        except (RecursionError, UnicodeDecodeError) as error:
+            raise not_writable(error) from None
 
     def decode_into(self, message: Message, body: bytes) -> None:
         """Set the field from a document; null leaves it unset, unless null is a value of it."""
-        tree = parse(body)
         try:
-            # The value stands as a member of its message; the message itself is no level of the document.
-            keys = self._read(message, {self._key: tree}, 0) - 1
+            # The value stands as a member of its message, which itself is no level of the document.
+            keys = self._read(message, {self._key: loads(body)}, 0) - 1
         except JsonError as error:
             error.field = error.field.removeprefix(spelt(self._key)).removeprefix(".")
             raise
-        except RecursionError:
-            raise too_deep() from None
-        refuse_repeated_keys(body, keys)
+        except (JSONDecodeError, RecursionError) as error:
+            raise not_readable(body, error) from None
+        if (colons := body.count(b":")) != keys:
+            refuse_repeated_keys(body, keys, colons)
 
     def set_text(self, message: Message, texts: Sequence[str]) -> None:
         """Set the field from the texts of a path variable or query parameter; several only for a repeated field."""

@@ -1,8 +1,7 @@
 """JSON bytes to a tree and back: syntax errors with their position, and objects that give a key twice.
 
-orjson silently keeps the last of repeated keys. So a reader counts the keys that it has seen, and the document is
-searched for more `"key":` than that; only if there seem to be more (text may look like keys, too) is it parsed again,
-carefully.
+orjson silently keeps the last of repeated keys. So a reader counts the keys that it has seen, and as many colons in the
+document prove that none is repeated. Otherwise the document is looked at more closely, at last by another parser.
 """
 
 import json
@@ -10,10 +9,17 @@ from typing import Any
 
 import orjson
 
+from gateway.core.codec.depth import too_deep
 from gateway.core.codec.errors import JsonError
 
+# What a reader adds to the number of keys for each colon in a text that it knows: more than the keys of a document of
+# less than 64 MiB can be, and small enough for the sums to stay in one machine word of Python's integers mostly.
+_TEXT_COLON_BITS = 24
+TEXT_COLON = 1 << _TEXT_COLON_BITS
+_MAX_COUNTED = 1 << 26
+
+_BACKSLASH = ord("\\")
 _WHITESPACE = b" \t\r\n"
-_TOO_DEEP_FOR_PARSER = "nested too deeply"
 
 
 class _Repeated:
@@ -23,30 +29,22 @@ class _Repeated:
         self.key = key
 
 
-def parse(body: bytes) -> Any:
-    """Parse a JSON document; JsonError names line and column of what is wrong with it."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _syntax_error(body, error) from None
+def refuse_repeated_keys(body: bytes, keys: int, colons: int) -> None:
+    """Raise JsonError when a valid document gives a key twice in one object.
 
-
-def dump(tree: object) -> bytes:
-    """Write a JSON tree as compact UTF-8; JsonError when it is too deep."""
-    try:
-        return orjson.dumps(tree)
-    except orjson.JSONEncodeError:
-        raise JsonError("has no JSON form (it is nested too deeply, or holds text that is not UTF-8)") from None
-
-
-def refuse_repeated_keys(body: bytes, keys: int) -> None:
-    """Raise JsonError when a valid document has more keys than the `keys` that its tree has.
-
-    Every key is followed by a colon, so as many colons as keys prove that none is repeated. Text with colons needs a
-    closer look: a key is a closing quote and, but for white space, a colon.
+    It is asked when the document's colons are not as many as the `keys` of its tree, of which each has one: some text
+    has colons, or a key is repeated. Readers of texts that always have colons (times) have counted them into `keys` in
+    units of `TEXT_COLON`; those are found in the document unless they are written as escapes there. Any other text is
+    told from a key by what stands before the colon, a closing quote and maybe white space; where even that does not,
+    only another parser can tell.
     """
-    if body.count(b":") == keys or body.translate(None, _WHITESPACE).count(b'":') == keys:
-        return
+    if len(body) < _MAX_COUNTED:
+        in_texts = keys >> _TEXT_COLON_BITS
+        keys &= TEXT_COLON - 1
+        if in_texts and keys + in_texts == colons and _BACKSLASH not in body:
+            return
+        if body.translate(None, _WHITESPACE).count(b'":') == keys:
+            return
     repeated = _first_repeated(json.loads(body, object_pairs_hook=_object))
     if repeated is not None:
         raise repeated
@@ -79,12 +77,23 @@ def _first_repeated(tree: Any) -> JsonError | None:
     return None
 
 
-def _syntax_error(body: bytes, error: orjson.JSONDecodeError) -> JsonError:
+def not_readable(body: bytes, error: orjson.JSONDecodeError | RecursionError) -> JsonError:
+    """Give the error for a body that cannot be parsed, with the line and column of what is wrong with it."""
+    if isinstance(error, RecursionError):
+        return too_deep()
     try:
         body.decode()
     except UnicodeDecodeError as found:
         return JsonError(f"is not UTF-8 at byte {found.start}")
     if not body.strip(_WHITESPACE):
         return JsonError("is not JSON: the document is empty")
-    what = _TOO_DEEP_FOR_PARSER if "memory" in error.msg or "recursion" in error.msg.lower() else error.msg
+    # orjson's own limit of 1024 levels shows as a failure to allocate.
+    what = "nested too deeply" if "memory" in error.msg or "recursion" in error.msg.lower() else error.msg
     return JsonError(f"is not JSON at line {error.lineno}, column {error.colno}: {what}")
+
+
+def not_writable(error: RecursionError | UnicodeDecodeError | orjson.JSONEncodeError) -> JsonError:
+    """Give the error for a message that has no JSON form."""
+    if isinstance(error, UnicodeDecodeError):
+        return JsonError("holds text that is not UTF-8")
+    return too_deep()

@@ -58,6 +58,8 @@ class Element:
         """Give the expression that reads the JSON value of a variable."""
         if self.words is not None:
             return f"{self.words}[{variable}]"
+        if self.guard == STRING:
+            return variable  # of all that JSON can hold, upb takes nothing but strings
         slow = f"{self.reader}({variable})"
         return slow if self.guard is None else f"{variable} if {self.guard.format(v=variable)} else {slow}"
 
@@ -94,15 +96,15 @@ def element_of(field: FieldDescriptor, scope: Scope, *, int64_form: Int64Form, i
     if field.enum_type is not None:
         return _enum_element(field.enum_type, scope, ignore_unknown=ignore_unknown)
     if kind in _NARROW:
-        return _element(scope, f"read_{kind}", _NARROW[kind], zero=0, guard=INT, map_key="str({v})")
+        return _element(scope, f"scalar_{kind}", _NARROW[kind], zero=0, guard=INT, map_key="str({v})")
     if kind in _WIDE:
         as_text = int64_form is Int64Form.STRING
         written, zero = ("str({v})", "0") if as_text else ("{v}", 0)
-        return _element(scope, f"read_{kind}", _WIDE[kind], written=written, zero=zero, guard=INT, map_key="str({v})")
+        return _element(scope, f"scalar_{kind}", _WIDE[kind], written=written, zero=zero, guard=INT, map_key="str({v})")
     if kind not in _OTHERS:
         raise ValueError(f"{field.full_name} is no scalar field")
     read, rest = _OTHERS[kind]
-    return _element(scope, f"read_{kind}", read, **rest)
+    return _element(scope, f"scalar_{kind}", read, **rest)
 
 
 def map_key_reader(field: FieldDescriptor) -> Callable[[str], Any] | None:

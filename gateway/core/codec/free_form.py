@@ -71,6 +71,8 @@ def _fill_struct(message: Any, value: object, levels: int) -> int:
         raise JsonError(f"must be an object, not {excerpt(value)}")
     if levels < 1:
         raise too_deep()
+    if not value:
+        set_in_parent(message)
     fields = message.fields
     keys = len(value)
     for key, item in value.items():
@@ -86,6 +88,8 @@ def _fill_list(message: Any, value: object, levels: int) -> int:
         raise JsonError(f"must be an array, not {excerpt(value)}")
     if levels < 1:
         raise too_deep()
+    if not value:
+        set_in_parent(message)
     keys = 0
     add = message.values.add
     for index, item in enumerate(value):
@@ -107,9 +111,7 @@ def _fill_value(message: Any, value: object, levels: int) -> int:
         case int() | float():
             message.number_value = value
         case dict():
-            set_in_parent(message.struct_value)
             return _fill_struct(message.struct_value, value, levels)
         case _:
-            set_in_parent(message.list_value)
             return _fill_list(message.list_value, value, levels)
     return 0

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.core.codec.errors import JsonError, excerpt
+from gateway.core.codec.presence import set_in_parent
 from gateway.core.dialect import FieldNames
 
 # A proto path survives the way to camel case and back only when every underscore stands before a lower-case letter.
@@ -32,6 +33,7 @@ def mask_reader(names: FieldNames) -> Callable[[Any, object, int], int]:
         for path in paths:
             if not _PATH_TEXT.fullmatch(path) or (capitals_only and "_" in path):
                 raise JsonError(f"holds {excerpt(path)}, which is no path of field names such as userMessage.content")
+        set_in_parent(message)
         del message.paths[:]
         message.paths.extend([_snake(path) for path in paths])
         return 0

@@ -30,6 +30,9 @@ _LIST_GUARDS = {
     elements.BOOL: "ALL_BOOL.issuperset(map(type, v))",
 }
 
+# A message is present as soon as it was given, even if nothing in it sets anything; most assignments see to that.
+_EMPTY = "if not v: set_in_parent(m)"
+
 
 class Reader:
     """Makes source lines; `element_of` describes scalars, `reader_name` names the reader of a message type."""
@@ -51,6 +54,8 @@ class Reader:
             " if type(o) is not dict: raise not_an_object(o)",
             " if depth > MAX_DEPTH: raise too_deep()",
             " c = n = len(o)",
+            " if not n: set_in_parent(m)",
+            " get = o.get",
             " k = i = v = None",
             " try:",
             *("  " + line for line in body),
@@ -88,12 +93,15 @@ class Reader:
             lines += self._messages(field) if field.is_message else self._list(field, retry)
         elif field.is_message:
             reader = self._reader_name(field.message)
-            lines += [f"s = {field.attribute}", f"c += {reader}(s, v, depth + 1)", "set_in_parent(s)"]
+            lines.append(f"c += {reader}({field.attribute}, v, depth + 1)")
         else:
             lines += self._scalar(field)
-        if not field.takes_null:
-            lines = ["if v is not None:", *(" " + line for line in lines)]
-        return [f"if {field.key!r} in o:", " n -= 1", f" v = o[{field.key!r}]", *(" " + line for line in lines)]
+        if field.takes_null:
+            look = [f"if {field.key!r} in o:", f" v = o[{field.key!r}]"]
+        else:
+            # A member that is null is left over, as if its name were not known.
+            look = [f"v = get({field.key!r})", "if v is not None:"]
+        return [*look, " n -= 1", *(" " + line for line in lines)]
 
     def _one_of(self, field: Field) -> list[str]:
         if field.oneof is None:
@@ -106,7 +114,7 @@ class Reader:
     def _scalar(self, field: Field) -> list[str]:
         element = self._element_of(field.descriptor)
         if element.may_skip:
-            return [f"x = {element.take('v')}", f"if x is not None: {field.assign('x')}"]
+            return [f"x = {element.take('v')}", f"if x is not None: {field.assign('x')}", "else: set_in_parent(m)"]
         return [field.assign(element.take("v"))]
 
     def _list(self, field: Field, retry: str) -> list[str]:
@@ -114,10 +122,11 @@ class Reader:
         extend = f"{field.attribute}.extend"
         if field.descriptor.type == FieldDescriptor.TYPE_STRING:
             # upb refuses all that JSON can hold but strings, so the types need no look.
-            return ["if type(v) is not list: raise not_an_array(v)", f"{extend}(v)"]
+            return ["if type(v) is not list: raise not_an_array(v)", f"{extend}(v)", _EMPTY]
         slow = f"{retry}[k](v)"
         fast = _LIST_GUARDS.get(element.guard or "")
-        return [f"{extend}(v if type(v) is list and {fast} else {slow})" if fast else f"{extend}({slow})"]
+        taken = f"v if type(v) is list and {fast} else {slow}" if fast else slow
+        return [f"{extend}({taken})", _EMPTY]
 
     def _messages(self, field: Field) -> list[str]:
         reader = self._reader_name(field.message)
@@ -127,11 +136,12 @@ class Reader:
             "for i, x in enumerate(v):",
             f" c += {reader}(add(), x, depth + 2)",
             "i = None",
+            _EMPTY,
         ]
 
     def _map(self, field: Field) -> list[str]:
         value = field.map_value
-        lines = ["if type(v) is not dict: raise not_an_object(v)", "c += len(v)", f"s = {field.attribute}"]
+        lines = ["if type(v) is not dict: raise not_an_object(v)", _EMPTY, "c += len(v)", f"s = {field.attribute}"]
         source = "v"
         read_key = map_key_reader(field.map_key)
         if read_key is not None:

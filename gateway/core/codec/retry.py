@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 from gateway.core.codec.depth import count_keys
 from gateway.core.codec.errors import JsonError, excerpt
+from gateway.core.codec.presence import set_in_parent
 
 ValueReader = Callable[[Any], Any]
 MessageReader = Callable[[Any, Any, int], int]
@@ -87,7 +88,7 @@ def refused(readers: Mapping[str, ValueReader], key: str | None, value: object, 
 
 
 def left_over(keys: Mapping[str, str], *, ignore_unknown: bool) -> LeftOverReader:
-    """Give the function for the keys of an object that are no field's own key.
+    """Give the function for the members of an object that no field of the message took by its own key.
 
     `keys` has the own key of every accepted spelling. Fields in their other spelling are read (`read` gives the
     message's reader) as if they were spelt the usual way; two spellings of one field are an error, and so are unknown
@@ -98,6 +99,7 @@ def left_over(keys: Mapping[str, str], *, ignore_unknown: bool) -> LeftOverReade
         rest: dict[str, Any] = {}
         written: dict[str, str] = {}
         count = 0
+        set_in_parent(message)  # which may be all that there is to do: members that are null set nothing
         for name, value in members.items():
             key = keys.get(name)
             if key is None:

@@ -16,8 +16,8 @@ from gateway.core.codec.errors import JsonError, excerpt
 
 Reader = Callable[[Any], Any]
 
-# A quoted number may use the whole grammar of JSON numbers; the bounds keep a hostile exponent from costing anything.
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,400})(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,3})?")
+# A quoted number may use the whole grammar of JSON numbers, and leading zeros; the bounds keep a hostile one cheap.
+_NUMBER = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,3})?")
 _NONFINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _LARGEST_DIGITS = 20
 
@@ -29,7 +29,11 @@ _FLOAT32 = struct.Struct("<f")
 def integer_reader(low: int, high: int) -> Reader:
     """Give the reader of an integer type; it takes numbers without a fraction, and both quoted."""
 
+    safe_length = len(str(high)) - 1  # a text of fewer digits needs no look at the range
+
     def read(value: object) -> int:
+        if type(value) is str and value.isascii() and value.isdecimal() and len(value) <= safe_length:
+            return int(value)
         if type(value) is int:
             number = value
         elif type(value) is str:
@@ -48,8 +52,6 @@ def integer_reader(low: int, high: int) -> Reader:
 def _whole_number(text: str) -> int:
     if not _NUMBER.fullmatch(text):
         raise JsonError(f"must be a whole number, not {excerpt(text)}")
-    if len(text) <= _LARGEST_DIGITS and text.lstrip("-").isdecimal():
-        return int(text)
     number = Decimal(text)
     if number.adjusted() > _LARGEST_DIGITS or number != number.to_integral_value():
         raise JsonError(f"must be a whole number of at most 64 bits, not {excerpt(text)}")

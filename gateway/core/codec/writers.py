@@ -51,7 +51,7 @@ class Writer:
     def field(self, field: Field) -> list[str]:
         """Give the lines that put one field of `m` into `o`, or leave it out, as its form wants."""
         if field.is_map:
-            return self._listed(field, "{}", self._map(field))
+            return self._map(field)
         if field.is_repeated:
             return self._listed(field, "[]", self._list(field))
         if field.descriptor.has_presence:
@@ -96,15 +96,19 @@ class Writer:
         written = self._element_of(field.descriptor).write("x")
         return "v[:]" if written == "x" else f"[{written} for x in v[:]]"
 
-    def _map(self, field: Field) -> str:
+    def _map(self, field: Field) -> list[str]:
         value = field.map_value
         key = self._element_of(field.map_key).map_key.format(v="i")
         if value.message_type is not None:
-            return f"{{{key}: {self._writer_name(value.message_type)}(v[i]) for i in v}}"
-        written = self._element_of(value).write("x")
-        if written == "x":
-            return f"{{{key}: v[i] for i in v}}"
-        return f"{{{key}: {written} for i in v for x in [v[i]]}}"  # the inner loop is compiled as an assignment
+            put = f"d[{key}] = {self._writer_name(value.message_type)}(v[i])"
+        elif (element := self._element_of(value)).write("x") == "x":
+            put = f"d[{key}] = v[i]"
+        else:
+            put = f"x = v[i]; d[{key}] = {element.write('x')}"
+        # A loop: a comprehension would be one more function call.
+        filled = [f"o[{field.key!r}] = d = {{}}", f"for i in v: {put}"]
+        lines = [f"v = {field.attribute}"]
+        return [*lines, *filled] if field.writes_always else [*lines, "if v:", *_indented(filled)]
 
     def _oneof(self, prefix: str, oneof: str, members: list[Field]) -> tuple[list[str], list[str]]:
         """Give functions to define first, and the lines that write whichever member is set."""

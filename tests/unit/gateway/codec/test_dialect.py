@@ -28,7 +28,7 @@ from gateway.core.dialect import (
     unset_form_of,
 )
 from gateway.core.options import http_rule, option
-from tests.unit.gateway.codec.pools import compiled_pool, file_set
+from tests.support.pools import compiled_pool, file_set
 
 PROTO = "dialect_test.proto"
 KEY = Credential("key", "X-API-Key", "A key.")

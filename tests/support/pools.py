@@ -9,7 +9,7 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_tools import protoc
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[2]
 TEST_PROTOS = ROOT / "tests" / "support" / "protos"
 IMPORTS = (TEST_PROTOS, ROOT / "protos", ROOT / "protos" / "vendor", Path(grpc_tools.__file__).parent / "_proto")
 
