@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from google.protobuf.message import Message
-
 from gateway.core.metadata import Metadata
+from gateway.core.method import Method
 
 OK = 0
 UNEXPECTED = "Unexpected error in the service."
@@ -13,16 +12,6 @@ UNEXPECTED = "Unexpected error in the service."
 UNAVAILABLE_TEXT = "The service is unavailable."
 STOPPING = "Cancelling all calls"
 """What grpc says of calls that a stopping server ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One RPC. Without a message class, that side of the call is bytes as they go over the wire."""
-
-    path: str
-    """`/package.Service/Method`."""
-    request_class: type[Message] | None = None
-    response_class: type[Message] | None = None
 
 
 @dataclass(slots=True)

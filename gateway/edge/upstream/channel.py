@@ -7,7 +7,8 @@ from typing import Any
 from grpc import aio
 
 from gateway.core.metadata import Metadata, Metadatum
-from gateway.edge.upstream.call import UNAVAILABLE_TEXT, UNEXPECTED, Invocation, Method, Outcome, StreamSink, UnaryReply
+from gateway.core.method import Method
+from gateway.edge.upstream.call import UNAVAILABLE_TEXT, UNEXPECTED, Invocation, Outcome, StreamSink, UnaryReply
 from gateway.edge.upstream.limits import MESSAGE_LIMIT, METADATA_LIMIT, RESOURCE_EXHAUSTED, too_large
 
 _UNAVAILABLE = 14

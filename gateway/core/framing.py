@@ -1,0 +1,134 @@
+"""Writes the messages of a stream as server-sent events or as lines of JSON (NDJSON).
+
+A line of NDJSON holds what an event holds: `{"event": "delta", "id": "7", "data": {…}}`, without the members that the
+event does not have. Both framings end with an event `end` (data `{}`) unless the stream's own last event says that it
+is the last, or with an event `error` whose data is the error body.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from google.protobuf.descriptor import Descriptor
+
+from gateway.core import http_body
+from gateway.core.codec import Codecs
+from gateway.core.codec.fields import Form, fields_of
+from gateway.core.dialect import Dialect, StreamData, StreamFraming, is_cursor, stream_event_of
+
+HEARTBEAT = b": heartbeat\n\n"
+
+
+class Framed(NamedTuple):
+    """One event as it goes out."""
+
+    data: bytes
+    is_last: bool
+    """Whether the stream may end after it without an `end` event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """The punctuation of a stream."""
+
+    content_type: bytes
+    has_heartbeat: bool
+    event: Callable[[str, str, bytes], bytes]
+    """Frames an event from its name ("" for none), its id ("" for none) and its data."""
+
+    def end(self) -> bytes:
+        """Give the explicit end of a stream."""
+        return self.event("end", "", b"{}")
+
+    def error(self, body: bytes) -> bytes:
+        """Give the error that ends a stream."""
+        return self.event("error", "", body)
+
+
+def _sse(name: str, cursor: str, data: bytes) -> bytes:
+    head = (f"id: {cursor}\n" if cursor else "") + (f"event: {name}\n" if name else "")
+    return b"%bdata: %b\n\n" % (head.encode(), data)
+
+
+def _line(name: str, cursor: str, data: bytes) -> bytes:
+    head = (f'"event":"{name}",' if name else "") + (f'"id":"{cursor}",' if cursor else "")
+    return b'{%b"data":%b}\n' % (head.encode(), data)
+
+
+SSE = Framing(b"text/event-stream", has_heartbeat=True, event=_sse)
+NDJSON = Framing(b"application/x-ndjson", has_heartbeat=False, event=_line)
+_BY_TYPE = {"text/event-stream": SSE, "application/x-ndjson": NDJSON}
+_BY_OPTION = {StreamFraming.SSE: SSE, StreamFraming.NDJSON: NDJSON}
+
+
+def framing_for(accept: str, default: StreamFraming) -> Framing:
+    """Choose the framing that `Accept` asks for most, or the method's own when it names neither."""
+    best, chosen = 0.0, None
+    for item in accept.split(","):
+        kind, *parameters = item.split(";")
+        framing = _BY_TYPE.get(kind.strip().lower())
+        quality = _quality(parameters)
+        if framing is not None and quality > best:
+            best, chosen = quality, framing
+    return chosen or _BY_OPTION[default]
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+class _Event(NamedTuple):
+    name: str
+    is_last: bool
+    encode: Callable[[Any], bytes]
+
+
+class EventPlan:
+    """How one method's stream messages become events."""
+
+    def __init__(self, message: Descriptor, codecs: Codecs, dialect: Dialect) -> None:
+        whole = codecs.message(message, dialect).encode
+        self.is_raw = http_body.is_http_body(message)
+        """Whether the messages are `HttpBody`, and the stream is their bytes without any framing."""
+        self._plain = _Event("", is_last=False, encode=whole)
+        self._oneof = _event_oneof(message, dialect)
+        self._events: dict[str, _Event] = {}
+        for field in message.oneofs_by_name[self._oneof].fields if self._oneof else ():
+            event = stream_event_of(field)
+            member = codecs.field(field, dialect).encode
+            encode = member if dialect.stream_data is StreamData.MEMBER else whole
+            self._events[field.name] = _Event(event.name, event.last, encode)
+        self._cursor = next((field.name for field in message.fields if is_cursor(field)), None)
+
+    @staticmethod
+    def raw_type(message: Any) -> bytes:
+        """Give the content type of a raw stream, from its first message."""
+        return http_body.reply_type(message)
+
+    def frame(self, message: Any, framing: Framing) -> Framed:
+        """Give one message as an event; raises `JsonError` when it has no JSON form."""
+        event = self._plain
+        if self._oneof is not None:
+            member = message.WhichOneof(self._oneof)
+            if member is not None:
+                event = self._events[member]
+        cursor = "" if self._cursor is None else _id(getattr(message, self._cursor))
+        return Framed(framing.event(event.name, cursor, event.encode(message)), event.is_last)
+
+
+def _event_oneof(message: Descriptor, dialect: Dialect) -> str | None:
+    """Give the oneof whose members are the events: the first one that is not an `optional` field in disguise."""
+    return next((field.oneof for field in fields_of(message, Form.of(dialect)) if field.oneof is not None), None)
+
+
+def _id(value: Any) -> str:
+    """Give a cursor as an event's id; zero, "" and what would break out of its line are none."""
+    text = str(value) if value else ""
+    return text if text.isprintable() and '"' not in text and "\\" not in text else ""

@@ -1,0 +1,84 @@
+"""One HTTP request and the one reply to it."""
+
+import os
+from collections.abc import Iterable
+
+from gateway.core.error_writer import ErrorReply
+from gateway.core.headers import accepted_request_id
+from gateway.edge.asgi import Event, RawHeader, Receive, Scope, Send
+
+_ID_BYTES = 16
+_BODILESS = (204, 205, 304)
+
+
+class Exchange:
+    """A request as ASGI brings it, and the way to answer it.
+
+    Every reply bears the request id: the caller's if it is acceptable, else a new one of 32 hexadecimal digits.
+    `added` headers (CORS) go out with whatever the reply is.
+    """
+
+    __slots__ = (
+        "_send",
+        "added",
+        "headers",
+        "is_head",
+        "method",
+        "path",
+        "query",
+        "receive",
+        "request_id",
+        "scope",
+        "status",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.path: bytes = scope.get("raw_path") or scope["path"].encode()
+        self.query: bytes = scope["query_string"]
+        self.receive = receive
+        self._send = send
+        self.is_head = self.method == "HEAD"
+        self.headers: dict[bytes, bytes] = {}
+        self.added: tuple[RawHeader, ...] = ()
+        self.request_id = ""
+        self.status = 0
+        """HTTP status of the reply; 0 until there is one."""
+
+    def identify(self, headers: dict[bytes, bytes]) -> None:
+        """Take the request's headers, by lower-case name, and the request id from them or a new one."""
+        self.headers = headers
+        self.request_id = accepted_request_id(headers.get(b"x-request-id")) or os.urandom(_ID_BYTES).hex()
+
+    async def start(self, status: int, headers: Iterable[RawHeader]) -> None:
+        """Send the head of the reply."""
+        self.status = status
+        request_id = (b"x-request-id", self.request_id.encode())
+        event = {"type": "http.response.start", "status": status, "headers": [*headers, request_id, *self.added]}
+        await self._send(event)
+
+    async def write(self, data: bytes, *, more: bool) -> None:
+        """Send a piece of the body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def reply(self, status: int, headers: list[RawHeader], body: bytes) -> None:
+        """Send a whole reply; its length is that of the body, also where the body itself is not sent (HEAD)."""
+        if status in _BODILESS:
+            headers, body = [header for header in headers if header[0] != b"content-type"], b""
+        if status != 204:  # noqa: PLR2004 - the one status that may not have a length (RFC 9110, 8.6)
+            headers.append((b"content-length", b"%d" % len(body)))
+        await self.start(status, headers)
+        await self._send({"type": "http.response.body", "body": b"" if self.is_head else body})
+
+    async def fail(self, reply: ErrorReply, headers: Iterable[RawHeader] = ()) -> None:
+        """Send an error reply; of `headers`, those that the error itself does not have."""
+        own = {name for name, _ in reply.headers}
+        await self.reply(reply.status, [*reply.headers, *(each for each in headers if each[0] not in own)], reply.body)
+
+    async def forward(self, event: Event) -> None:
+        """Send an event of a page that speaks ASGI itself."""
+        if event["type"] == "http.response.start":
+            await self.start(event["status"], event.get("headers", ()))
+        else:
+            await self._send(event)

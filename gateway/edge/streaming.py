@@ -1,0 +1,187 @@
+"""Answers server-streaming calls: as server-sent events, as lines of JSON, or as the raw bytes of `HttpBody`."""
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.config import GatewayConfig
+from gateway.core.framing import HEARTBEAT, Framing
+from gateway.core.headers import OutwardHeaders
+from gateway.core.metadata import first
+from gateway.core.problem import DETAILS_KEY, Problem, problem_of
+from gateway.core.route import Route
+from gateway.edge.asgi import RawHeader, Receive
+from gateway.edge.exchange import Exchange
+from gateway.edge.outbox import Outbox
+from gateway.edge.upstream import Invocation, Outcome, Upstream
+
+_RAW_FALLBACK = b"application/octet-stream"
+
+
+class StreamTruncated(Exception):
+    """A raw stream failed half-way; only closing the connection tells its reader so."""
+
+
+class StreamReplier:
+    """Carries streams from the upstream to clients, and knows those under way.
+
+    The head of a reply is held back until the first event or for the hold time, so that an early failure is a reply of
+    its own with a real status. Later failures are the last event.
+    """
+
+    def __init__(self, *, upstream: Upstream, outward: OutwardHeaders, config: GatewayConfig) -> None:
+        self._upstream = upstream
+        self._outward = outward
+        self._config = config
+        self._open: set[Outbox] = set()
+
+    def interrupt(self, problem: Problem) -> None:
+        """End all streams under way with this problem as their last event."""
+        for outbox in tuple(self._open):
+            outbox.interrupt(problem)
+
+    async def answer_head(self, exchange: Exchange, route: Route, framing: Framing) -> None:
+        """Answer HEAD: what the stream's head would be, without starting the call."""
+        await exchange.start(route.rule.success_status, _head(framing.content_type))
+        await exchange.write(b"", more=False)
+
+    async def answer(self, exchange: Exchange, route: Route, invocation: Invocation, framing: Framing) -> None:
+        """Make the call and write its stream to the end, or until the client has left."""
+        if route.events is None:
+            raise TypeError(f"{route.name} is no stream")
+        outbox = Outbox(route.events, framing, limit=self._config.stream_buffer)
+        self._open.add(outbox)
+        call = self._upstream.stream(invocation, outbox)
+        listener = asyncio.get_running_loop().create_task(_listen(exchange.receive, outbox.abandon))
+        pulse = _Pulse(outbox)
+        try:
+            await self._relay(_Stream(exchange, route, framing, outbox, pulse))
+        finally:
+            pulse.stop()
+            listener.cancel()
+            call.cancel()
+            self._open.discard(outbox)
+
+    async def _relay(self, stream: "_Stream") -> None:
+        outbox = stream.outbox
+        stream.pulse.start(self._config.stream_hold)
+        await outbox.wait()
+        if outbox.is_abandoned:
+            return
+        if outbox.is_empty and (problem := _failure(outbox)) is not None:
+            await self._fail(stream, problem)
+            return
+        await stream.exchange.start(stream.route.rule.success_status, self._headers(stream))
+        stream.pulse.start(self._config.heartbeat)
+        await stream.write_all()
+
+    async def _fail(self, stream: "_Stream", problem: Problem) -> None:
+        outcome = stream.outbox.outcome or Outcome()
+        headers = self._outward.headers(stream.outbox.initial, outcome.initial, outcome.trailing)
+        await stream.exchange.fail(stream.route.errors.write(problem), headers)
+
+    def _headers(self, stream: "_Stream") -> list[RawHeader]:
+        outbox = stream.outbox
+        is_raw = stream.route.events is not None and stream.route.events.is_raw
+        content_type = (outbox.raw_type or _RAW_FALLBACK) if is_raw else stream.framing.content_type
+        return [*_head(content_type), *self._outward.headers(outbox.initial)]
+
+
+class _Stream:
+    """One stream on its way out, from its head on."""
+
+    def __init__(self, exchange: Exchange, route: Route, framing: Framing, outbox: Outbox, pulse: "_Pulse") -> None:
+        self.exchange = exchange
+        self.route = route
+        self.framing = framing
+        self.outbox = outbox
+        self.pulse = pulse
+        self._is_raw = route.events is not None and route.events.is_raw
+
+    async def write_all(self) -> None:
+        """Write events as they come, comments when none come, and the end."""
+        outbox = self.outbox
+        while not outbox.is_abandoned:
+            if outbox.is_over:
+                await self.exchange.write(outbox.take() + self._end(), more=False)
+                return
+            if not outbox.is_empty:
+                await self.exchange.write(outbox.take(), more=True)
+                self.pulse.reset()
+            elif self.pulse.is_due:
+                if self.framing.has_heartbeat and not self._is_raw:
+                    await self.exchange.write(HEARTBEAT, more=True)
+                self.pulse.reset()
+            await outbox.wait()
+
+    def _end(self) -> bytes:
+        problem = _failure(self.outbox)
+        if problem is not None:
+            if self._is_raw:
+                raise StreamTruncated
+            return self.framing.error(self.route.errors.write(problem).body)
+        return b"" if self._is_raw or self.outbox.has_last else self.framing.end()
+
+
+class _Pulse:
+    """Nudges an outbox after a time without a reset. Resetting costs no timer: the one under way is looked at again."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._outbox = outbox
+        self._interval = 0.0
+        self._since = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the time has passed."""
+        return self._loop.time() - self._since >= self._interval
+
+    def start(self, interval: float) -> None:
+        """Begin, or begin anew with another time."""
+        self.stop()
+        self._interval = interval
+        self.reset()
+        self._timer = self._loop.call_later(interval, self._look)
+
+    def reset(self) -> None:
+        """Count from now."""
+        self._since = self._loop.time()
+
+    def stop(self) -> None:
+        """End."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        remaining = self._since + self._interval - self._loop.time()
+        if remaining <= 0:
+            self._outbox.nudge()
+            remaining = self._interval
+        self._timer = self._loop.call_later(remaining, self._look)
+
+
+def _head(content_type: bytes) -> list[RawHeader]:
+    return [
+        (b"content-type", content_type),
+        (b"cache-control", b"no-cache"),
+        (b"x-accel-buffering", b"no"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+
+
+def _failure(outbox: Outbox) -> Problem | None:
+    """Give what went wrong with a stream that is over, or None."""
+    if outbox.problem is not None:
+        return outbox.problem
+    outcome = outbox.outcome
+    if outcome is None or outcome.code == 0:
+        return None
+    details = first(outcome.trailing, DETAILS_KEY)
+    return problem_of(outcome.code, outcome.message, details if isinstance(details, bytes) else None)
+
+
+async def _listen(receive: Receive, gone: Callable[[], None]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    gone()
