@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server.address import Address
 from server.domain.limits import Limits
@@ -24,7 +24,7 @@ _LIMITS = Limits()
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 ListenAddress = Annotated[
-    Address, BeforeValidator(lambda value: Address.parse(value) if isinstance(value, str) else value)
+    Address, NoDecode, BeforeValidator(lambda value: Address.parse(value) if isinstance(value, str) else value)
 ]
 
 

@@ -122,7 +122,7 @@ class DataDirectory:
         self._draft(path, text).replace(path)
 
     def _draft(self, path: Path, text: str) -> Path:
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         with os.fdopen(_private(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "w") as file:
             file.write(text)
             file.flush()

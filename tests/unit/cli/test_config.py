@@ -1,0 +1,84 @@
+"""Settings: flags, variables, defaults, and what is refused."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from server import config
+from server.domain.limits import Limits
+from server.failure import InvalidConfiguration
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("PARLEY_", "OPENROUTER_")):
+            monkeypatch.delenv(name)
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    settings = config.load({})
+    assert (str(settings.http), str(settings.grpc), settings.data) == (
+        "127.0.0.1:8080",
+        "127.0.0.1:50051",
+        Path(".parley"),
+    )
+    assert settings.limits == Limits()
+
+
+def test_a_flag_goes_before_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_HTTP", "127.0.0.1:1")
+    monkeypatch.setenv("PARLEY_GRPC", "127.0.0.1:2")
+    settings = config.load({"http": "127.0.0.1:3", "grpc": None})
+    assert (settings.http.port, settings.grpc.port) == (3, 2)
+
+
+def test_a_blank_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_HTTP", "")
+    assert config.load({}).http.port == 8080
+
+
+def test_limits_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_RUN_SECONDS", "7.5")
+    monkeypatch.setenv("PARLEY_QUEUE_PER_CONVERSATION", "0")
+    limits = config.load({}).limits
+    assert (limits.run_duration, limits.queue_per_conversation) == (timedelta(seconds=7.5), 0)
+
+
+def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PARLEY_KEY_PEPPER", "PARLEY_OPENAI_API_KEY", "OPENROUTER_API_KEY"):
+        monkeypatch.setenv(name, "hidden-0123456789")
+    settings = config.load({"database": "postgresql://anna:hidden@localhost/parley"})
+    assert "hidden" not in repr(settings) + str(settings) + repr(config.load_client({"key": "hidden"}))
+    assert settings.key_pepper is not None
+    assert settings.key_pepper.get_secret_value() == "hidden-0123456789"
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        config.load({}).insecure = True
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("PARLEY_GRPCC", "x", "PARLEY_GRPCC, which is no setting.*PARLEY_GRPC"),
+        ("parley_datta", "x", "parley_datta, which is no setting.*PARLEY_DATA"),
+        ("PARLEY_LOG_LEVEL", "loud", "PARLEY_LOG_LEVEL: "),
+        ("PARLEY_LEASE_SECONDS", "3", "PARLEY_LEASE_SECONDS must be at least twice"),
+        ("PARLEY_RUN_ATTEMPTS", "0", "PARLEY_RUN_ATTEMPTS: "),
+        ("PARLEY_KEY_PEPPER", "hidden", "PARLEY_KEY_PEPPER must have"),
+    ],
+)
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidConfiguration, match=says) as refused:
+        config.load({})
+    assert "hidden" not in str(refused.value)
+
+
+def test_variables_of_others_may_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_ELSEWHERE", "x")
+    assert config.load({}, also_known=["PARLEY_ELSEWHERE"]).http.port == 8080
