@@ -19,6 +19,7 @@ help: ## Show what there is to make
 
 # The stamp is as new as the lock it was installed from, so a second `make run` starts in seconds.
 $(VENV)/.installed: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; if it has another name: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing from requirements.lock (about half a minute, once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
@@ -40,7 +41,8 @@ generate: install ## Regenerate Python code and descriptors from the protos
 
 check-generate: install ## Fail if generated/ is not what the protos say
 	@rm -rf .generated-check && $(MAKE) --no-print-directory generate OUT=.generated-check
-	@diff -r --exclude=__pycache__ generated .generated-check && rm -rf .generated-check && echo "generated/ is current"
+	@diff -r --exclude=__pycache__ generated .generated-check; differs=$$?; rm -rf .generated-check; \
+	  if [ $$differs = 0 ]; then echo "generated/ is current"; else echo "run make generate and commit" >&2; exit 1; fi
 
 format: install ## Format Python and protos, and mend what lint can mend
 	@$(BIN)/ruff check --quiet --fix-only . ; $(BIN)/ruff format .
