@@ -41,7 +41,6 @@ from server.rpc.server import RpcServer
 from server.rpc.services import DESCRIPTORS, Services, UseCases
 
 _TABLES_OF_THE_FILE = frozenset({"providers", "default_model"})
-_SQLITE = "sqlite"
 # What people write for what SQLAlchemy calls it.
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg"}
 
@@ -77,10 +76,10 @@ async def open_service(settings: Settings, *, database: Path, pepper: bytes) -> 
     feed = LocalFeed(limits=limits)
     factory = KeyFactory(_pepper(settings, pepper))
     async with AsyncExitStack() as stack:
-        url = database_url(settings, database)
-        store = await stack.enter_async_context(_opened_store(url, feed))
-        if url.startswith(_SQLITE):
-            # The data directory's lock makes this process the only one on its file: what a killed one left is free.
+        store = await stack.enter_async_context(_opened_store(database_url(settings, database), feed))
+        if settings.database is None:
+            # The data directory's lock makes this process the only worker on the directory's own file: what a killed one
+            # held is free at once. On any other database its leases must lapse, for others may work there.
             await store.write_system(lambda tx: tx.void_leases())
         models = await stack.enter_async_context(build_registry(providers, clock=clock, random=random.random))
         engine = await stack.enter_async_context(
