@@ -78,7 +78,7 @@ async def open_service(settings: Settings, *, database: Path, pepper: bytes) -> 
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(_opened_store(database_url(settings, database), feed))
         if settings.database is None:
-            # The data directory's lock makes this process the only worker on the directory's own file: what a killed one
+            # The directory's lock makes this process the only worker on the directory's own file: what a killed one
             # held is free at once. On any other database its leases must lapse, for others may work there.
             await store.write_system(lambda tx: tx.void_leases())
         models = await stack.enter_async_context(build_registry(providers, clock=clock, random=random.random))
