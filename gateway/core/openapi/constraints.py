@@ -66,10 +66,10 @@ NONE = Constraint()
 def constraint_of(described: FieldDescriptor) -> Constraint:
     """Give the constraint on a field's value; `refuses_zero` says whether a request must contain the field."""
     rules = option(described, _RULES)
-    return NONE if rules is None else _constraint(rules, has_presence=described.has_presence)
+    return NONE if rules is None else _constraint(rules, has_presence=described.has_presence, shape=_shape(described))
 
 
-def _constraint(rules: Any, *, has_presence: bool = False) -> Constraint:
+def _constraint(rules: Any, *, has_presence: bool = False, shape: str = "") -> Constraint:
     kind = rules.WhichOneof("type")
     ignore = _enum_name(rules, "ignore")
     if ignore == _ALWAYS_IGNORED:
@@ -77,7 +77,7 @@ def _constraint(rules: Any, *, has_presence: bool = False) -> Constraint:
     typed = _typed(kind, getattr(rules, kind)) if kind else NONE
     required = bool(getattr(rules, "required", False))
     if required and not has_presence:
-        typed = _non_zero(kind, typed)
+        typed = _non_zero(shape, typed)
     may_be_left_out = has_presence or ignore == _IF_ZERO_IGNORED
     return replace(typed, refuses_zero=required or (typed.refuses_zero and not may_be_left_out))
 
@@ -211,9 +211,16 @@ _READERS: dict[str, Callable[[Any], Constraint]] = {
 _UNSAID = frozenset({"any", "duration", "timestamp", "field_mask"})
 
 
-def _non_zero(kind: str | None, typed: Constraint) -> Constraint:
+def _shape(described: FieldDescriptor) -> str:
+    if described.is_repeated:
+        entry = described.message_type
+        return "map" if entry is not None and entry.GetOptions().map_entry else "repeated"
+    return "string" if described.type == FieldDescriptor.TYPE_STRING else ""
+
+
+def _non_zero(shape: str, typed: Constraint) -> Constraint:
     """Give the constraint of a required field without presence: there, required means not its zero value."""
-    least = {"string": "minLength", "repeated": "minItems", "map": "minProperties"}.get(kind or "")
+    least = {"string": "minLength", "repeated": "minItems", "map": "minProperties"}.get(shape)
     keywords = typed.keywords if least is None else {**typed.keywords, least: max(1, typed.keywords.get(least, 1))}
     return replace(typed, keywords=keywords, refuses_zero=True, excluded=typed.excluded | {0})
 

@@ -11,7 +11,7 @@ from gateway.core.http_rule import ANY_METHOD, WHOLE, HttpBinding, declared_bind
 from gateway.core.openapi.comments import Comments, first_sentence
 from gateway.core.openapi.constraints import constraint_of
 from gateway.core.openapi.members import is_always_there
-from gateway.core.openapi.parameters import field_at, path_parameter, query_parameters, resume_parameter
+from gateway.core.openapi.parameters import field_name, path_parameter, query_parameters, resume_parameter
 from gateway.core.openapi.responses import ANY_MEDIA, JSON, ResponseBook
 from gateway.core.openapi.schemas import SchemaBook
 from gateway.core.openapi.security import SecurityBook
@@ -56,7 +56,7 @@ def operations_of(method: MethodDescriptor) -> Iterator[Operation]:
     """
     wire = Wire.received(dialect_of(method))
     for number, binding in enumerate(declared_bindings(method), 1):
-        path = url_path(binding.template, lambda field: _spelt(method.input_type, field, wire))
+        path = url_path(binding.template, lambda field: field_name(method.input_type, field, wire))
         yield Operation(path, _key(binding.http_method), method, binding, number)
 
 
@@ -126,7 +126,3 @@ def _key(http_method: str) -> str:
     if http_method in _METHODS:
         return http_method.lower()
     return "x-any-method" if http_method == ANY_METHOD else f"x-{http_method.lower()}"
-
-
-def _spelt(request: Descriptor, path: FieldPath, wire: Wire) -> str:
-    return ".".join(wire.name(field_at(request, path[:length])) for length in range(1, len(path) + 1))

@@ -18,15 +18,17 @@ Parameter = dict[str, Any]
 def path_parameter(placeholder: Placeholder, request: Descriptor, wire: Wire, book: SchemaBook) -> Parameter:
     """Give the parameter of one placeholder of a path; its value is one segment unless the variable has many."""
     schema: Schema = {"type": "string"}
-    texts = []
+    texts: list[str] = []
     if placeholder.field is not None:
         described = field_at(request, placeholder.field)
         whole = book.field(described, wire)
         texts.append(whole.pop("description", ""))
-        if placeholder.pattern is None:
-            schema = whole
+        spelt = field_name(request, placeholder.field, wire)
+        if placeholder.pattern is not None:
+            texts.append(f"A part of `{spelt}`, the whole of which is `{placeholder.pattern}`.")
         else:
-            texts.append(f"Part of `{'.'.join(placeholder.field)}`, the whole of which is `{placeholder.pattern}`.")
+            schema = whole
+            texts += [f"Sets `{spelt}`."] if placeholder.name != spelt else []
     if placeholder.takes_many:
         texts.append("May consist of several segments: slashes stand in it as they are.")
     elif schema.get("type") == "string" and not {"minLength", "enum", "const", "format"} & schema.keys():
@@ -79,6 +81,11 @@ def field_at(message: Descriptor, path: FieldPath) -> FieldDescriptor:
     for name in path[:-1]:
         message = message_of(message.fields_by_name[name])
     return message.fields_by_name[path[-1]]
+
+
+def field_name(message: Descriptor, path: FieldPath, wire: Wire) -> str:
+    """Give the spelling of a field path in a form."""
+    return ".".join(wire.name(field_at(message, path[:length])) for length in range(1, len(path) + 1))
 
 
 def _has_fields(message: Descriptor) -> bool:

@@ -14,7 +14,7 @@ from gateway.core.openapi.names import keep
 from gateway.core.openapi.schemas import SchemaBook
 from gateway.core.openapi.streams import STREAM_MARK, stream_content
 from gateway.core.openapi.well_known import HTTP_BODY
-from gateway.core.openapi.wire import Schema, Wire
+from gateway.core.openapi.wire import Schema, Wire, nullable
 from gateway.core.status import Code, http_status
 
 JSON = "application/json"
@@ -59,6 +59,7 @@ class ResponseBook:
         if reply:
             described = message.fields_by_name[reply]
             schema = self.schemas.field(described, Wire.sent(dialect))
+            schema = nullable(schema) if described.has_presence else schema
             carrier = described.message_type
         else:
             schema, carrier = self.schemas.message(message, Wire.sent(dialect)), message
@@ -128,8 +129,14 @@ def _failure(status: int | None, texts: list[str], error: Schema) -> dict[str, A
 
 
 def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in {each.value for each in HTTPStatus} else f"Status {status}"
+    return HTTPStatus(status).phrase if _is_registered(status) else f"Status {status}"
 
 
 def _name(status: int) -> str:
-    return "".join(word.capitalize() for word in _phrase(status).replace("-", " ").split())
+    """Give the phrase as a name: `NotFound`, `ImATeapot`, `Status499`."""
+    words = HTTPStatus(status).name if _is_registered(status) else f"status{status}"
+    return "".join(word.capitalize() for word in words.split("_"))
+
+
+def _is_registered(status: int) -> bool:
+    return any(status == each.value for each in HTTPStatus)

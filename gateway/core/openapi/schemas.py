@@ -105,7 +105,7 @@ class SchemaBook:
         plain = scalar_schema(described.type, wire)
         if is_text_integer(described.type, wire):
             return _non_negative(plain) if constraint.is_non_negative else plain
-        return {**plain, **constraint.keywords}
+        return {**_without_bounds(plain, constraint.keywords), **constraint.keywords}
 
     def _enum(self, enum: EnumDescriptor, wire: Wire, constraint: Constraint) -> Schema:
         if is_null(enum) or (wire.is_input and constraint.narrows_enum):
@@ -138,6 +138,12 @@ class SchemaBook:
             **({"additionalProperties": False} if wire.closed else {}),
             **at_most_one(message, wire, elsewhere),
         }
+
+
+def _without_bounds(schema: Schema, keywords: Schema) -> Schema:
+    """Leave out the bounds of a type where narrower exclusive ones are declared."""
+    replaced = {name for name in ("minimum", "maximum") if f"exclusive{name.capitalize()}" in keywords}
+    return {key: value for key, value in schema.items() if key not in replaced}
 
 
 def _non_negative(schema: Schema) -> Schema:

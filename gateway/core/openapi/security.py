@@ -1,5 +1,6 @@
 """Security schemes and requirements, from the credentials that dialects declare."""
 
+import re
 from dataclasses import dataclass, field
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -7,6 +8,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from gateway.core.dialect import Credential, Dialect, Rule
 from gateway.core.openapi.wire import Schema
 
+_FOREIGN = re.compile(r"[^a-zA-Z0-9._-]")  # what the name of a component may not have
 _BEARER_HEADER = "authorization"
 
 
@@ -31,7 +33,8 @@ class SecurityBook:
 
     def _name(self, service: ServiceDescriptor, credential: Credential) -> str:
         scheme = _scheme(credential)
-        for name in (credential.name, f"{service.full_name}.{credential.name}"):
+        own = _FOREIGN.sub("_", credential.name)
+        for name in (own, f"{service.full_name}.{own}"):
             if self.schemes.setdefault(name, scheme) == scheme:
                 return name
         raise ValueError(f"{service.full_name} declares two credentials with the name {credential.name}")

@@ -14,6 +14,7 @@ Schema = dict[str, Any]
 FieldPath = tuple[str, ...]
 """The way to a field by proto names, as in `("thread", "id")`."""
 
+_REMARKS = frozenset({"description", "deprecated"})
 REF = "#/components/schemas/"
 
 
@@ -75,11 +76,11 @@ class Wire:
 
 def nullable(schema: Schema) -> Schema:
     """Give the schema that allows null beside what `schema` allows; its description stays outermost."""
-    if not schema or schema.get("type") == "null":
+    if schema.get("type") == "null" or schema.keys() <= _REMARKS:
         return schema
     if isinstance(schema.get("type"), str) and "const" not in schema:
         widened = {**schema, "type": [schema["type"], "null"]}
         return {**widened, "enum": [*schema["enum"], None]} if "enum" in schema else widened
-    outer: Schema = {key: schema[key] for key in ("description", "deprecated") if key in schema}
+    outer: Schema = {key: value for key, value in schema.items() if key in _REMARKS}
     inner = {key: value for key, value in schema.items() if key not in outer}
     return {"anyOf": [inner, {"type": "null"}], **outer}
