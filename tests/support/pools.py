@@ -11,23 +11,24 @@ from grpc_tools import protoc
 
 ROOT = Path(__file__).parents[2]
 TEST_PROTOS = ROOT / "tests" / "support" / "protos"
-IMPORTS = (TEST_PROTOS, ROOT / "protos", ROOT / "protos" / "vendor", Path(grpc_tools.__file__).parent / "_proto")
+WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
+IMPORTS = (TEST_PROTOS, ROOT / "protos", ROOT / "protos" / "vendor", WELL_KNOWN)
 
 
-def file_set(proto: str, imports: tuple[Path, ...] = IMPORTS) -> descriptor_pb2.FileDescriptorSet:
-    """Compile one proto file, by its import path, with everything that it imports, dependencies first."""
+def file_set(*protos: str, imports: tuple[Path, ...] = IMPORTS) -> descriptor_pb2.FileDescriptorSet:
+    """Compile proto files, by their import paths, with everything that they import, dependencies first."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "set.binpb"
         arguments = ["protoc", *(f"-I{each}" for each in imports), "--include_imports", f"--descriptor_set_out={out}"]
-        if protoc.main([*arguments, proto]) != 0:
-            raise AssertionError(f"{proto} does not compile")
+        if protoc.main([*arguments, *protos]) != 0:
+            raise AssertionError(f"{protos} do not compile")
         return descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes())
 
 
 @functools.cache
-def compiled_pool(proto: str, imports: tuple[Path, ...] = IMPORTS) -> DescriptorPool:
+def compiled_pool(proto: str) -> DescriptorPool:
     """Give a pool of its own that holds one proto file and what it imports; the same pool for the same file."""
     pool = DescriptorPool()
-    for file in file_set(proto, imports).file:
+    for file in file_set(proto).file:
         pool.AddSerializedFile(file.SerializeToString())
     return pool

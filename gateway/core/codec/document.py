@@ -18,6 +18,7 @@ _TEXT_COLON_BITS = 24
 TEXT_COLON = 1 << _TEXT_COLON_BITS
 _MAX_COUNTED = 1 << 26
 
+_TOO_DEEP_SIGNS = ("memory", "depth", "ecursion")
 _BACKSLASH = ord("\\")
 _WHITESPACE = b" \t\r\n"
 
@@ -87,8 +88,8 @@ def not_readable(body: bytes, error: orjson.JSONDecodeError | RecursionError) ->
         return JsonError(f"is not UTF-8 at byte {found.start}")
     if not body.strip(_WHITESPACE):
         return JsonError("is not JSON: the document is empty")
-    # orjson's own limit of 1024 levels shows as a failure to allocate.
-    what = "nested too deeply" if "memory" in error.msg or "recursion" in error.msg.lower() else error.msg
+    # orjson has a limit of its own at 1024 levels, and more than one way to say so.
+    what = "nested too deeply" if any(sign in error.msg for sign in _TOO_DEEP_SIGNS) else error.msg
     return JsonError(f"is not JSON at line {error.lineno}, column {error.colno}: {what}")
 
 
