@@ -37,6 +37,8 @@ class JsonCodec(Generic[T]):
         self._cls = cls
         hints = get_type_hints(cls)
         self._fields = [_field(field, hints[field.name]) for field in fields(cls)]  # type: ignore[arg-type]
+        # Many rows hold nothing but defaults; they share one value, which is frozen.
+        self._blank = None if any(field.default is MISSING for field in self._fields) else cls()
 
     def dumps(self, value: T) -> str:
         """The value as JSON text."""
@@ -44,6 +46,8 @@ class JsonCodec(Generic[T]):
 
     def loads(self, stored: str) -> T:
         """The value of a JSON text."""
+        if stored == "{}" and self._blank is not None:
+            return self._blank
         return self.decode(orjson.loads(stored))
 
     def dumps_all(self, values: Iterable[T]) -> str:

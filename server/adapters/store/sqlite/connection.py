@@ -29,6 +29,9 @@ _BROKEN: Final = frozenset(
 )
 _STATEMENTS_KEPT: Final = 256
 _WAL_BYTES_KEPT: Final = 64 * 1024 * 1024
+# How many pages gather in the journal before they are moved to the file: four times SQLite's own choice, for the move
+# syncs twice and every page moves once however often it was written.
+_CHECKPOINT_PAGES: Final = 4000
 
 
 def create_file(path: Path) -> None:
@@ -53,6 +56,7 @@ def connect(path: Path, *, busy_timeout: timedelta, read_only: bool = False) -> 
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         if read_only:
             connection.execute("PRAGMA query_only = ON")
     except sqlite3.Error:

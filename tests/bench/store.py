@@ -1,0 +1,288 @@
+"""What an acknowledged send costs: the store against an async ORM session each, on the same machine in one run.
+
+A send is the unit that accepts a message: lock the conversation, append the message, add its run, append two events.
+The ORM does the same rows in the same order in a session of its own, committed with FULL sync as well. What counts are
+the ratios; rates and CPU times are printed beside them for orientation.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import event, update
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from server.adapters.feed.local import LocalFeed
+from server.adapters.store import open_store
+from server.adapters.store.payloads import dump_payload
+from server.adapters.store.tables import ConversationRow, MessageRow, RunEventRow, RunRow
+from server.adapters.store.times import micros
+from server.adapters.system import SystemIds
+from server.domain.conversation import Conversation
+from server.domain.events import MessageStarted, Payload, RunStarted
+from server.domain.generation import GenerationConfig
+from server.domain.ids import ConversationId, MessageId, RunId, WorkerId
+from server.domain.message import Message, Role
+from server.domain.principal import Owner
+from server.domain.run import Lease, Run, RunState
+from server.ports.store import Store, Transaction
+
+OWNER = Owner("bench", "dev")
+SENDERS = (1, 10, 64)
+SECONDS = 2.0
+HISTORY = 200
+LAST = 50
+
+_ids = SystemIds()
+
+
+class Rate(NamedTuple):
+    """How often something was done a second, and the CPU time of the whole process each."""
+
+    per_second: float
+    cpu_microseconds: float
+
+
+def _conversation() -> Conversation:
+    now = datetime.now(UTC)
+    return Conversation(ConversationId(str(_ids.uuid())), OWNER, str(_ids.uuid()), "Bench", now, now)
+
+
+def _message(talk: Conversation) -> Message:
+    return Message(MessageId(str(_ids.uuid())), talk.id, Role.USER, "What is the answer? " * 5, datetime.now(UTC))
+
+
+def _run(talk: Conversation, message: Message) -> Run:
+    """A run that is over: the next send to the conversation finds it idle."""
+    return Run(
+        id=RunId(f"run_{_ids.uuid().hex}"),
+        owner=OWNER,
+        conversation_id=talk.id,
+        conversation_key=talk.key,
+        state=RunState.COMPLETED,
+        user_message_id=message.id,
+        model="bench",
+        provider="bench",
+        generation=GenerationConfig(model="bench", temperature=0.5),
+        created_at=message.created_at,
+        epoch=1,
+        lease=Lease(WorkerId("w"), message.created_at + timedelta(seconds=6)),
+    )
+
+
+async def _send(store: Store, talk: Conversation) -> None:
+    message = _message(talk)
+    run = _run(talk, message)
+
+    async def unit(tx: Transaction) -> None:
+        await tx.conversations.lock(talk.key)
+        appended = await tx.messages.append(message)
+        await tx.runs.add(run)
+        payloads: list[Payload] = [RunStarted(appended, "bench"), MessageStarted(message.id, Role.ASSISTANT, "bench")]
+        await tx.events.append(talk.id, payloads, now=run.created_at, run_id=run.id, epoch=1)
+
+    await store.write(OWNER, unit)
+
+
+async def _send_with_orm(engine: AsyncEngine, talk: Conversation) -> None:
+    message = _message(talk)
+    run = _run(talk, message)
+    async with AsyncSession(engine, expire_on_commit=False) as session:
+        of_key = (
+            select(ConversationRow)
+            .where(ConversationRow.tenant == OWNER.tenant, ConversationRow.owner == OWNER.user)
+            .where(ConversationRow.key == talk.key)
+        )
+        row = (await session.exec(of_key)).one()
+        raised = update(ConversationRow).where(col(ConversationRow.id) == row.id)
+        await session.exec(raised.values(last_position=row.last_position + 1, last_sequence=row.last_sequence + 2))
+        appended = replace(message, position=row.last_position + 1)
+        session.add(_message_row(appended))
+        session.add(_run_row(run))
+        payloads: list[Payload] = [RunStarted(appended, "m"), MessageStarted(message.id, Role.ASSISTANT, "m")]
+        for number, payload in enumerate(payloads):
+            kind, text = dump_payload(payload)
+            session.add(
+                RunEventRow(
+                    tenant=OWNER.tenant,
+                    owner=OWNER.user,
+                    conversation_id=talk.id,
+                    sequence=row.last_sequence + 1 + number,
+                    created_at=micros(run.created_at),
+                    run_id=run.id,
+                    epoch=1,
+                    kind=kind,
+                    payload=text,
+                )
+            )
+        await session.commit()
+
+
+def _message_row(message: Message) -> MessageRow:
+    return MessageRow(
+        id=message.id,
+        tenant=OWNER.tenant,
+        owner=OWNER.user,
+        conversation_id=message.conversation_id,
+        role=message.role.value,
+        content=message.content,
+        created_at=micros(message.created_at),
+        status=message.status.value,
+        position=message.position,
+        ticket=None,
+        run_id=None,
+        session_id=None,
+        model=None,
+        provider=None,
+        reasoning=None,
+        tool_calls=None,
+        tool_call_id=None,
+        usage=None,
+    )
+
+
+def _run_row(run: Run) -> RunRow:
+    return RunRow(
+        id=run.id,
+        tenant=OWNER.tenant,
+        owner=OWNER.user,
+        conversation_id=run.conversation_id,
+        conversation_key=run.conversation_key,
+        state=run.state.value,
+        user_message_id=run.user_message_id,
+        model=run.model,
+        provider=run.provider,
+        generation='{"model":"bench","temperature":0.5}',
+        created_at=micros(run.created_at),
+        epoch=run.epoch,
+        ticket=0,
+        lease_worker="w",
+        lease_until=micros(run.created_at),
+        session_id=None,
+        actor=None,
+        started_at=None,
+        ended_at=None,
+        error=None,
+        usage=None,
+    )
+
+
+async def _rate(workers: int, work: Callable[[int], Awaitable[object]]) -> Rate:
+    """`workers` callers, each one call after the other, for `SECONDS`."""
+    done = 0
+    end = time.perf_counter() + SECONDS
+
+    async def caller(number: int) -> None:
+        nonlocal done
+        while time.perf_counter() < end:
+            await work(number)
+            done += 1
+
+    started, cpu = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(caller(number) for number in range(workers)))
+    elapsed, used = time.perf_counter() - started, time.process_time() - cpu
+    return Rate(done / elapsed, used / done * 1e6)
+
+
+@asynccontextmanager
+async def _engine(path: Path) -> AsyncIterator[AsyncEngine]:
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}", pool_size=4, max_overflow=0, connect_args={"timeout": 30}
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _configure(connection: object, _: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+async def _talks(store: Store, count: int) -> list[Conversation]:
+    talks = [_conversation() for _ in range(count)]
+    await asyncio.gather(*(store.write(OWNER, lambda tx, t=talk: tx.conversations.add(t)) for talk in talks))  # type: ignore[misc]
+    return talks
+
+
+async def _bench_sends(url: str, path: Path) -> list[str]:
+    lines = []
+    rates: dict[int, Rate] = {}
+    async with open_store(url, feed=LocalFeed()) as store:
+        talks = await _talks(store, max(SENDERS))
+        for senders in SENDERS:
+            rates[senders] = await _rate(senders, lambda number: _send(store, talks[number]))
+    async with _engine(path) as engine:
+        # One session at a time: more of them only collide on the file's lock.
+        orm = await _rate(1, lambda number: _send_with_orm(engine, talks[number]))
+    for senders, rate in rates.items():
+        lines.append(
+            f"acknowledged sends, {senders:2} senders: {rate.per_second / rates[1].per_second:5.1f} x one sender, "
+            f"{rate.per_second / orm.per_second:5.1f} x an ORM session each "
+            f"({rate.per_second:.0f}/s, {rate.cpu_microseconds:.0f} us CPU; ORM {orm.per_second:.0f}/s, "
+            f"{orm.cpu_microseconds:.0f} us)"
+        )
+    return lines
+
+
+async def _read_with_orm(engine: AsyncEngine, talk: Conversation) -> None:
+    async with AsyncSession(engine) as session:
+        last = (
+            select(MessageRow)
+            .where(MessageRow.tenant == OWNER.tenant, MessageRow.owner == OWNER.user)
+            .where(MessageRow.conversation_id == talk.id, col(MessageRow.position).is_not(None))
+            .order_by(col(MessageRow.position).desc())
+            .limit(LAST)
+        )
+        assert len((await session.exec(last)).all()) == LAST
+
+
+async def _bench_reads(url: str, path: Path) -> list[str]:
+    async with open_store(url, feed=LocalFeed()) as store:
+        (talk,) = await _talks(store, 1)
+
+        async def fill(tx: Transaction) -> None:
+            for _ in range(HISTORY):
+                await tx.messages.append(_message(talk))
+
+        await store.write(OWNER, fill)
+        ours = await _rate(1, lambda _: store.read(OWNER, lambda tx: tx.messages.history(talk.id, last=LAST)))
+    async with _engine(path) as engine:
+        orm = await _rate(1, lambda _: _read_with_orm(engine, talk))
+    return [
+        f"last {LAST} messages: {orm.cpu_microseconds / ours.cpu_microseconds:5.1f} x less CPU than an ORM session "
+        f"({ours.cpu_microseconds:.0f} us against {orm.cpu_microseconds:.0f} us)"
+    ]
+
+
+async def _bench() -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.db"
+        url = f"sqlite+aiosqlite:///{path}"
+        return [*await _bench_sends(url, path), *await _bench_reads(url, path)]
+
+
+def run() -> list[str]:
+    """Measure; returns the lines to print."""
+    return asyncio.run(_bench())
+
+
+def main() -> None:
+    """Measure and print."""
+    print("\n".join(run()))
+
+
+if __name__ == "__main__":
+    main()
