@@ -1,0 +1,35 @@
+"""Every RPC without a good credential, generated from the descriptors: a new RPC is covered the day it is declared."""
+
+from parley.options.v1 import options_pb2
+
+from tests.contract.api.case import Caller, Case, Refused
+from tests.contract.api.descriptors import methods
+
+_MISSING = Refused("UNAUTHENTICATED", "KEY_MISSING", 401)
+_INVALID = Refused("UNAUTHENTICATED", "KEY_INVALID", 401)
+_NO_SCOPE = Refused("PERMISSION_DENIED", "SCOPE_MISSING", 403)
+_BAD = {
+    "no key": (Caller(key="none"), _MISSING),
+    "a malformed key": (Caller(key="malformed"), _INVALID),
+    "an unknown key": (Caller(key="unknown"), _INVALID),
+    "a revoked key": (Caller(key="revoked"), _INVALID),
+    "an expired key": (Caller(key="expired"), _INVALID),
+    "a key without any scope": (Caller(scopes=()), _NO_SCOPE),
+    "an impersonator without the right": (
+        Caller(scopes=("conversations:read", "conversations:write"), on_behalf_of="bert"),
+        _NO_SCOPE,
+    ),
+}
+_SCOPED = {name: method.GetOptions().Extensions[options_pb2.rule].scope for name, method in methods().items()}
+
+CASES = [
+    Case(f"{rpc}: {what}", rpc, {}, refused, caller=caller)
+    for rpc, scope in _SCOPED.items()
+    if scope
+    for what, (caller, refused) in _BAD.items()
+] + [
+    Case(f"{rpc}: a key with the other scope", rpc, {}, _NO_SCOPE, caller=Caller(scopes=(other,)))
+    for rpc, scope in _SCOPED.items()
+    for other in ("conversations:read", "conversations:write")
+    if scope and scope != other
+]

@@ -1,0 +1,23 @@
+"""A model that does what the user's message tells it, so that a case is data alone."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from server.domain.message import Usage
+from server.ports.provider import CompletionRequest, Piece, ProviderError, TextPiece, UsageReport
+from tests.support.scripted_provider import ScriptedProvider
+
+
+class DirectedProvider(ScriptedProvider):
+    """`hold` says "Holding" and never ends; `fail REASON` fails at once; anything else is said back."""
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Piece, None]:
+        """Do as told by the last message."""
+        told = request.messages[-1].content
+        if told == "hold":
+            yield TextPiece("Holding")
+            await asyncio.Event().wait()
+        if told.startswith("fail "):
+            raise ProviderError(told.removeprefix("fail "), "as directed")
+        yield TextPiece(f"You said: {told}")
+        yield UsageReport(Usage(3, 4, 7))

@@ -1,0 +1,49 @@
+"""Where a case is played: a running service, and keys for every caller that a case names."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from server.adapters.system import SystemClock
+from server.domain.ids import default_organization_id
+from server.domain.key import KeyEnvironment, KeyStyle
+from tests.contract.api.case import Caller
+from tests.contract.api.serving import Served
+
+
+@dataclass(slots=True)
+class Stage:
+    """One case's tenant on a service that many cases share."""
+
+    served: Served
+    tenant: str
+    _keys: dict[Caller, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """What a case may name from the start."""
+        return {"organization": default_organization_id(self.tenant)}
+
+    async def headers(self, caller: Caller) -> dict[str, str]:
+        """The caller's credential, in the header that every API takes."""
+        if caller.key == "none":
+            return {}
+        if caller not in self._keys:
+            self._keys[caller] = await self._key(caller)
+        headers = {"x-api-key": self._keys[caller]}
+        if caller.on_behalf_of is not None:
+            headers["x-on-behalf-of"] = caller.on_behalf_of
+        return headers
+
+    async def _key(self, caller: Caller) -> str:
+        match caller.key:
+            case "malformed":
+                return "sk_live_hello"
+            case "unknown":
+                return self.served.factory.make(KeyStyle.SECRET, KeyEnvironment.LIVE)
+        expires_at = SystemClock().now() - timedelta(seconds=1) if caller.key == "expired" else None
+        stored, text = await self.served.key(
+            caller.user, tenant=self.tenant + caller.tenant, scopes=caller.scopes, expires_at=expires_at
+        )
+        if caller.key == "revoked":
+            await self.served.keys.revoke(stored.id)
+        return text
