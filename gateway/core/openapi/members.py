@@ -45,6 +45,15 @@ def real_oneofs(message: Descriptor) -> Iterator[list[str]]:
             yield [each.name for each in members]
 
 
+def event_members(message: Descriptor) -> list[FieldDescriptor]:
+    """Give the members of the `oneof` whose members are the events of a stream: the first one, by field numbers."""
+    for each in sorted(message.fields, key=lambda each: each.number):
+        group = next((group for group in real_oneofs(message) if each.name in group), None)
+        if group is not None:
+            return [message.fields_by_name[name] for name in group]
+    return []
+
+
 def in_real_oneof(described: FieldDescriptor) -> bool:
     """Say whether the field is a member of a `oneof` that the proto declares."""
     if described.containing_oneof is None or described.containing_type is None:

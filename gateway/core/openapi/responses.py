@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
 from gateway.core.dialect import Dialect, Rule
 from gateway.core.openapi.error_body import error_schema
@@ -33,6 +33,7 @@ _HEADERS = {429: _RETRY, 503: _RETRY, 401: _CHALLENGE}
 _OF_CREDENTIALS = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED})
 # What only a caller who cancelled would see, or a server without the method.
 _NEVER_SEEN = frozenset({Code.OK, Code.CANCELLED, Code.UNIMPLEMENTED})
+_BODILESS = frozenset({204, 205, 304})
 _OF_GATEWAY = {413: "The body is too large.", 415: "The body has a content type that is not accepted."}
 
 
@@ -46,7 +47,7 @@ class ResponseBook:
     def responses(self, method: MethodDescriptor, dialect: Dialect, rule: Rule, *, reply: str, has_body: bool) -> Any:
         """Give the `responses` of a method by status; `reply` is the binding's `response_body`, "" for the whole."""
         error = self._error_schema(method, dialect)
-        success = self._success(method, dialect, reply, error)
+        success = self._success(method, dialect, rule, reply=reply, error=error)
         failures = self._failures(method, dialect, rule, error, has_body=has_body)
         return {str(rule.success_status): success, **failures}
 
@@ -54,22 +55,27 @@ class ResponseBook:
         package = method.containing_service.file.package
         return self.schemas.named(f"{package}.Error".removeprefix("."), error_schema(dialect.errors))
 
-    def _success(self, method: MethodDescriptor, dialect: Dialect, reply: str, error: Schema) -> dict[str, Any]:
+    def _success(
+        self, method: MethodDescriptor, dialect: Dialect, rule: Rule, *, reply: str, error: Schema
+    ) -> dict[str, Any]:
         message = method.output_type
-        if reply:
-            described = message.fields_by_name[reply]
-            schema = self.schemas.field(described, Wire.sent(dialect))
-            schema = nullable(schema) if described.has_presence else schema
-            carrier = described.message_type
-        else:
-            schema, carrier = self.schemas.message(message, Wire.sent(dialect)), message
+        described = message.fields_by_name[reply] if reply else None
         response: dict[str, Any] = {"description": "Success.", "headers": _REQUEST_ID}
-        if _is_raw(carrier):
+        if rule.success_status in _BODILESS:
+            return response
+        if _is_raw(described.message_type if described is not None else message):
             return {**response, "description": "Whatever the method returns.", "content": {ANY_MEDIA: {}}}
         if method.server_streaming:
-            content = stream_content(message, dialect, self.schemas, error)
+            content = stream_content(message, dialect, rule.framing, self.schemas, error)
             return {**response, "description": _STREAM, "content": content, STREAM_MARK: True}
-        return {**response, "content": {JSON: {"schema": schema}}}
+        return {**response, "content": {JSON: {"schema": self._reply(message, described, Wire.sent(dialect))}}}
+
+    def _reply(self, message: Descriptor, described: FieldDescriptor | None, wire: Wire) -> Schema:
+        """Give the schema of a whole message, or of one field of it, which is null when it is unset."""
+        if described is None:
+            return self.schemas.message(message, wire)
+        schema = self.schemas.field(described, wire)
+        return nullable(schema) if described.has_presence else schema
 
     def _failures(
         self, method: MethodDescriptor, dialect: Dialect, rule: Rule, error: Schema, *, has_body: bool

@@ -2,72 +2,94 @@
 
 OpenAPI 3.1 has no word for streams. So the schema of `text/event-stream` is that of a list of events as a client's
 parser gives them (`event`, `id`, and `data` as text that holds JSON), and the schema of `application/x-ndjson` that of
-a list of the messages on its lines. Each such response also has the extension `x-stream: true`.
+a list of its lines (the same members, `data` being the JSON itself). Each such response also has the extension
+`x-stream: true`.
 """
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.core.dialect import Dialect, StreamData, is_cursor, stream_event_of
-from gateway.core.openapi.members import is_message, message_of, real_oneofs
+from gateway.core.dialect import Dialect, StreamData, StreamFraming, is_cursor, stream_event_of
+from gateway.core.openapi.members import event_members, is_message, message_of
 from gateway.core.openapi.schemas import SchemaBook
 from gateway.core.openapi.wire import Schema, Wire
 
 SSE = "text/event-stream"
 NDJSON = "application/x-ndjson"
 STREAM_MARK = "x-stream"
-_ERROR_EVENT = "error"
-_END_EVENT = "end"
-_NO_EVENT = "message"
+_ERROR = "error"
+_END = "end"
+# What parsers call an event that has no name; it may also be left out.
+_UNNAMED = "message"
 
 
-def stream_content(message: Descriptor, dialect: Dialect, book: SchemaBook, error: Schema) -> dict[str, Any]:
-    """Give the `content` of a stream's response, by media type; `error` is the schema of the dialect's error body."""
-    wire = Wire.sent(dialect)
-    items = book.named(f"{message.full_name}-events", _events(message, dialect, book, error))
-    lines = {"anyOf": [book.message(message, wire), error]}
-    return {
-        SSE: {"schema": {"type": "array", "items": items}},
-        NDJSON: {"schema": {"type": "array", "items": lines}},
+@dataclass(frozen=True, slots=True)
+class _Event:
+    name: str
+    data: Schema
+    text: str
+    has_id: bool = False
+    is_named: bool = True
+
+
+def stream_content(
+    message: Descriptor, dialect: Dialect, framing: StreamFraming, book: SchemaBook, error: Schema
+) -> dict[str, Any]:
+    """Give the `content` of a stream's response by media type, the method's own framing first.
+
+    `error` is the schema of the dialect's error body.
+    """
+    events = list(_events(message, dialect, book, error))
+    schemas = {
+        SSE: book.named(f"{message.full_name}-events", _items(events, _as_text)),
+        NDJSON: book.named(f"{message.full_name}-lines", _items(events, lambda data: data)),
     }
+    order = (NDJSON, SSE) if framing is StreamFraming.NDJSON else (SSE, NDJSON)
+    return {media: {"schema": {"type": "array", "items": schemas[media]}} for media in order}
 
 
-def _events(message: Descriptor, dialect: Dialect, book: SchemaBook, error: Schema) -> Schema:
-    wire = Wire.sent(dialect)
-    cursor = next((each for each in message.fields if is_cursor(each)), None)
-    members = [message.fields_by_name[name] for group in real_oneofs(message) for name in group]
-    events = [_member_event(message, each, cursor, dialect, book) for each in members]
+def _events(message: Descriptor, dialect: Dialect, book: SchemaBook, error: Schema) -> Iterator[_Event]:
+    has_id = any(is_cursor(each) for each in message.fields)
+    members = event_members(message)
+    for member in members:
+        data = _data(message, member, dialect, book)
+        yield _Event(stream_event_of(member).name, data, book.comments.of(member), has_id)
     if not members:
-        events = [_event(_NO_EVENT, book.message(message, wire), cursor, "One message of the stream.")]
-    if not any(stream_event_of(each).last for each in members):
-        events.append(_event(_END_EVENT, {"type": "object"}, None, "The stream is over and nothing is missing."))
-    events.append(_event(_ERROR_EVENT, error, None, "The stream failed after its first event; nothing follows."))
-    return {"description": "One event of the stream; comment lines keep it alive.", "oneOf": events}
+        whole = book.message(message, Wire.sent(dialect))
+        yield _Event(_UNNAMED, whole, "One message of the stream.", has_id, is_named=False)
+    if not any(stream_event_of(each).name == _END for each in members):
+        yield _Event(_END, {"type": "object"}, "The stream is over and nothing is missing.")
+    yield _Event(_ERROR, error, "The stream failed after its first event; nothing follows.")
 
 
-def _member_event(
-    message: Descriptor, member: FieldDescriptor, cursor: FieldDescriptor | None, dialect: Dialect, book: SchemaBook
-) -> Schema:
+def _data(message: Descriptor, member: FieldDescriptor, dialect: Dialect, book: SchemaBook) -> Schema:
     wire = Wire.sent(dialect)
-    if dialect.stream_data is StreamData.MEMBER:
-        data = book.message(message_of(member), wire) if is_message(member) else book.field(member, wire)
-    else:
-        whole = book.message(message, wire)
-        data = {"allOf": [whole, {"required": [wire.name(member)]}]}
-    return _event(stream_event_of(member).name, data, cursor, book.comments.of(member))
+    if dialect.stream_data is StreamData.MESSAGE:
+        return {"allOf": [book.message(message, wire), {"required": [wire.name(member)]}]}
+    return book.message(message_of(member), wire) if is_message(member) else book.field(member, wire)
 
 
-def _event(name: str, data: Schema, cursor: FieldDescriptor | None, text: str) -> Schema:
+def _items(events: list[_Event], shown: Callable[[Schema], Schema]) -> Schema:
+    return {"description": "One event of the stream.", "oneOf": [_item(event, shown(event.data)) for event in events]}
+
+
+def _item(event: _Event, data: Schema) -> Schema:
     identity: Schema = {"type": "string", "description": "Where to continue: what `Last-Event-ID` takes."}
     return {
         "type": "object",
-        "title": name,
-        **({"description": text} if text else {}),
+        "title": event.name,
+        **({"description": event.text} if event.text else {}),
         "properties": {
-            "event": {"const": name},
-            **({"id": identity} if cursor is not None else {}),
-            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": data},
+            "event": {"const": event.name},
+            **({"id": identity} if event.has_id else {}),
+            "data": data,
         },
-        "required": ["event", "data"],
+        "required": ["event", "data"] if event.is_named else ["data"],
     }
+
+
+def _as_text(data: Schema) -> Schema:
+    return {"type": "string", "contentMediaType": "application/json", "contentSchema": data}

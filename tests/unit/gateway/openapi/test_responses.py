@@ -66,7 +66,7 @@ def test_a_template_that_is_no_json_is_refused() -> None:
 
 def test_an_event_has_its_declared_name_and_the_member_as_its_data() -> None:
     events = events_of("Spoken-events")
-    assert list(events) == ["begun", "word", "over", "error"]  # `over` is declared last: no `end` follows
+    assert list(events) == ["begun", "word", "over", "end", "error"]
     library = {"$ref": "#/components/schemas/toy.v1.Library-snake-int64-number-unset-null"}
     assert events["begun"]["data"]["contentSchema"] == library
     assert events["word"]["data"]["contentSchema"]["type"] == "string"
@@ -81,9 +81,23 @@ def test_an_event_of_a_dialect_with_whole_messages_has_the_message_with_its_memb
     assert data == {"allOf": [whole, {"required": ["said"]}]}
 
 
-def test_a_stream_without_a_last_event_of_its_own_ends_with_end() -> None:
-    assert "end" in events_of("Book-events")
-    assert "id" not in events_of("Book-events")["end"]
+def test_a_stream_may_end_with_end_unless_an_event_of_its_own_has_that_name() -> None:
+    assert "id" not in events_of("Spoken-events")["end"]
+    own = own_document()["components"]["schemas"]["parley.conversations.v1.StreamChatResponse-events"]
+    assert [each["title"] for each in own["oneOf"]] == ["start", "content", "end", "error"]
+
+
+def test_messages_without_a_oneof_are_events_that_need_no_name() -> None:
+    event = toy_schema("Library-events")["oneOf"][0]
+    assert event["title"] == "message"
+    assert event["required"] == ["data"]
+
+
+def test_a_line_holds_the_data_itself() -> None:
+    line = toy_schema("Spoken-lines")["oneOf"][1]["properties"]
+    assert line["event"] == {"const": "word"}
+    assert line["data"]["type"] == "string"
+    assert "contentSchema" not in line["data"]
 
 
 def test_a_stream_is_offered_as_events_and_as_lines() -> None:
@@ -91,6 +105,13 @@ def test_a_stream_is_offered_as_events_and_as_lines() -> None:
     assert response["x-stream"] is True
     assert list(response["content"]) == ["text/event-stream", "application/x-ndjson"]
     assert response["content"]["text/event-stream"]["schema"]["type"] == "array"
+    by_lines = toy_operation("post", "/plain/tick")["responses"]["200"]
+    assert list(by_lines["content"]) == ["application/x-ndjson", "text/event-stream"]
+
+
+def test_a_stream_of_raw_bodies_has_no_framing_and_a_bodiless_status_no_content() -> None:
+    assert toy_operation("get", "/v1/raw")["responses"]["200"]["content"] == {"*/*": {}}
+    assert "content" not in toy_operation("delete", "/v1/raw")["responses"]["204"]
 
 
 def test_any_of_the_declared_credentials_opens_a_method_and_its_scope_is_named() -> None:
