@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 
 from gateway.core.dialect import dialect_of, rule_of
+from gateway.core.http_body import is_http_body
 from gateway.core.http_rule import ANY_METHOD, WHOLE, HttpBinding, declared_bindings
 from gateway.core.openapi.comments import Comments, first_sentence
 from gateway.core.openapi.constraints import constraint_of
@@ -16,7 +17,6 @@ from gateway.core.openapi.responses import ANY_MEDIA, JSON, ResponseBook
 from gateway.core.openapi.schemas import SchemaBook
 from gateway.core.openapi.security import SecurityBook
 from gateway.core.openapi.url_path import UrlPath, bound_fields, url_path
-from gateway.core.openapi.well_known import HTTP_BODY
 from gateway.core.openapi.wire import FieldPath, Schema, Wire
 
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
@@ -111,8 +111,8 @@ def _request_body(operation: Operation, books: Books) -> dict[str, Any] | None:
 
 
 def _body(carrier: Descriptor | None, schema: Schema, required: bool) -> dict[str, Any]:
-    is_raw = carrier is not None and carrier.full_name == HTTP_BODY
-    return {"required": required, "content": {ANY_MEDIA: {}} if is_raw else {JSON: {"schema": schema}}}
+    content = {ANY_MEDIA: {}} if is_http_body(carrier) else {JSON: {"schema": schema}}
+    return {"required": required, "content": content}
 
 
 def _needs_some(message: Descriptor | None, wire: Wire, bound: Collection[FieldPath]) -> bool:

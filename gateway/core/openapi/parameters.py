@@ -6,10 +6,11 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.core.dialect import is_cursor
+from gateway.core.http_body import is_http_body
 from gateway.core.openapi.members import is_always_there, is_map, is_message, message_of
 from gateway.core.openapi.schemas import SchemaBook
 from gateway.core.openapi.url_path import Placeholder
-from gateway.core.openapi.well_known import HTTP_BODY, has_query_text, well_known_form
+from gateway.core.openapi.well_known import has_query_text, well_known_form
 from gateway.core.openapi.wire import FieldPath, Schema, Wire
 
 Parameter = dict[str, Any]
@@ -89,7 +90,7 @@ def field_name(message: Descriptor, path: FieldPath, wire: Wire) -> str:
 
 
 def _has_fields(message: Descriptor) -> bool:
-    return well_known_form(message) is None and message.full_name != HTTP_BODY
+    return well_known_form(message) is None and not is_http_body(message)
 
 
 def _parameter(name: str, where: str, schema: Schema, texts: list[str], *, required: bool) -> Parameter:

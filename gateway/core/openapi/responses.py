@@ -9,11 +9,13 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
 from gateway.core.dialect import Dialect, Rule
+from gateway.core.http_body import is_http_body
 from gateway.core.openapi.error_body import error_schema
+from gateway.core.openapi.members import is_message, message_of
 from gateway.core.openapi.names import keep
 from gateway.core.openapi.schemas import SchemaBook
 from gateway.core.openapi.streams import STREAM_MARK, stream_content
-from gateway.core.openapi.well_known import HTTP_BODY
+from gateway.core.openapi.well_known import is_wrapper
 from gateway.core.openapi.wire import Schema, Wire, nullable
 from gateway.core.status import Code, http_status
 
@@ -63,7 +65,7 @@ class ResponseBook:
         response: dict[str, Any] = {"description": "Success.", "headers": _REQUEST_ID}
         if rule.success_status in _BODILESS:
             return response
-        if _is_raw(described.message_type if described is not None else message):
+        if is_http_body(described.message_type if described is not None else message):
             return {**response, "description": "Whatever the method returns.", "content": {ANY_MEDIA: {}}}
         if method.server_streaming:
             content = stream_content(message, dialect, rule.framing, self.schemas, error)
@@ -71,11 +73,16 @@ class ResponseBook:
         return {**response, "content": {JSON: {"schema": self._reply(message, described, Wire.sent(dialect))}}}
 
     def _reply(self, message: Descriptor, described: FieldDescriptor | None, wire: Wire) -> Schema:
-        """Give the schema of a whole message, or of one field of it, which is null when it is unset."""
+        """Give the schema of a whole message, or of one field of it.
+
+        An unset field with presence is null. That is said of scalars and wrappers only: a reply whose body is a message
+        succeeds by having it, and a client should not have to doubt that.
+        """
         if described is None:
             return self.schemas.message(message, wire)
         schema = self.schemas.field(described, wire)
-        return nullable(schema) if described.has_presence else schema
+        is_optional = described.has_presence and (not is_message(described) or is_wrapper(message_of(described)))
+        return nullable(schema) if is_optional else schema
 
     def _failures(
         self, method: MethodDescriptor, dialect: Dialect, rule: Rule, error: Schema, *, has_body: bool
@@ -102,10 +109,6 @@ _STREAM = (
     "message is an ordinary error response, a later one is the last event (or line). The schema is that of the list of "
     "all events; the `data` of each holds JSON."
 )
-
-
-def _is_raw(message: Descriptor | None) -> bool:
-    return message is not None and message.full_name == HTTP_BODY
 
 
 def _causes(dialect: Dialect, rule: Rule) -> Iterator[tuple[int, str]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
+from gateway.core.http_body import is_http_body
 from gateway.core.openapi.comments import Comments
 from gateway.core.openapi.constraints import NONE, Constraint, constraint_of
 from gateway.core.openapi.enums import enum_schema, is_null
@@ -20,7 +21,7 @@ from gateway.core.openapi.members import (
 )
 from gateway.core.openapi.names import Key, component_names, keep
 from gateway.core.openapi.scalars import is_text_integer, key_schema, scalar_schema
-from gateway.core.openapi.well_known import HTTP_BODY, is_wrapper, well_known_form
+from gateway.core.openapi.well_known import is_wrapper, well_known_form
 from gateway.core.openapi.wire import REF, Direction, FieldPath, Schema, Wire, nullable
 
 
@@ -42,8 +43,8 @@ class SchemaBook:
         form = well_known_form(message)
         if form is not None:
             return form
-        if message.full_name == HTTP_BODY:
-            return {}
+        if is_http_body(message):
+            return {}  # only a whole body can be one, and that has no schema
         if is_wrapper(message):
             return scalar_schema(message.fields[0].type, wire)
         key = Key(message.full_name, wire)

@@ -4,7 +4,6 @@ from google.protobuf.descriptor import Descriptor
 
 from gateway.core.openapi.wire import Schema
 
-HTTP_BODY = "google.api.HttpBody"
 _PACKAGE = "google.protobuf."
 
 _FORMS: dict[str, Schema] = {

@@ -22,9 +22,9 @@ def test_success_has_the_status_of_the_rule_and_the_form_of_response_body() -> N
     responses = toy_operation("patch", "/v1/books/{name}")["responses"]
     assert "200" not in responses
     schema = responses["202"]["content"]["application/json"]["schema"]
-    assert schema["anyOf"][0] == {"$ref": "#/components/schemas/toy.v1.Book-snake-int64-number-unset-null"}
+    assert schema == {"$ref": "#/components/schemas/toy.v1.Book-snake-int64-number-unset-null"}
     count = toy_operation("get", "/v1/books")["responses"]["200"]["content"]["application/json"]["schema"]
-    assert count == {"type": "integer", "format": "int64"}
+    assert count == {"type": ["integer", "null"], "format": "int64"}
 
 
 def test_a_raw_body_has_no_schema_in_either_direction() -> None:
@@ -77,7 +77,7 @@ def test_an_event_has_its_declared_name_and_the_member_as_its_data() -> None:
 
 def test_an_event_of_a_dialect_with_whole_messages_has_the_message_with_its_member() -> None:
     data = events_of("Spoken-events-2")["word"]["data"]["contentSchema"]
-    whole = {"$ref": "#/components/schemas/toy.v1.Spoken-camel-int64-string-unset-omitted"}
+    whole = {"$ref": "#/components/schemas/toy.v1.Spoken"}
     assert data == {"allOf": [whole, {"required": ["said"]}]}
 
 
