@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from gateway.core.metadata import FIELD_OVERHEAD, TRANSPORT_SHARE, Metadata, Metadatum, size_of
-from gateway.core.problem import invalid, refused
+from gateway.core.problem import Refused, invalid, refused
 from gateway.core.status import HEADERS_TOO_LARGE, Code
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -94,7 +94,7 @@ def check_metadata(metadata: Metadata, limit: int) -> None:
         raise headers_too_large(limit, None)
 
 
-def headers_too_large(size: int, count: int | None) -> Exception:
+def headers_too_large(size: int, count: int | None) -> Refused:
     """Make the refusal of too many or too large header fields."""
     fields = f" or {count} fields" if count is not None else ""
     return refused(

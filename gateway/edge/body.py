@@ -5,7 +5,7 @@ import zlib
 
 from gateway.core.problem import Refused, invalid, refused
 from gateway.core.status import CONTENT_TOO_LARGE, Code
-from gateway.edge.asgi import ClientGone, Receive
+from gateway.edge.asgi import ClientGone
 from gateway.edge.exchange import Exchange
 
 _UNSUPPORTED_MEDIA_TYPE = 415
@@ -18,11 +18,12 @@ async def read_body(exchange: Exchange, limit: int) -> bytes:
     """Give the body. Raises `Refused` for one that is too large or badly compressed, and `ClientGone`."""
     headers = exchange.headers
     if not has_body(exchange):
+        exchange.is_body_taken = True
         return b""
     length = headers.get(b"content-length")
     if length is not None and length.isdigit() and int(length[:20]) > limit:
         raise too_large(limit)
-    body = await _whole(exchange.receive, limit)
+    body = await _whole(exchange, limit)
     encoding = headers.get(b"content-encoding")
     if encoding is None or not body:
         return body
@@ -44,7 +45,7 @@ async def drain(exchange: Exchange, limit: int) -> bool:
     A client that is still sending when its connection is closed loses the reply. One that waits for `100 Continue` has
     not begun, and is not asked to.
     """
-    if not has_body(exchange):
+    if exchange.is_body_taken or not has_body(exchange):
         return True
     if b"expect" in exchange.headers:
         return False
@@ -67,18 +68,19 @@ def too_large(limit: int) -> Refused:
     return refused(Code.RESOURCE_EXHAUSTED, message, reason="BODY_TOO_LARGE", http_status=CONTENT_TOO_LARGE)
 
 
-async def _whole(receive: Receive, limit: int) -> bytes:
+async def _whole(exchange: Exchange, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
-        event = await receive()
+        event = await exchange.receive()
         if event["type"] != "http.request":
             raise ClientGone
         chunk: bytes = event.get("body", b"")
         size += len(chunk)
+        exchange.is_body_taken = not event.get("more_body")
         if size > limit:
             raise too_large(limit)
-        if not event.get("more_body"):
+        if exchange.is_body_taken:
             return b"".join([*chunks, chunk]) if chunks else chunk
         chunks.append(chunk)
 

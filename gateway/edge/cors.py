@@ -8,7 +8,7 @@ _ANY = "*"
 
 
 class Cors:
-    """Says what a browser may do. Credentials travel in headers that a page sets itself, so cookies are never allowed."""
+    """Says what a browser may do. Credentials travel in headers that a page sets itself, so cookies never count."""
 
     def __init__(self, origins: Iterable[str], *, inward: Iterable[str], outward: Iterable[str], max_age: int) -> None:
         self._origins = {origin.encode() for origin in origins}

@@ -22,6 +22,7 @@ class Exchange:
         "_send",
         "added",
         "headers",
+        "is_body_taken",
         "is_head",
         "method",
         "path",
@@ -43,6 +44,8 @@ class Exchange:
         self.headers: dict[bytes, bytes] = {}
         self.added: tuple[RawHeader, ...] = ()
         self.request_id = ""
+        self.is_body_taken = False
+        """Whether nothing of the request's body is left to receive."""
         self.status = 0
         """HTTP status of the reply; 0 until there is one."""
 

@@ -36,7 +36,7 @@ class Watch:
         self._deadline = None
 
     def caught(self) -> Cause | None:
-        """Give the cause of a cancellation that has reached the task, and take the cancellation back; None if it is not ours."""
+        """Give the cause of a cancellation that has reached the task and take it back; None if it is not ours."""
         if self.cause is not None and self._task is not None:
             self._task.uncancel()
         return self.cause

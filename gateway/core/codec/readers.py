@@ -142,20 +142,21 @@ class Reader:
     def _map(self, field: Field) -> list[str]:
         value = field.map_value
         lines = ["if type(v) is not dict: raise not_an_object(v)", _EMPTY, "c += len(v)", f"s = {field.attribute}"]
-        source = "v"
+        key = "i"
         read_key = map_key_reader(field.map_key)
         if read_key is not None:
-            source = "y"
             keys = self._scope.define(self._scope.name("keys", field.message), unique_keys(read_key))
             lines.append(f"y = {keys}(v)")
-        loop = f"for i, x in {source}.items():"
+            key = "y[i]"
+        return [*lines, "for i, x in v.items():", *self._entry(value, key), "i = None"]
+
+    def _entry(self, value: FieldDescriptor, key: str) -> list[str]:
         if value.message_type is not None:
-            reader = self._reader_name(value.message_type)
-            return [*lines, loop, f" c += {reader}(s[i], x, depth + 2)", "i = None"]
+            return [f" c += {self._reader_name(value.message_type)}(s[{key}], x, depth + 2)"]
         element = self._element_of(value)
         if element.may_skip:
-            body = [f" x = {element.take('x')}", " if x is not None: s[i] = x"]
-        else:
+            return [f" x = {element.take('x')}", f" if x is not None: s[{key}] = x"]
+        if element.guard == elements.INT:
             # upb's own range check names no key, so a number goes through its reader.
-            body = [f" s[i] = {element.reader}(x)" if element.guard == elements.INT else f" s[i] = {element.take('x')}"]
-        return [*lines, loop, *body, "i = None"]
+            return [f" s[{key}] = {element.reader}(x)"]
+        return [f" s[{key}] = {element.take('x')}"]

@@ -59,19 +59,20 @@ def each_value(read: ValueReader) -> ValueReader:
     return read_all
 
 
-def unique_keys(read: Callable[[str], Any]) -> Callable[[dict[str, Any]], dict[Any, Any]]:
+def unique_keys(read: Callable[[str], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Give the function that reads the keys of a map object, two of which may not come to the same (`1` and `1.0`)."""
 
-    def read_all(value: dict[str, Any]) -> dict[Any, Any]:
-        taken = {}
-        for key, member in value.items():
+    def read_all(value: dict[str, Any]) -> dict[str, Any]:
+        taken: dict[str, Any] = {}
+        seen = set()
+        for key in value:
             try:
-                read_key = read(key)
+                taken[key] = read(key)
             except JsonError as error:
                 raise error.under("", key) from None
-            if read_key in taken:
+            if taken[key] in seen:
                 raise JsonError("is given twice").under("", key)
-            taken[read_key] = member
+            seen.add(taken[key])
         return taken
 
     return read_all

@@ -34,7 +34,8 @@ def path_parameter(placeholder: Placeholder, request: Descriptor, wire: Wire, bo
         texts.append("May consist of several segments: slashes stand in it as they are.")
     elif schema.get("type") == "string" and not {"minLength", "enum", "const", "format"} & schema.keys():
         schema = {**schema, "minLength": 1}  # an empty segment matches no route
-    return _parameter(placeholder.name, "path", schema, texts, required=True)
+    parameter = _parameter(placeholder.name, "path", schema, texts, required=True)
+    return {**parameter, "x-multi-segment": True} if placeholder.takes_many else parameter
 
 
 def query_parameters(

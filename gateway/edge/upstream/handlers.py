@@ -3,14 +3,17 @@
 import functools
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc import aio
 
 from gateway.edge.upstream.call import Invocation
 
-Handler = grpc.RpcMethodHandler[Any, Any]
+if TYPE_CHECKING:
+    Handler = grpc.RpcMethodHandler[Any, Any]
+else:
+    Handler = grpc.RpcMethodHandler  # generic in its stub only
 
 
 class _CallDetails(namedtuple("_CallDetails", ("method", "invocation_metadata")), grpc.HandlerCallDetails):

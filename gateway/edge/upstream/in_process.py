@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import grpc
 from grpc import aio
 
 from gateway.edge.upstream.call import STOPPING, Invocation, Outcome, StreamCall, StreamSink, UnaryReply
-from gateway.edge.upstream.handlers import Handlers
+from gateway.edge.upstream.handlers import Handler, Handlers
 from gateway.edge.upstream.limits import MESSAGE_LIMIT, RESOURCE_EXHAUSTED, too_large
 from gateway.edge.upstream.run import House, Run, StreamRun, UnaryRun
 
@@ -40,9 +39,7 @@ class InProcessUpstream:
         """Register handlers that are asked in turn for methods not registered by name."""
         self._handlers.add_generic(generic_rpc_handlers)
 
-    def add_registered_method_handlers(
-        self, service_name: str, method_handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
-    ) -> None:
+    def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Handler]) -> None:
         """Register the handlers of a service by the names of its methods."""
         self._handlers.add_registered(service_name, method_handlers)
 

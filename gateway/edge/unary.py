@@ -1,0 +1,63 @@
+"""Answers unary calls."""
+
+from gateway.config import GatewayConfig
+from gateway.core.codec import JsonError
+from gateway.core.headers import OutwardHeaders
+from gateway.core.metadata import first
+from gateway.core.problem import DETAILS_KEY, problem_of
+from gateway.core.reply import JSON_TYPE, Content
+from gateway.core.route import Route
+from gateway.edge.asgi import RawHeader
+from gateway.edge.compression import compressed, takes_gzip
+from gateway.edge.exchange import Exchange
+from gateway.edge.outbox import UNWRITABLE
+from gateway.edge.upstream import Invocation, Outcome, UnaryReply, Upstream
+
+
+class UnaryReplier:
+    """Makes unary calls and writes their replies."""
+
+    def __init__(self, *, upstream: Upstream, outward: OutwardHeaders, config: GatewayConfig) -> None:
+        self._upstream = upstream
+        self._outward = outward
+        self._gzip_minimum = config.gzip_minimum
+
+    async def answer(self, exchange: Exchange, route: Route, invocation: Invocation) -> None:
+        """Make the call and write its reply."""
+        reply = await self._upstream.unary(invocation)
+        outcome = reply.outcome
+        headers: list[RawHeader] = []
+        if outcome.initial or outcome.trailing:
+            headers = self._outward.headers(outcome.initial, outcome.trailing)
+        if outcome.code:
+            await self._fail(exchange, route, outcome, headers)
+            return
+        content = _content(route, reply)
+        if content is None:
+            await exchange.fail(route.errors.write(UNWRITABLE), headers)
+            return
+        body = content.body
+        if content.type is JSON_TYPE:
+            if len(body) > self._gzip_minimum:
+                headers.append((b"vary", b"accept-encoding"))
+                if takes_gzip(exchange.headers.get(b"accept-encoding", b"")):
+                    headers.append((b"content-encoding", b"gzip"))
+                    body = await compressed(body)
+        else:
+            headers.append((b"x-content-type-options", b"nosniff"))
+        headers.append((b"content-type", content.type))
+        await exchange.reply(route.rule.success_status, headers, body)
+
+    async def _fail(self, exchange: Exchange, route: Route, outcome: Outcome, headers: list[RawHeader]) -> None:
+        details = first(outcome.trailing, DETAILS_KEY)
+        problem = problem_of(outcome.code, outcome.message, details if isinstance(details, bytes) else None)
+        await exchange.fail(route.errors.write(problem), headers)
+
+
+def _content(route: Route, reply: UnaryReply) -> Content | None:
+    if route.reply is None:
+        raise TypeError(f"{route.name} is a stream")
+    try:
+        return route.reply.write(reply.message)
+    except JsonError:
+        return None
