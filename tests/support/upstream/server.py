@@ -1,7 +1,9 @@
 """A model server on a loopback port that plays scripts and can misbehave down to the byte."""
 
 import asyncio
+import ssl
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -23,7 +25,8 @@ class ScriptedUpstream:
     nothing answers gets a 500 and fails the test when the context ends.
     """
 
-    def __init__(self, *, default: Script | None = None) -> None:
+    def __init__(self, *, default: Script | None = None, tls: ssl.SSLContext | None = None) -> None:
+        """`default` answers what no script does; with `tls` the base URL is `https://localhost:PORT/v1`."""
         self.default = default
         self.requests: list[RecordedRequest] = []
         """Every request, in order of arrival."""
@@ -37,6 +40,7 @@ class ScriptedUpstream:
         self._unscripted = 0
         self._changes = Changes()
         self._handlers: dict[asyncio.Task[None], Connection] = {}
+        self._tls = tls
         self._server: asyncio.Server | None = None
 
     def script(self, *scripts: Script) -> None:
@@ -48,7 +52,7 @@ class ScriptedUpstream:
         """What a client calls the base URL: `http://127.0.0.1:PORT/v1`."""
         assert self._server is not None, "enter the context first"
         host, port = self._server.sockets[0].getsockname()
-        return f"http://{host}:{port}/v1"
+        return f"http://{host}:{port}/v1" if self._tls is None else f"https://localhost:{port}/v1"
 
     async def requested(self, count: int = 1) -> None:
         """Wait until `count` requests have come in all."""
@@ -62,9 +66,13 @@ class ScriptedUpstream:
         """Wait until the client has no connection open."""
         await self._changes.until(lambda: self.connections_open == 0)
 
+    async def until(self, fact: Callable[[], bool]) -> None:
+        """Wait until a fact about the counters holds."""
+        await self._changes.until(fact)
+
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self._opened), "127.0.0.1", 0)
+        self._server = await loop.create_server(lambda: Connection(self._opened), "127.0.0.1", 0, ssl=self._tls)
         return self
 
     async def __aexit__(
