@@ -1,0 +1,121 @@
+"""What recognising a caller costs the store, and how long it is remembered."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.adapters.feed.local import LocalFeed
+from server.adapters.store import open_store
+from server.adapters.system import SystemIds
+from server.application import authentication
+from server.application.authentication import Authenticator
+from server.application.keys import KeyFactory, Keys
+from server.domain.errors import KeyInvalid, KeyMissing
+from server.domain.key import KeyEnvironment, KeyStyle
+from server.domain.principal import Owner, Principal
+from server.ports.store import Store, SystemTransaction
+from tests.contract.api.serving import PEPPER
+from tests.integration.rpc.manual_clock import ManualClock
+
+ANNA = Owner("acme", "anna")
+
+
+class CountingStore:
+    """A store that counts the units of the service itself."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.reads = 0
+        self.writes = 0
+
+    async def read_system(self, work: Callable[[SystemTransaction], Awaitable[Any]]) -> Any:
+        self.reads += 1
+        return await self._store.read_system(work)
+
+    async def write_system(self, work: Callable[[SystemTransaction], Awaitable[Any]]) -> Any:
+        self.writes += 1
+        return await self._store.write_system(work)
+
+
+@dataclass(frozen=True, slots=True)
+class Gatehouse:
+    """An authenticator over a counted store."""
+
+    authenticator: Authenticator
+    store: CountingStore
+    keys: Keys
+    factory: KeyFactory
+    clock: ManualClock
+
+    async def key(self, owner: Owner = ANNA) -> str:
+        _, text = await self.keys.create(owner, scopes=["*"])
+        return text
+
+
+@pytest.fixture
+async def gatehouse(tmp_path: Path) -> AsyncIterator[Gatehouse]:
+    clock, factory = ManualClock(), KeyFactory(PEPPER)
+    async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'keys.db'}", feed=LocalFeed()) as store:
+        counting: Any = CountingStore(store)
+        yield Gatehouse(
+            authenticator=Authenticator(store=counting, clock=clock, factory=factory),
+            store=counting,
+            keys=Keys(store=store, clock=clock, ids=SystemIds(), factory=factory),
+            factory=factory,
+            clock=clock,
+        )
+
+
+async def test_what_cannot_be_a_key_costs_no_look_up(gatehouse: Gatehouse) -> None:
+    key = await gatehouse.key()
+    with pytest.raises(KeyMissing):
+        await gatehouse.authenticator.authenticate(None, None)
+    for text in ("hello", key + "0", key[:-1], key[:20] + ("0" if key[20] != "0" else "1") + key[21:]):
+        with pytest.raises(KeyInvalid):
+            await gatehouse.authenticator.authenticate(text, None)
+    assert gatehouse.store.reads == 0
+
+
+async def test_a_known_key_is_looked_up_once_a_second(gatehouse: Gatehouse) -> None:
+    key = await gatehouse.key()
+    for _ in range(5):
+        principal = await gatehouse.authenticator.authenticate(key, None)
+        assert (principal.owner, principal.actor) == (ANNA, None)
+    assert gatehouse.store.reads == 1
+    gatehouse.clock.move(1)
+    await gatehouse.authenticator.authenticate(key, None)
+    assert gatehouse.store.reads == 2
+
+
+async def test_guesses_are_not_remembered(gatehouse: Gatehouse) -> None:
+    guess = gatehouse.factory.make(KeyStyle.SECRET, KeyEnvironment.LIVE)
+    for _ in range(3):
+        with pytest.raises(KeyInvalid):
+            await gatehouse.authenticator.authenticate(guess, None)
+    assert gatehouse.store.reads == 3
+
+
+async def test_the_memory_is_bounded_and_the_oldest_goes(gatehouse: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authentication, "_CACHED_KEYS", 2)
+    one, two, three = [await gatehouse.key() for _ in range(3)]
+    for key in (one, two, three, three, two):
+        await gatehouse.authenticator.authenticate(key, None)
+    assert gatehouse.store.reads == 3
+    await gatehouse.authenticator.authenticate(one, None)
+    assert gatehouse.store.reads == 4
+
+
+async def test_a_subject_is_provisioned_once(gatehouse: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authentication, "_KNOWN_SUBJECTS", 1)
+    key = await gatehouse.key()
+    for _ in range(3):
+        principal = await gatehouse.authenticator.authenticate(key, " bert ")
+        assert isinstance(principal, Principal)
+        assert (principal.owner, principal.actor) == (Owner("acme", "bert"), "anna")
+    assert gatehouse.store.writes == 1
+    await gatehouse.authenticator.authenticate(key, "carl")
+    await gatehouse.authenticator.authenticate(key, "bert")
+    assert gatehouse.store.writes == 3
