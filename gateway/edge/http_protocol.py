@@ -13,6 +13,7 @@ from gateway.core.error_writer import ErrorReply
 from gateway.core.headers import headers_too_large
 from gateway.core.problem import Problem, Refused
 from gateway.edge import refusals
+from gateway.edge.head_joiner import HeadJoiner
 
 ErrorSource = Callable[[bytes, Problem], ErrorReply]
 # A head that arrives at once is measured field by field when it is whole. This bound is for one that never ends.
@@ -35,7 +36,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         """Begin the connection: the first request's head has its time from here on."""
-        super().connection_made(transport)
+        joiner: Any = HeadJoiner(transport, self.loop)
+        super().connection_made(joiner)
         self._head_timer = self.loop.call_later(self._head_timeout, self._head_expired)
 
     def connection_lost(self, exc: Exception | None) -> None:
