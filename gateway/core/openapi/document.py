@@ -1,7 +1,5 @@
 """The OpenAPI 3.1 document of all annotated routes of some services, from their descriptors alone."""
 
-import gzip
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,17 +83,6 @@ class _Paths:
         item[operation.key] = operation_object(operation, path, self.books)
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedDocument:
-    """A document as it goes over the wire: as it is, compressed, and with the tag that names this content."""
-
-    body: bytes
-    compressed: bytes
-    etag: str
-
-    @classmethod
-    def of(cls, document: dict[str, Any]) -> "RenderedDocument":
-        """Render a document; the same document gives the same bytes."""
-        body = orjson.dumps(document)
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        return cls(body, gzip.compress(body, mtime=0), etag)
+def rendered(document: dict[str, Any]) -> bytes:
+    """Give a document as it goes over the wire; the same document gives the same bytes."""
+    return orjson.dumps(document)

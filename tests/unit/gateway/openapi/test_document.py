@@ -9,7 +9,7 @@ from jsonschema_rs import meta
 from openapi_spec_validator import validate
 
 from gateway.core.http_rule import declared_bindings
-from gateway.core.openapi import DuplicateOperation, Info, RenderedDocument, build_document
+from gateway.core.openapi import DuplicateOperation, Info, build_document, rendered
 from gateway.core.openapi.url_path import url_path
 from tests.unit.gateway.openapi.toy import (
     own_document,
@@ -142,11 +142,7 @@ def test_a_method_that_openapi_has_no_entry_for_is_an_extension() -> None:
     assert "x-report" in toy_document()["paths"]["/v1/files/{wildcard.1}/report"]
 
 
-def test_a_rendered_document_is_the_same_each_time_and_named_by_its_content() -> None:
-    first = RenderedDocument.of(build_document(services_of(toy_files()), info=Info(title="Toy", version="7")))
-    again = RenderedDocument.of(build_document(services_of(toy_files()), info=Info(title="Toy", version="7")))
-    other = RenderedDocument.of(build_document(services_of(toy_files()), info=Info(title="Toy", version="8")))
+def test_a_document_has_its_title_and_is_rendered_to_the_same_bytes_each_time() -> None:
+    first, again = (rendered(build_document(services_of(toy_files()), info=Info(title="Toy"))) for _ in range(2))
     assert first == again
-    assert first.etag != other.etag
-    assert b'"title":"Toy"' in first.body
-    assert len(first.compressed) < len(first.body) / 4
+    assert b'"title":"Toy"' in first

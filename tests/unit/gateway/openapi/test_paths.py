@@ -66,7 +66,9 @@ def test_parts_of_a_variable_name_the_whole() -> None:
 
 
 def test_a_variable_of_many_segments_says_that_slashes_stand_in_it() -> None:
-    assert "slashes stand in it as they are" in parameters("/v1/files/{path}")["path"]["description"]
+    described = parameters("/v1/files/{path}")["path"]
+    assert "slashes stand in it as they are" in described["description"]
+    assert described["x-multi-segment"] is True
 
 
 def test_what_the_path_binds_is_in_neither_query_nor_body() -> None:
