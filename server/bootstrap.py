@@ -45,6 +45,10 @@ _TABLES_OF_THE_FILE = frozenset({"providers", "default_model"})
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg"}
 
 
+SERVICES = tuple(descriptor.full_name for descriptor in DESCRIPTORS)
+"""Full names of everything that is served, health and reflection aside."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A composed service whose engine works; nobody can call it yet."""

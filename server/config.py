@@ -5,7 +5,7 @@ a misspelt one would otherwise be a setting silently lost. Secrets are `SecretSt
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,8 +23,11 @@ _MIN_PEPPER_CHARACTERS = 16
 _LIMITS = Limits()
 
 LogLevel = Literal["debug", "info", "warning", "error"]
-ListenAddress = Annotated[
-    Address, NoDecode, BeforeValidator(lambda value: Address.parse(value) if isinstance(value, str) else value)
+ListenAddress = Annotated[Address, NoDecode, BeforeValidator(lambda value: _from_text(value, Address.parse))]
+Origins = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(lambda value: _from_text(value, lambda text: text.replace(",", " ").split())),
 ]
 
 
@@ -57,6 +60,7 @@ class Settings(BaseSettings):
     )
     config: Path | None = Field(None, description="TOML file that names providers and their models")
     insecure: bool = Field(False, description="Allow addresses that other machines can reach, without TLS")
+    cors_origins: Origins = Field((), description="Origins whose web pages may call, separated by commas; `*` is any")
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`")
     grace_seconds: float = Field(
         25, gt=0, description="How long running answers may take to finish after a stop signal"
@@ -163,6 +167,10 @@ def refuse_unknown_variables(also_known: Iterable[str] = ()) -> None:
 
 
 AnySettings = TypeVar("AnySettings", Settings, ClientSettings)
+
+
+def _from_text(value: object, parse: Callable[[str], object]) -> object:
+    return parse(value) if isinstance(value, str) else value
 
 
 def _parse(settings: type[AnySettings], flags: Mapping[str, object]) -> AnySettings:

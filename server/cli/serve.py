@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from google.protobuf import descriptor_pool
 from rich.console import Console
 
+from gateway.bootstrap import App, HttpServer, build_app
+from gateway.config import GatewayConfig
 from gateway.edge.upstream import InProcessUpstream
 from server import bootstrap, config
 from server.address import Address
@@ -25,6 +28,8 @@ from server.cli import logs
 from server.cli.banner import Banner
 from server.cli.data_directory import DataDirectory
 from server.cli.development_key import DevelopmentKey, development_key
+from server.cli.http_metrics import HttpMetrics
+from server.cli.metrics_page import MetricsPage
 from server.cli.signals import StopSignal
 from server.failure import CommandFailed, InvalidConfiguration
 
@@ -88,20 +93,47 @@ async def _serve(settings: config.Settings, directory: DataDirectory) -> None:
 async def _listening(settings: config.Settings, service: bootstrap.Service) -> AsyncIterator[Addresses]:
     """Accept calls on both addresses for the length of the block; gives them with their real ports.
 
-    On leaving, streams that are still open end with UNAVAILABLE, and the sockets are closed.
+    On leaving, streams that are still open end with an error that says so, and the sockets are closed.
     """
     rpc = service.rpc_server(reflection_enabled=settings.grpc.is_loopback)
     upstream = InProcessUpstream([service.pipeline])
     service.services.register(upstream)
+    http = HttpServer(
+        _gateway(settings, service, upstream),
+        host=settings.http.host,
+        port=settings.http.port,
+        grace=_LAST_WORDS_SECONDS,
+    )
     async with AsyncExitStack() as stack:
         try:
             grpc = replace(settings.grpc, port=await rpc.start(str(settings.grpc)))
         except OSError as error:
             raise AddressTaken("--grpc", settings.grpc) from error
         stack.push_async_callback(rpc.stop, _LAST_WORDS_SECONDS)
-        stack.push_async_callback(upstream.stop, _LAST_WORDS_SECONDS)
+        stack.push_async_callback(upstream.stop)
+        try:
+            await stack.enter_async_context(http)
+        except OSError as error:
+            raise AddressTaken("--http", settings.http) from error
         service.services.health.set_serving(True)
-        yield Addresses(settings.http, grpc)
+        yield Addresses(http=replace(settings.http, port=http.port), grpc=grpc)
+
+
+def _gateway(settings: config.Settings, service: bootstrap.Service, upstream: InProcessUpstream) -> App:
+    """The gateway over the servicers of this process, with the operator's page."""
+    return build_app(
+        # The servicers' own message classes: requests and replies are handed over as they are.
+        pool=descriptor_pool.Default(),
+        services=bootstrap.SERVICES,
+        upstream=upstream,
+        config=GatewayConfig(
+            cors_origins=settings.cors_origins,
+            stream_buffer=settings.stream_buffer_bytes,
+            heartbeat=settings.stream_heartbeat_seconds,
+        ),
+        extra={"/metrics": MetricsPage(service.metrics)},
+        observer=HttpMetrics(service.metrics),
+    )
 
 
 async def _drain(service: bootstrap.Service, grace: timedelta) -> None:

@@ -41,7 +41,7 @@ def _rows(settings: type[BaseSettings], command: Callable[..., Any]) -> Iterator
 
 def _default(field: FieldInfo) -> str:
     match field.default:
-        case None:
+        case None | ():
             return _UNSET
         case bool(value):
             return f"`{str(value).lower()}`"
