@@ -35,6 +35,11 @@ function inline(text) {
     part.length > 2 && part.startsWith("`") && part.endsWith("`") ? el("code", {}, part.slice(1, -1)) : part);
 }
 
+/** Lets a long name break at its dots and humps. */
+function breakable(name) {
+  return name.split(/(?<=\.)|(?<=[a-z])(?=[A-Z])/).flatMap((part, at) => (at ? [el("wbr"), part] : [part]));
+}
+
 /** Fills an element that is already on the page. */
 function show(element, ...children) {
   element.replaceChildren(...children.flat(Infinity).filter(Boolean));

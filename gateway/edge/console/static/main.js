@@ -12,13 +12,13 @@ function listView(wanted) {
   const tags = [...new Set(operations.flatMap((operation) => operation.tags || ["other"]))];
   return tags.map((tag) => {
     const own = operations.filter((operation) => (operation.tags || ["other"]).includes(tag) && fits(operation));
-    return own.length ? [el("h2", {}, tag), el("ul", {}, own.map((operation) => el("li", {}, linkTo(operation))))] : null;
+    return own.length ? [el("h2", {}, breakable(tag)), el("ul", {}, own.map((operation) => el("li", {}, linkTo(operation))))] : null;
   });
 }
 
 function linkTo(operation) {
   return el("a", {href: `#${encodeURIComponent(operation.operationId)}`, title: `${operation.path}\n${operation.summary || ""}`},
-    el("span", {class: `verb ${operation.verb}`}, operation.verb), el("span", {class: "name"}, shortName(operation.operationId)));
+    el("span", {class: `verb ${operation.verb}`}, operation.verb), el("span", {class: "name"}, breakable(shortName(operation.operationId))));
 }
 
 function homeView() {
@@ -26,7 +26,8 @@ function homeView() {
   return [el("h1", {}, api.info.title), prose(api.info.description), tags.map((tag) => [
     el("h2", {}, tag.name), prose(tag.description),
     el("ul", {class: "fields"}, operations.filter((operation) => (operation.tags || []).includes(tag.name)).map((operation) =>
-      el("li", {}, linkTo(operation), el("div", {class: "text quiet"}, inline(operation.summary || ""))))),
+      el("li", {}, el("div", {class: "overview"}, el("span", {class: `verb ${operation.verb}`}, operation.verb),
+        el("a", {href: `#${encodeURIComponent(operation.operationId)}`}, shortName(operation.operationId))), el("div", {class: "text quiet"}, inline(operation.summary || ""))))),
   ])];
 }
 

@@ -15,7 +15,8 @@ function fieldView(name, schema, required, description) {
   const limits = constraints(own);
   return el("li", {},
     el("div", {class: "field"}, el("code", {}, name), el("span", {class: "type"}, typeName(schema)),
-      limits && el("span", {class: "type"}, limits), required && el("span", {class: "need"}, "required"),
+      limits && el("span", {class: "type"}, limits),
+      required ? el("span", {class: "need asked"}, "required") : el("span", {class: "maybe"}, "optional"),
       own.deprecated && el("span", {class: "need"}, "deprecated")),
     el("div", {class: "text"}, prose(description || own.description)), nestedView(schema));
 }
@@ -34,12 +35,7 @@ function nestedView(schema) {
 /** Shows the members of an object, or the alternatives of a choice. */
 function schemaView(schema) {
   const own = resolved(schema);
-  if (own.oneOf && !own.properties) {
-    return [el("ul", {class: "fields"}, own.oneOf.map((each) => {
-      const event = resolved(each);
-      return fieldView(event.title || typeName(each), event.properties ? event.properties.data || each : each, false, event.description);
-    }))];
-  }
+  if (own.oneOf && !own.properties) return eventsView(own.oneOf.map(resolved));
   const target = own.properties ? own : resolved(inner(schema) || {});
   if (target.oneOf && !target.properties) return schemaView(inner(schema));
   const members = Object.entries(target.properties || {});
@@ -50,6 +46,19 @@ function schemaView(schema) {
     el("ul", {class: "fields"}, members.map(([name, member]) => fieldView(name, member, (target.required || []).includes(name)))),
     choices.map((names) => el("p", {class: "quiet small"}, "At most one of ", names.flatMap((name, at) => [at ? ", " : "", el("code", {}, name)]), ".")),
   ].flat();
+}
+
+/** Shows the events of a stream by name, each with what it carries; a message that all of them are is shown once. */
+function eventsView(events) {
+  const carried = events.map((event) => ({event, ...eventData((event.properties || {}).data || event)}));
+  const whole = (carried.find((each) => each.whole) || {}).whole;
+  return [
+    el("ul", {class: "fields"}, carried.map(({event, schema, member}) => el("li", {},
+      el("div", {class: "field"}, el("code", {}, event.title || "message"), el("span", {class: "type"},
+        member ? [typeName(whole), " with ", el("code", {}, member), ` (${typeName(schema)})`] : typeName(schema))),
+      el("div", {class: "text"}, prose(event.description)), nestedView(schema)))),
+    whole && el("div", {class: "small quiet"}, "The other members of each:", nestedView(whole)),
+  ];
 }
 
 function parametersView(operation) {
@@ -81,8 +90,9 @@ function repliesView(operation) {
     const inside = el("div", {});
     const fill = () => {
       if (inside.hasChildNodes()) return;
-      inside.append(...[good ? prose(reply.description) : [],
-        Object.entries(reply.content || {}).map(([media, content]) => contentView(media, content.schema))].flat(Infinity).filter(Boolean));
+      const [first, ...others] = Object.entries(reply.content || {});
+      show(inside, good && reply["x-stream"] ? prose(reply.description) : [], first && contentView(first[0], first[1].schema),
+        others.map(([media, content]) => el("details", {}, el("summary", {}, media), contentView(media, content.schema))));
     };
     if (good) fill();
     return el("details", {class: "reply", open: good, ontoggle: fill},

@@ -14,7 +14,7 @@ function resolved(part) {
 }
 
 const refName = (schema) => (schema && schema.$ref ? schema.$ref.split("/").pop() : "");
-const shortName = (name) => name.split(".").pop();
+const shortName = (name) => name.split(".").pop().replace(/-.*$/, "");
 
 /** Names a type: "string (uuid)", "list of Thread", "one of …". */
 function typeName(schema) {
@@ -25,6 +25,7 @@ function typeName(schema) {
   if (own.enum) return own.enum.map((each) => JSON.stringify(each)).join(" | ");
   if (own.anyOf) return [...new Set(own.anyOf.map(typeName))].join(" | ");
   if (own.allOf && own.allOf.length) return typeName(own.allOf[0]);
+  if (own.contentSchema) return typeName(own.contentSchema);
   const types = [].concat(own.type || "any");
   if (types.includes("array")) types[types.indexOf("array")] = `list of ${typeName(own.items || {})}`;
   if (types.includes("object") && own.additionalProperties && typeof own.additionalProperties === "object") {
@@ -61,6 +62,18 @@ function inner(schema) {
   const next = own.items || (typeof own.additionalProperties === "object" && own.additionalProperties)
     || (own.anyOf || own.allOf || []).find((each) => each.$ref) || own.contentSchema;
   return next && typeof next === "object" ? inner(next) : null;
+}
+
+/**
+ * Reads what an event carries. Where it is a whole message with one member set, `member` names it and `schema` is the
+ * member's own; `whole` is the message.
+ */
+function eventData(data) {
+  const content = data.contentSchema || data;
+  const [whole, demand] = content.allOf || [];
+  const member = demand && demand.required && demand.required[0];
+  const schema = member && (resolved(whole).properties || {})[member];
+  return schema ? {schema, member, whole} : {schema: content, member: "", whole: null};
 }
 
 /** Makes an example. `all` fills in the optional members, too. */

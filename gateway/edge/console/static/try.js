@@ -142,7 +142,7 @@ async function showEvents(events, outcome, line) {
   for await (const {event, id, data} of events) {
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 24;
     list.append(el("li", {}, el("div", {class: "head"}, el("span", {class: `event ${event === "error" ? "error" : ""}`}, event),
-      id && el("span", {class: "quiet"}, `id ${id}`)), el("pre", {}, pretty(data))));
+      id && el("span", {class: "quiet"}, `id ${id}`)), el("pre", {}, data.length < 100 ? data : pretty(data))));
     if (atEnd) list.scrollTop = list.scrollHeight;
     if (id) outcome.dataset.lastId = id;
     number++;

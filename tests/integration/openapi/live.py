@@ -1,0 +1,43 @@
+"""The whole service behind a gateway with its document and console, on a free port."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from gateway.bootstrap import HttpServer, build_app
+from gateway.core.openapi import Info
+from gateway.edge.console import console_pages
+from gateway.edge.upstream import InProcessUpstream
+from server.bootstrap import SERVICES
+from tests.contract.api.serving import serve
+from tests.support.pools import ROOT
+
+USER = "anna"
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A running service: where it listens, and a key for everything."""
+
+    url: str
+    key: str
+
+
+@asynccontextmanager
+async def live_service(folder: Path, *, port: int = 0) -> AsyncIterator[Live]:
+    """Serve over a database in `folder`; the model says "Hello there"."""
+    files = FileDescriptorSet.FromString((ROOT / "generated" / "descriptors.binpb").read_bytes())
+    pool = descriptor_pool.Default()
+    pages = console_pages(pool=pool, services=SERVICES, files=files, info=Info(title="Parley", version="0.1.0"))
+    async with serve(folder) as served:
+        upstream = InProcessUpstream([served.pipeline])
+        served.services.register(upstream)
+        app = build_app(pool=pool, services=SERVICES, upstream=upstream, extra=pages)
+        _, key = await served.key(USER)
+        async with HttpServer(app, host="127.0.0.1", port=port, grace=0.1) as server:
+            yield Live(url=f"http://{server.address}", key=key)
+        await upstream.stop()
