@@ -114,7 +114,7 @@ class HttpConnection(asyncio.Protocol):
         """Parse, then wake the reader once."""
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._refuse(f"not HTTP/1.1: {error}")
         else:
             if not self._has_head:

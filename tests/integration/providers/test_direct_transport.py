@@ -23,6 +23,7 @@ from server.domain.message import Role
 from server.ports.provider import CompletionRequest, TextPiece
 from tests.support.upstream import (
     FIN,
+    HANG,
     Endless,
     Gate,
     Script,
@@ -116,6 +117,14 @@ async def test_a_body_that_is_not_whole_is_an_error(upstream: ScriptedUpstream, 
 async def test_a_head_without_end_is_refused(upstream: ScriptedUpstream, start: bytes) -> None:
     line = b"X-A: b\r\n" * 100 if start.endswith(b"\n") else b"x" * 1000
     upstream.script(raw(start, Endless(line)))
+    async with _client(upstream.base_url) as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await _post(client, upstream)
+    await asyncio.wait_for(upstream.gave_up(), 5)
+
+
+async def test_another_protocol_is_refused(upstream: ScriptedUpstream) -> None:
+    upstream.script(raw(wire.head(101, {"Upgrade": "websocket", "Connection": "Upgrade"}), b"\x81\x05hello", HANG))
     async with _client(upstream.base_url) as client:
         with pytest.raises(httpx.RemoteProtocolError):
             await _post(client, upstream)
