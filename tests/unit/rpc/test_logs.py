@@ -8,10 +8,10 @@ import orjson
 import pytest
 import structlog
 
-from server import logs
 from server.domain.ids import KeyId
 from server.domain.principal import Owner, Principal
-from server.rpc.interceptors.call import Call, add_request_id, enter
+from server.rpc import logs
+from server.rpc.interceptors.call import Call, enter
 
 SECRET = "sk_live_secret"
 
@@ -38,7 +38,7 @@ def _fail() -> None:
 
 
 def _log_everything(stream: io.StringIO, level: str = "info") -> str:
-    logs.configure(level, stream=stream, extra=[add_request_id])
+    logs.configure(level, stream)
     log = structlog.get_logger()
     enter(Call("q-1", Principal(Owner("acme", "anna"), frozenset(), KeyId("k"))))
     log.debug("too quiet")

@@ -5,24 +5,25 @@ What is logged are names, codes, ids and durations, and tracebacks without the v
 
 import logging
 import sys
-from collections.abc import Sequence
 from typing import Any, Final, TextIO
 
 import orjson
 import structlog
 from structlog.typing import Processor
 
+from server.rpc.interceptors.call import add_request_id
+
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def configure(level: str, *, stream: TextIO | None = None, extra: Sequence[Processor] = ()) -> None:
-    """Set up all logging of the process, to standard error unless told otherwise.
+def configure(level: str, stream: TextIO | None = None) -> None:
+    """Set up all logging of the process, to standard error unless told otherwise; `level` is one of `LEVELS`.
 
-    `level` is one of `LEVELS`; `extra` processors add fields to every line, such as the request id of the call.
+    Whatever is logged while a call is served bears its request id.
     """
     stream = stream or sys.stderr
     shared: list[Processor] = [
-        *extra,
+        add_request_id,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
