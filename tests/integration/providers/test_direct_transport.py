@@ -44,9 +44,11 @@ async def upstream() -> AsyncIterator[ScriptedUpstream]:
         yield server
 
 
-def _client(url: str, *, connections: int = 10, idle: int = 10, keep_alive: float = 60.0) -> httpx.AsyncClient:
+def _client(
+    url: str, *, connect: float = 10.0, connections: int = 10, idle: int = 10, keep_alive: float = 60.0
+) -> httpx.AsyncClient:
     transport = DirectTransport(
-        url, connect_timeout=0.2, max_connections=connections, max_idle=idle, keep_alive=keep_alive
+        url, connect_timeout=connect, max_connections=connections, max_idle=idle, keep_alive=keep_alive
     )
     return httpx.AsyncClient(transport=transport, timeout=None)
 
@@ -152,12 +154,20 @@ async def test_a_reader_that_is_slow_stops_the_server(upstream: ScriptedUpstream
 
 
 async def test_places_are_bounded_and_given_back(upstream: ScriptedUpstream) -> None:
+    upstream.script(answer(HANG), refusal(200, body=b"ok"))
+    async with _client(upstream.base_url, connect=0.5, connections=1) as client:
+        async with client.stream("POST", upstream.base_url):
+            with pytest.raises(httpx.PoolTimeout):
+                await _post(client, upstream)
+        assert (await _post(client, upstream)).content == b"ok"
+    assert len(upstream.requests) == 2
+
+
+async def test_a_request_that_was_given_up_gives_its_place_back(upstream: ScriptedUpstream) -> None:
     upstream.script(silence(), refusal(200, body=b"ok"))
     async with _client(upstream.base_url, connections=1) as client:
         first = asyncio.create_task(_post(client, upstream))
         await asyncio.wait_for(upstream.requested(), 5)
-        with pytest.raises(httpx.PoolTimeout):
-            await _post(client, upstream)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first

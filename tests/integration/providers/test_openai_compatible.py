@@ -318,7 +318,8 @@ async def test_no_token_in_time(upstream: ScriptedUpstream, providers: Providers
     text, error = await _failure(providers.make(first_token=SHORT))
     assert (text, error.reason, error.retryable) == ("", "PROVIDER_TIMEOUT", True)
     assert "0.05 s" in error.message
-    await asyncio.wait_for(upstream.gave_up(), 5)
+    # Not `gave_up`: on a busy machine the time may be over before the server has seen the request.
+    await asyncio.wait_for(upstream.disconnected(), 5)
 
 
 @pytest.mark.parametrize("tail", [HANG, Endless(b": still here\n\n")], ids=["silence", "comments"])
@@ -332,8 +333,8 @@ async def test_silence_between_tokens(upstream: ScriptedUpstream, providers: Pro
 async def test_time_that_the_consumer_takes_is_not_the_provider_s_silence(
     upstream: ScriptedUpstream, providers: Providers
 ) -> None:
-    upstream.script(answer("Hel", "lo"))
-    async with aclosing(providers.make(first_token=SHORT, between_tokens=SHORT).stream(REQUEST)) as pieces:
+    upstream.script(answer("Hel", "lo").sliced(40))
+    async with aclosing(providers.make(between_tokens=SHORT).stream(REQUEST)) as pieces:
         taken = [await anext(pieces)]
         await asyncio.sleep(3 * SHORT.total_seconds())
         taken += [piece async for piece in pieces]
