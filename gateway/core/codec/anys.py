@@ -73,7 +73,7 @@ def any_reader(pool: DescriptorPool, functions_of: FunctionsOf) -> Callable[[Any
             functions.read(inner, members, depth) if functions.is_object else _alone(functions, inner, members, depth)
         )
         message.type_url = url
-        message.value = inner.SerializePartialToString()
+        message.value = inner.SerializePartialToString(deterministic=True)
         return keys
 
     return read

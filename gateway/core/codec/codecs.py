@@ -84,10 +84,10 @@ class MessageCodec:
         message: Message = self._class()
         try:
             keys = self._read(message, loads(body), 1)
+            if (colons := body.count(b":")) != keys:
+                refuse_repeated_keys(body, keys, colons)
         except (JSONDecodeError, RecursionError) as error:
             raise not_readable(body, error) from None
-        if (colons := body.count(b":")) != keys:
-            refuse_repeated_keys(body, keys, colons)
         return message
 
     def decode_into(self, message: Message, body: bytes) -> None:
@@ -97,10 +97,10 @@ class MessageCodec:
         """
         try:
             keys = self._read(message, loads(body), 1)
+            if (colons := body.count(b":")) != keys:
+                refuse_repeated_keys(body, keys, colons)
         except (JSONDecodeError, RecursionError) as error:
             raise not_readable(body, error) from None
-        if (colons := body.count(b":")) != keys:
-            refuse_repeated_keys(body, keys, colons)
 
     def decode_value(self, value: object) -> Message:
         """Read a JSON tree, in which a repeated key can no longer be seen, into a new message."""
@@ -145,15 +145,19 @@ class FieldCodec:
     def decode_into(self, message: Message, body: bytes) -> None:
         """Set the field from a document; null leaves it unset, unless null is a value of it."""
         try:
-            # The value stands as a member of its message, which itself is no level of the document.
-            keys = self._read(message, {self._key: loads(body)}, 0) - 1
+            keys = self._read_value(message, loads(body))
+            if (colons := body.count(b":")) != keys:
+                refuse_repeated_keys(body, keys, colons)
+        except (JSONDecodeError, RecursionError) as error:
+            raise not_readable(body, error) from None
+
+    def _read_value(self, message: Message, tree: object) -> int:
+        try:
+            # The value is read as a member of its message, which itself is no level of the document.
+            return self._read(message, {self._key: tree}, 0) - 1
         except JsonError as error:
             error.field = error.field.removeprefix(spelt(self._key)).removeprefix(".")
             raise
-        except (JSONDecodeError, RecursionError) as error:
-            raise not_readable(body, error) from None
-        if (colons := body.count(b":")) != keys:
-            refuse_repeated_keys(body, keys, colons)
 
     def set_text(self, message: Message, texts: Sequence[str]) -> None:
         """Set the field from the texts of a path variable or query parameter; several only for a repeated field."""

@@ -126,7 +126,7 @@ class Reader:
         slow = f"{retry}[k](v)"
         fast = _LIST_GUARDS.get(element.guard or "")
         taken = f"v if type(v) is list and {fast} else {slow}" if fast else slow
-        return [f"{extend}({taken})", _EMPTY]
+        return [f"{extend}({taken})", "set_in_parent(m)" if element.may_skip else _EMPTY]
 
     def _messages(self, field: Field) -> list[str]:
         reader = self._reader_name(field.message)
@@ -155,7 +155,7 @@ class Reader:
             return [f" c += {self._reader_name(value.message_type)}(s[{key}], x, depth + 2)"]
         element = self._element_of(value)
         if element.may_skip:
-            return [f" x = {element.take('x')}", f" if x is not None: s[{key}] = x"]
+            return [f" x = {element.take('x')}", f" if x is not None: s[{key}] = x", " else: set_in_parent(m)"]
         if element.guard == elements.INT:
             # upb's own range check names no key, so a number goes through its reader.
             return [f" s[{key}] = {element.reader}(x)"]
