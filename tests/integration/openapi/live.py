@@ -13,31 +13,29 @@ from gateway.core.openapi import Info
 from gateway.edge.console import console_pages
 from gateway.edge.upstream import InProcessUpstream
 from server.bootstrap import SERVICES
-from tests.contract.api.serving import serve
+from tests.contract.api.serving import Served, serve
 from tests.support.pools import ROOT
-
-USER = "anna"
+from tests.support.scripted_provider import ScriptedProvider
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A running service: where it listens, and a key for everything."""
+    """A running service: where it listens, and what is behind it."""
 
     url: str
-    key: str
+    served: Served
 
 
 @asynccontextmanager
-async def live_service(folder: Path, *, port: int = 0) -> AsyncIterator[Live]:
-    """Serve over a database in `folder`; the model says "Hello there"."""
+async def live_service(folder: Path, *, provider: ScriptedProvider | None = None, port: int = 0) -> AsyncIterator[Live]:
+    """Serve over a database in `folder`; the model says "Hello there" unless a provider is given."""
     files = FileDescriptorSet.FromString((ROOT / "generated" / "descriptors.binpb").read_bytes())
     pool = descriptor_pool.Default()
     pages = console_pages(pool=pool, services=SERVICES, files=files, info=Info(title="Parley", version="0.1.0"))
-    async with serve(folder) as served:
+    async with serve(folder, provider=provider) as served:
         upstream = InProcessUpstream([served.pipeline])
         served.services.register(upstream)
         app = build_app(pool=pool, services=SERVICES, upstream=upstream, extra=pages)
-        _, key = await served.key(USER)
         async with HttpServer(app, host="127.0.0.1", port=port, grace=0.1) as server:
-            yield Live(url=f"http://{server.address}", key=key)
+            yield Live(url=f"http://{server.address}", served=served)
         await upstream.stop()

@@ -1,0 +1,140 @@
+"""A client that knows nothing but the OpenAPI document: makes requests by it, and holds replies against it."""
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema_rs import Draft202012Validator
+
+from tests.integration.openapi.event_stream import NDJSON, SSE, items_of
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What goes over the wire for one operation."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back; `text` may be only the beginning of a stream."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def media(self) -> str:
+        """The content type without its parameters."""
+        return self.headers.get("content-type", "").partition(";")[0]
+
+
+class Document:
+    """The document of a live gateway.
+
+    It is held more strictly than it was written: members that it does not name count as errors, although clients have
+    to expect new ones.
+    """
+
+    def __init__(self, document: Json) -> None:
+        self._whole = _closed(document)
+        self._operations = {
+            operation["operationId"]: (method, path, operation)
+            for path, item in document["paths"].items()
+            for method, operation in item.items()
+        }
+
+    def request(self, operation_id: str, fields: Json) -> Request:
+        """Put the fields of a request where the document has them; what is neither path nor query is in the body."""
+        method, path, operation = self._operations[operation_id]
+        query: list[tuple[str, str]] = []
+        rest = copy.deepcopy(fields)
+        for parameter in operation.get("parameters", []):
+            value = _taken(rest, parameter["name"].split(".")) if parameter["in"] != "header" else None
+            if parameter["in"] == "path":
+                path = path.replace(f"{{{parameter['name']}}}", str(value))
+            elif value is not None:
+                query += [(parameter["name"], _text(each)) for each in (value if isinstance(value, list) else [value])]
+        return Request(method.upper(), path, query, self._body(operation, rest))
+
+    def errors(self, operation_id: str, reply: Reply) -> list[str]:
+        """Say in what a reply is not what the document promises; nothing when it is."""
+        _, _, operation = self._operations[operation_id]
+        response = operation["responses"].get(str(reply.status))
+        if response is None:
+            return [f"the status {reply.status} is not documented"]
+        response = self._resolved(response)
+        missing = [name for name in response["headers"] if name == "X-Request-Id" and name.lower() not in reply.headers]
+        if reply.media not in response.get("content", {"": None}):
+            return [f"the content type {reply.media!r} is not documented for {reply.status}"]
+        if "content" not in response:
+            return missing
+        schema = response["content"][reply.media]["schema"]
+        if reply.media in (SSE, NDJSON):
+            items = items_of(reply.media, reply.text)
+            return [*missing, *self._unlike(schema, items), *self._bad_data(schema, items)]
+        return [*missing, *self._unlike(schema, json.loads(reply.text))]
+
+    def _body(self, operation: Json, rest: Json) -> Any:
+        if "requestBody" not in operation:
+            assert not rest, f"{operation['operationId']} has no place for {rest}"
+            return None
+        schema = self._resolved(operation["requestBody"]["content"]["application/json"]["schema"])
+        if rest.keys() <= schema.get("properties", {}).keys():
+            return rest
+        (body,) = rest.values()
+        return body
+
+    def _bad_data(self, schema: Json, items: list[Json]) -> Iterator[str]:
+        """Hold the JSON within the `data` of events against its schema, which validators do not look into."""
+        events = self._resolved(schema["items"])["oneOf"]
+        for item in items:
+            named = (event["properties"] for event in events)
+            data = next((each["data"] for each in named if each["event"]["const"] == item.get("event")), {})
+            if "contentSchema" in data:
+                yield from self._unlike(data["contentSchema"], json.loads(item["data"]))
+
+    def _unlike(self, schema: Json, value: Any) -> list[str]:
+        whole = {**schema, "components": self._whole["components"]}
+        validator = Draft202012Validator(whole, validate_formats=True)
+        return [f"{error.instance_path}: {error.message[:300]}" for error in validator.iter_errors(value)]
+
+    def _resolved(self, part: Json) -> Json:
+        while "$ref" in part:
+            _, *steps = part["$ref"].split("/")
+            part = self._whole
+            for step in steps:
+                part = part[step]
+        return part
+
+
+def _closed(tree: Any) -> Any:
+    """Give the document with all objects closed that name their members."""
+    if isinstance(tree, list):
+        return [_closed(item) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    closed = {name: _closed(member) for name, member in tree.items()}
+    is_object = closed.get("type") == "object" and isinstance(closed.get("properties"), dict)
+    # Details and metadata of errors are open by their nature, and the event schemas do not list `retry`.
+    is_open = is_object and ({"@type", "fields", "data"} & closed["properties"].keys())
+    return {"additionalProperties": False, **closed} if is_object and not is_open else closed
+
+
+def _taken(fields: Json, path: list[str]) -> Any:
+    *above, last = path
+    for name in above:
+        fields = fields.get(name, {})
+    return fields.pop(last, None)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool) else str(value)

@@ -1,0 +1,148 @@
+"""Every contract case, sent as the document says, is answered as the document says."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from itertools import count
+
+import httpx
+import pytest
+import pytest_asyncio
+from google.protobuf import descriptor_pool
+from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from gateway.core.codec import Codecs
+from gateway.core.dialect import Dialect, dialect_of
+from tests.contract.api.case import Case, Json, Stream
+from tests.contract.api.directed_provider import DirectedProvider
+from tests.contract.api.matching import pick, resolve
+from tests.contract.api.player import GrpcPlayer, drain
+from tests.contract.api.stage import Stage
+from tests.contract.api.test_cases import CASES, METHODS
+from tests.integration.openapi.documented import Document, Reply
+from tests.integration.openapi.event_stream import items_of
+from tests.integration.openapi.live import Live, live_service
+
+CODECS = Codecs(descriptor_pool.Default())
+TENANTS = count()
+MEDIA = ("text/event-stream", "application/x-ndjson")
+
+
+@dataclass(frozen=True, slots=True)
+class Documented:
+    """A live service, its document as it serves it, and a client of it."""
+
+    live: Live
+    document: Document
+    client: httpx.AsyncClient
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def documented(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Documented]:
+    folder = tmp_path_factory.mktemp("openapi")
+    async with (
+        live_service(folder, provider=DirectedProvider()) as live,
+        httpx.AsyncClient(base_url=live.url, trust_env=False) as client,
+    ):
+        document = (await client.get("/openapi.json")).json()
+        yield Documented(live, Document(document), client)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_a_case_is_answered_as_documented(documented: Documented, case: Case) -> None:
+    stage = Stage(documented.live.served, f"documented-{next(TENANTS)}")
+    kept = await _prepared(stage, case)
+    method = METHODS[case.rpc]
+    fields = _fields(ParseDict(resolve(case.request, kept), GetMessageClass(method.input_type)()), dialect_of(method))
+    headers = await stage.headers(case.caller)
+    for media in MEDIA if method.server_streaming else ("application/json",):
+        reply = await _answer(documented, method.full_name, fields, {**headers, "accept": media}, case)
+        assert documented.document.errors(method.full_name, reply) == []
+        if method.server_streaming and reply.status == 200:
+            assert reply.media == media
+
+
+def test_every_rpc_with_a_case_is_documented(documented: Documented) -> None:
+    for name in {METHODS[case.rpc].full_name for case in CASES}:
+        assert documented.document.request(name, {}).path.startswith("/")
+
+
+LIST = "parley.v1.ThreadService.ListThreads"
+WATCH = "parley.v1.RunService.WatchThread"
+ID = {"x-request-id": "1", "content-type": "application/json"}
+STREAM = {"x-request-id": "1", "content-type": "text/event-stream"}
+THREAD = '{"id":"","conversationKey":"","name":"","status":"IDLE","archived":false}'
+
+
+@pytest.mark.parametrize(
+    ("name", "reply", "error"),
+    [
+        (LIST, Reply(200, ID, f'{{"threads":[{THREAD}]}}'), None),
+        (LIST, Reply(201, ID, "{}"), "status 201"),
+        (LIST, Reply(200, STREAM, "{}"), "content type"),
+        (LIST, Reply(200, {"content-type": "application/json"}, '{"threads":[]}'), "X-Request-Id"),
+        (LIST, Reply(200, ID, "{}"), '"threads" is a required property'),
+        (LIST, Reply(200, ID, '{"threads":[],"more":1}'), "'more' was unexpected"),
+        (LIST, Reply(200, ID, f'{{"threads":[{THREAD[:-6]}7}}]}}'), "is not of type"),
+        (LIST, Reply(404, ID, '{"error":{"code":404}}'), '"message" is a required property'),
+        (WATCH, Reply(200, STREAM, "event: end\ndata: {}\n\n"), None),
+        (WATCH, Reply(200, STREAM, ": comment\n\nevent: other\ndata: {}\n\n"), "not valid under any"),
+        (WATCH, Reply(200, STREAM, "event: text_delta\ndata: {}\n\n"), '"textDelta" is a required property'),
+    ],
+)
+def test_a_reply_that_is_not_as_documented_is_noticed(
+    documented: Documented, name: str, reply: Reply, error: str | None
+) -> None:
+    errors = documented.document.errors(name, reply)
+    assert any(error in each for each in errors) if error else errors == []
+
+
+async def _prepared(stage: Stage, case: Case) -> dict[str, str]:
+    """Make the calls before the one that the case is about; over gRPC, for they are not what is tested here."""
+    player, kept = GrpcPlayer(stage.served.channel), stage.kept
+    for call in case.before:
+        method = METHODS[call.rpc]
+        request = ParseDict(resolve(call.request, kept), GetMessageClass(method.input_type)())
+        headers = await stage.headers(call.caller)
+        if method.server_streaming:
+            reply = (await drain(player.stream(method, request, headers)))[-1]
+        else:
+            reply = await player.unary(method, request, headers)
+        kept.update({name: pick(_json(reply), place) for name, place in call.keep.items()})
+    return kept
+
+
+async def _answer(documented: Documented, name: str, fields: Json, headers: dict[str, str], case: Case) -> Reply:
+    """Send a request, and read the reply; a stream that goes on is left after what the case names of it."""
+    request = documented.document.request(name, dict(fields))
+    call = documented.client.stream(
+        request.method, request.path, params=[*request.query], json=request.body, headers=headers
+    )
+    text = ""
+    async with call as reply:
+        media = reply.headers.get("content-type", "")
+        async for piece in reply.aiter_text():
+            text += piece
+            if reply.status_code == 200 and _is_enough(case, media, text):
+                break
+    return Reply(reply.status_code, reply.headers, text)
+
+
+def _is_enough(case: Case, media: str, text: str) -> bool:
+    if not isinstance(case.wants, Stream) or case.wants.ends is not None:
+        return False
+    return len(items_of(media, text)) >= len(case.wants.begins)
+
+
+def _fields(request: Message, dialect: Dialect) -> Json:
+    """Give a request in the spelling of its dialect, without what is unset."""
+    plain = Dialect(field_names=dialect.field_names, int64_form=dialect.int64_form)
+    descriptor = descriptor_pool.Default().FindMessageTypeByName(request.DESCRIPTOR.full_name)
+    fields: Json = CODECS.message(descriptor, plain).encode_value(request)
+    return fields
+
+
+def _json(message: Message) -> Json:
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
