@@ -13,7 +13,8 @@ class UnitSuspended(StoreMisused):
 
 
 class RowRefused(StoreMisused):
-    """A row would break a constraint of its table: it exists already, or refers to what does not exist."""
+    """A row would break a constraint of its table: it exists already, or refers to what does not exist. The unit is
+    undone, even if it catches this."""
 
 
 class MessageNotQueued(StoreMisused):

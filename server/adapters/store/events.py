@@ -1,6 +1,6 @@
 """Event logs of the owner's conversations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -54,13 +54,14 @@ _SAID = owned(
 
 
 class StoredEvents:
-    """See `ports.store.Events`. `appended` holds what the transaction has added, in order, to be published."""
+    """See `ports.store.Events`. `record` is told what the transaction adds, while it holds the conversation's row: of
+    two transactions on one conversation, the one with the lower sequences is the first to tell."""
 
-    __slots__ = ("_scope", "appended")
+    __slots__ = ("_record", "_scope")
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, record: Callable[[Sequence[Event]], None]) -> None:
         self._scope = scope
-        self.appended: list[Event] = []
+        self._record = record
 
     async def append(
         self,
@@ -83,8 +84,8 @@ class StoredEvents:
             Event(conversation_id, key, sequence, now, payload, run_id, epoch)
             for sequence, payload in enumerate(payloads, first)
         ]
+        self._record(events)
         await self._scope.insert(_INSERT, [_values(event) for event in events])
-        self.appended += events
         return events
 
     async def after(self, conversation_id: ConversationId, sequence: int, *, limit: int) -> list[Event]:

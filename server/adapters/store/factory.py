@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from server.adapters.store.errors import DriverMissing
 from server.ports.feed import Feed
 from server.ports.store import Store
 
@@ -34,6 +36,8 @@ async def open_store(url: str, *, feed: Feed, patience: timedelta = _BUSY_TIMEOU
     parsed = _parsed(url)
     if parsed.drivername == "sqlite+aiosqlite" and parsed.database and parsed.database != ":memory:":
         opened = _open_sqlite(Path(parsed.database), feed, patience)
+    elif parsed.drivername == "postgresql+asyncpg" and parsed.database:
+        opened = _open_postgres(parsed.set(drivername="postgresql"), feed, patience)
     else:
         raise DatabaseUrlInvalid
     async with opened as store:
@@ -47,6 +51,19 @@ async def _open_sqlite(path: Path, feed: Feed, patience: timedelta) -> AsyncIter
 
     await asyncio.to_thread(migrate, path, busy_timeout=patience)
     async with SqliteStore(path, feed=feed, busy_timeout=patience) as store:
+        yield store
+
+
+@asynccontextmanager
+async def _open_postgres(url: URL, feed: Feed, patience: timedelta) -> AsyncIterator[Store]:
+    if find_spec("asyncpg") is None:
+        raise DriverMissing("postgres")
+    from server.adapters.store.postgres import PostgresStore
+    from server.adapters.store.postgres.schema import migrate
+
+    dsn = url.render_as_string(hide_password=False)
+    await migrate(dsn, patience=patience)
+    async with PostgresStore(dsn, feed=feed, patience=patience) as store:
         yield store
 
 

@@ -1,5 +1,7 @@
 """The transaction of an owner, put together from its parts."""
 
+from collections.abc import Callable, Sequence
+
 from server.adapters.store.conversations import StoredConversations
 from server.adapters.store.events import StoredEvents
 from server.adapters.store.executor import Executor
@@ -9,21 +11,22 @@ from server.adapters.store.requests import StoredRequests
 from server.adapters.store.runs import StoredRuns
 from server.adapters.store.scope import Scope
 from server.adapters.store.sessions import StoredSessions
+from server.domain.events import Event
 from server.domain.principal import Owner
 
 
 class OwnedTransaction:
-    """See `ports.store.Transaction`."""
+    """See `ports.store.Transaction`. `record` is told of the events it adds."""
 
     __slots__ = ("conversations", "events", "messages", "organizations", "owner", "requests", "runs", "sessions")
 
-    def __init__(self, executor: Executor, owner: Owner) -> None:
+    def __init__(self, executor: Executor, owner: Owner, record: Callable[[Sequence[Event]], None]) -> None:
         scope = Scope(executor, owner)
         self.owner = owner
         self.conversations = StoredConversations(scope)
         self.messages = StoredMessages(scope)
         self.runs = StoredRuns(scope)
-        self.events = StoredEvents(scope)
+        self.events = StoredEvents(scope, record)
         self.sessions = StoredSessions(scope)
         self.organizations = StoredOrganizations(scope)
         self.requests = StoredRequests(scope)

@@ -1,41 +1,33 @@
 """The databases on which the contract is played, and a store on each."""
 
+import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from server.adapters.store.sqlite.schema import migrate
+from server.adapters.store.tables import METADATA
 from server.domain.conversation import Conversation
-from server.domain.events import Event
 from server.ports.feed import Feed
 from server.ports.store import Store
 from tests.contract.store.builders import conversation, stored
 from tests.contract.store.postgres_server import PostgresMissing, PostgresServer
+from tests.contract.store.recording_feed import RecordingFeed
 
 OpenStore = Callable[[Feed], AbstractAsyncContextManager[Store]]
-
-
-class RecordingFeed(LocalFeed):
-    """The feed of a process that also keeps what was published."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.published: list[Event] = []
-
-    def publish(self, events: Sequence[Event]) -> None:
-        self.published += events
-        super().publish(events)
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server for the whole run."""
+    for needed in ("asyncpg", "greenlet"):
+        pytest.importorskip(needed, reason=f"the store on PostgreSQL needs {needed} (extra `postgres`)")
     try:
         server = PostgresServer()
     except PostgresMissing as missing:
@@ -66,7 +58,29 @@ def sqlite_url(sqlite_path: Path) -> str:
     return f"sqlite+aiosqlite:///{sqlite_path}"
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: PostgresServer) -> str:
+    """Name of a PostgreSQL database with the current schema."""
+    from server.adapters.store.postgres.schema import migrate as migrate_postgres
+
+    name = "parley"
+    postgres_server.execute(f"CREATE DATABASE {name}")
+    migration = migrate_postgres(postgres_server.dsn(name), patience=timedelta(seconds=30))
+    # Not on the loop of the test that happens to be the first to ask.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, migration).result()
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, postgres_database: str) -> str:
+    """The URL of that database, with nothing in it."""
+    emptied = "; ".join(f"DELETE FROM {table.name}" for table in reversed(METADATA.sorted_tables))
+    postgres_server.execute(emptied, database=postgres_database)
+    return postgres_server.url(postgres_database)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """A database of the test's own, on each of the kinds that the service supports."""
     return str(request.getfixturevalue(f"{request.param}_url"))

@@ -43,9 +43,17 @@ class PostgresServer:
         """Delete the data of a stopped server."""
         shutil.rmtree(self._data)
 
+    def execute(self, sql: str, *, database: str = "postgres") -> None:
+        """Execute statements, together if there are several."""
+        self._run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.dsn(database), "-c", sql)
+
+    def dsn(self, database: str) -> str:
+        """The address of a database on this server, as PostgreSQL's own tools take it."""
+        return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}"
+
     def url(self, database: str) -> str:
         """The service's URL of a database on this server."""
-        return f"postgresql+asyncpg://{_USER}@127.0.0.1:{self.port}/{database}"
+        return self.dsn(database).replace("postgresql:", "postgresql+asyncpg:")
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

@@ -18,7 +18,7 @@ from server.domain.message import Role
 from server.domain.run import RunState
 from server.ports.store import Store, Transaction
 from tests.contract.store.builders import ALICE, at, conversation, running_run, stored
-from tests.contract.store.conftest import RecordingFeed
+from tests.contract.store.recording_feed import RecordingFeed
 
 RUN = RunId("run_1")
 M1, M2 = MessageId("m1"), MessageId("m2")

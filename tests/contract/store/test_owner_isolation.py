@@ -1,7 +1,7 @@
 """Nobody sees or changes another owner's rows, by whatever method: not a colleague's, not a namesake's elsewhere."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -78,25 +78,25 @@ async def alices(store: Store) -> Theirs:
     return await store.write(ALICE, fill)
 
 
-async def _everything(store: Store, alices: Theirs) -> list[Any]:
+async def _look(tx: Transaction, alices: Theirs) -> list[Any]:
     """All that Alice's rows say."""
     talk, run, waiting = alices.talk, alices.run, alices.waiting
+    return [
+        await tx.conversations.page(include_archived=True, limit=None, after=None),
+        await tx.messages.history(talk.id),
+        await tx.messages.queued(talk.id),
+        await tx.runs.get(run.id),
+        await tx.runs.get(waiting.id),
+        await tx.runs.page(talk.id, limit=9, after=None),
+        await tx.events.after(talk.id, 0, limit=99),
+        await tx.sessions.of_conversation(talk.id),
+        await tx.requests.find("r", not_before=at(0)),
+        await tx.organizations.memberships(),
+    ]
 
-    async def look(tx: Transaction) -> list[Any]:
-        return [
-            await tx.conversations.page(include_archived=True, limit=None, after=None),
-            await tx.messages.history(talk.id),
-            await tx.messages.queued(talk.id),
-            await tx.runs.get(run.id),
-            await tx.runs.get(waiting.id),
-            await tx.runs.page(talk.id, limit=9, after=None),
-            await tx.events.after(talk.id, 0, limit=99),
-            await tx.sessions.of_conversation(talk.id),
-            await tx.requests.find("r", not_before=at(0)),
-            await tx.organizations.memberships(),
-        ]
 
-    return await store.read(ALICE, look)
+async def _everything(store: Store, alices: Theirs) -> list[Any]:
+    return await store.read(ALICE, lambda tx: _look(tx, alices))
 
 
 Probe = Callable[[Transaction, Theirs], Awaitable[Any]]
@@ -112,7 +112,7 @@ SEES: dict[str, tuple[Probe, Any]] = {
         lambda tx, a: tx.conversations.of_organization(ORGANIZATION, include_unassigned=True),
         [],
     ),
-    "conversations.save": (lambda tx, a: tx.conversations.save(a.talk), None),
+    "conversations.save": (lambda tx, a: tx.conversations.save(replace(a.talk, name="x")), None),
     "conversations.touch": (lambda tx, a: tx.conversations.touch(a.talk.id, at(99)), None),
     "conversations.delete": (lambda tx, a: tx.conversations.delete(a.talk.id), None),
     "messages.history": (lambda tx, a: tx.messages.history(a.talk.id), []),
@@ -161,34 +161,52 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
 OWN = {"conversations.add"}
 
 
-@pytest.mark.parametrize("stranger", [BOB, ALICE_ELSEWHERE], ids=["colleague", "namesake"])
-@pytest.mark.parametrize("method", SEES)
-async def test_another_owners_rows_do_not_exist(store: Store, alices: Theirs, stranger: Owner, method: str) -> None:
-    probe, expected = SEES[method]
+STRANGERS = pytest.mark.parametrize("stranger", [BOB, ALICE_ELSEWHERE], ids=["colleague", "namesake"])
+
+
+@STRANGERS
+async def test_another_owners_rows_do_not_exist(store: Store, alices: Theirs, stranger: Owner) -> None:
     before = await _everything(store, alices)
-    assert await store.write(stranger, lambda tx: probe(tx, alices)) == expected
-    assert await _everything(store, alices) == before
+    for method, (probe, expected) in SEES.items():
+        seen = await store.write(stranger, lambda tx, probe=probe: probe(tx, alices))  # type: ignore[misc]
+        assert seen == expected, method
+        assert await _everything(store, alices) == before, method
 
 
-@pytest.mark.parametrize("stranger", [BOB, ALICE_ELSEWHERE], ids=["colleague", "namesake"])
-@pytest.mark.parametrize("method", REFUSED)
-async def test_nothing_is_put_among_another_owners_rows(
-    store: Store, alices: Theirs, stranger: Owner, method: str
-) -> None:
-    probe, expected = REFUSED[method]
+@STRANGERS
+async def test_nothing_is_put_among_another_owners_rows(store: Store, alices: Theirs, stranger: Owner) -> None:
     before = await _everything(store, alices)
-    with pytest.raises(expected):
-        await store.write(stranger, lambda tx: probe(tx, alices))
-    assert await _everything(store, alices) == before
+    for method, (probe, expected) in REFUSED.items():
+        with pytest.raises(expected):
+            await store.write(stranger, lambda tx, probe=probe: probe(tx, alices))  # type: ignore[misc]
+        assert await _everything(store, alices) == before, method
 
 
-@pytest.mark.parametrize("method", SEES)
-async def test_the_probes_find_the_owners_own_rows(store: Store, alices: Theirs, method: str) -> None:
+class _Undone(Exception):
+    """Takes back what a probe did, and carries what it saw."""
+
+
+async def test_the_probes_find_or_change_the_owners_own_rows(store: Store, alices: Theirs) -> None:
     """Else the tests above would prove nothing."""
-    probe, hidden = SEES[method]
     before = await _everything(store, alices)
-    shown = await store.write(ALICE, lambda tx: probe(tx, alices))
-    assert shown != hidden or method == "conversations.save" or await _everything(store, alices) != before
+    for method, (probe, hidden) in SEES.items():
+
+        async def look(tx: Transaction, probe: Probe = probe) -> None:
+            raise _Undone(await probe(tx, alices), await _look(tx, alices))
+
+        with pytest.raises(_Undone) as undone:
+            await store.write(ALICE, look)
+        seen, after = undone.value.args
+        assert seen != hidden or after != before, method
+    for method, (probe, _) in REFUSED.items():
+
+        async def change(tx: Transaction, probe: Probe = probe) -> None:
+            await probe(tx, alices)
+            raise _Undone(await _look(tx, alices))
+
+        with pytest.raises(_Undone) as undone:
+            await store.write(ALICE, change)
+        assert undone.value.args[0] != before, method
 
 
 async def test_a_conversation_is_stored_as_the_transactions_owners(store: Store, alices: Theirs) -> None:

@@ -33,6 +33,12 @@ async def _added(store: Store, run: Run) -> Run:
     return run
 
 
+async def _talk(store: Store) -> Conversation:
+    made = conversation()
+    await stored(store, made)
+    return made
+
+
 async def test_what_is_added_comes_back_equal(store: Store, talk: Conversation) -> None:
     full = running_run(
         talk,
@@ -46,15 +52,14 @@ async def test_what_is_added_comes_back_equal(store: Store, talk: Conversation) 
     assert await store.read(ALICE, lambda tx: tx.runs.get(RunId("run_none"))) is None
 
 
-@pytest.mark.parametrize("first", ACTIVE)
-@pytest.mark.parametrize("second", ACTIVE)
-async def test_a_conversation_has_one_active_run(
-    store: Store, talk: Conversation, first: RunState, second: RunState
-) -> None:
-    await _added(store, running_run(talk, state=first))
-    with pytest.raises(RowRefused):
-        await _added(store, running_run(talk, state=second))
-    assert len(await store.read(ALICE, lambda tx: tx.runs.page(talk.id, limit=9, after=None))) == 1
+async def test_a_conversation_has_one_active_run(store: Store) -> None:
+    for first in ACTIVE:
+        for second in ACTIVE:
+            talk = await _talk(store)
+            await _added(store, running_run(talk, state=first))
+            with pytest.raises(RowRefused):
+                await _added(store, running_run(talk, state=second))
+            assert len(await store.read(ALICE, lambda tx, of=talk: tx.runs.page(of.id, limit=9, after=None))) == 1  # type: ignore[misc]
 
 
 async def test_the_queue_starts_with_the_message_accepted_first(store: Store, talk: Conversation) -> None:
@@ -148,40 +153,41 @@ async def test_a_queued_run_is_not_claimed_beside_an_active_one(store: Store, ta
     assert await store.write(ALICE, unit) is None
 
 
-@pytest.mark.parametrize("state", [state for state in RunState if state not in (RunState.QUEUED, RunState.RUNNING)])
-async def test_a_run_in_another_state_is_not_claimed(store: Store, talk: Conversation, state: RunState) -> None:
-    run = await _added(store, running_run(talk, state=state, until=0))
-    assert (
-        await store.write(ALICE, lambda tx: tx.runs.claim(run.id, expected_epoch=1, lease=lease(), now=at(9))) is None
-    )
+async def test_a_run_in_another_state_is_not_claimed(store: Store) -> None:
+    for state in set(RunState) - {RunState.QUEUED, RunState.RUNNING}:
+        run = await _added(store, running_run(await _talk(store), state=state, until=0))
+        claimed = await store.write(
+            ALICE,
+            lambda tx, run=run: tx.runs.claim(run.id, expected_epoch=1, lease=lease(), now=at(9)),  # type: ignore[misc]
+        )
+        assert claimed is None, state
 
 
-@pytest.mark.parametrize("state", list(RunState))
-async def test_only_a_running_run_of_that_epoch_is_held(store: Store, talk: Conversation, state: RunState) -> None:
-    run = await _added(store, running_run(talk, state=state))
+async def test_only_a_running_run_of_that_epoch_is_held(store: Store) -> None:
+    for state in RunState:
+        run = await _added(store, running_run(await _talk(store), state=state))
 
-    async def unit(tx: Transaction) -> list[bool]:
-        return [await tx.runs.hold(run.id, epoch=epoch) for epoch in (0, 1, 2)]
+        async def unit(tx: Transaction, run: Run = run) -> list[bool]:
+            return [await tx.runs.hold(run.id, epoch=epoch) for epoch in (0, 1, 2)]
 
-    assert await store.write(ALICE, unit) == [False, state is RunState.RUNNING, False]
+        assert await store.write(ALICE, unit) == [False, state is RunState.RUNNING, False]
 
 
-@pytest.mark.parametrize("state", TERMINAL)
-@pytest.mark.parametrize("start", [RunState.QUEUED, *ACTIVE])
-async def test_a_run_that_is_not_over_ends_and_drops_its_lease(
-    store: Store, talk: Conversation, start: RunState, state: RunState
-) -> None:
-    run = await _added(store, running_run(talk, state=start))
+async def test_a_run_that_is_not_over_ends_and_drops_its_lease(store: Store) -> None:
     error = RunError("PROVIDER_RATE_LIMITED", "wait", timedelta(seconds=1.5))
+    for start in (RunState.QUEUED, *ACTIVE):
+        for state in TERMINAL:
+            run = await _added(store, running_run(await _talk(store), state=start))
 
-    async def end(tx: Transaction) -> bool:
-        return await tx.runs.end(run.id, epoch=1, state=state, now=at(3), error=error, usage=Usage(1, 2, 3))
+            async def end(tx: Transaction, run: Run = run, state: RunState = state) -> list[bool]:
+                return [
+                    await tx.runs.end(run.id, epoch=1, state=state, now=at(3), error=error, usage=Usage(1, 2, 3)),
+                    await tx.runs.end(run.id, epoch=1, state=RunState.FAILED, now=at(4)),
+                ]
 
-    assert await store.write(ALICE, end)
-    ended = replace(run, state=state, lease=None, ended_at=at(3), error=error, usage=Usage(1, 2, 3))
-    assert await store.read(ALICE, lambda tx: tx.runs.get(run.id)) == ended
-    assert not await store.write(ALICE, lambda tx: tx.runs.end(run.id, epoch=1, state=RunState.FAILED, now=at(4)))
-    assert await store.read(ALICE, lambda tx: tx.runs.get(run.id)) == ended
+            assert await store.write(ALICE, end) == [True, False]
+            ended = replace(run, state=state, lease=None, ended_at=at(3), error=error, usage=Usage(1, 2, 3))
+            assert await store.read(ALICE, lambda tx, run=run: tx.runs.get(run.id)) == ended  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("epoch", [0, 2])

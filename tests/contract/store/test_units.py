@@ -11,7 +11,7 @@ from server.domain.events import AttemptReset
 from server.domain.ids import ConversationId
 from server.ports.store import Store, SystemTransaction, Transaction
 from tests.contract.store.builders import ALICE, BOB, at, conversation, key, message, new_id, stored
-from tests.contract.store.conftest import RecordingFeed
+from tests.contract.store.recording_feed import RecordingFeed
 
 
 class Undone(Exception):

@@ -85,13 +85,17 @@ class BatchCommitter:
 
 def _run(connection: sqlite3.Connection, executor: SqliteExecutor, work: Work[Any]) -> Answer:
     connection.execute("SAVEPOINT unit")
+    executor.refused = None
     try:
         answer: Answer = work(executor)
     except BaseException as error:  # noqa: BLE001 - the boundary of a unit: whatever it raises is its caller's
         answer = error
     if executor.failure is not None:
         raise executor.failure
-    if isinstance(answer, BaseException):
+    if executor.refused is not None and isinstance(answer, Outcome):
+        # As on PostgreSQL, where the transaction is lost: what the unit did after that cannot be what it meant.
+        answer = executor.refused
+    if not isinstance(answer, Outcome):
         connection.execute("ROLLBACK TO unit")
     connection.execute("RELEASE unit")
     return answer

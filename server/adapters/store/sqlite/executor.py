@@ -13,16 +13,17 @@ from server.adapters.store.statement import Parameters, Statement
 class SqliteExecutor:
     """See `store.executor.Executor`. Its awaits complete at once.
 
-    `failure` is the first error of the file or the machine. The unit hears of it as `StoreUnavailable`; whoever
-    commits looks here, for the unit may have caught it.
+    `failure` is the first error of the file or the machine, `refused` what a constraint refused. The unit hears of
+    both; whoever commits looks here too, for the unit may have caught them.
     """
 
-    __slots__ = ("_connection", "_is_reading", "failure")
+    __slots__ = ("_connection", "_is_reading", "failure", "refused")
 
     def __init__(self, connection: sqlite3.Connection, *, reading: bool = False) -> None:
         self._connection = connection
         self._is_reading = reading
         self.failure: sqlite3.Error | None = None
+        self.refused: RowRefused | None = None
 
     async def fetch(self, statement: Statement, parameters: Parameters) -> Sequence[Row]:
         """Execute; returns all rows."""
@@ -51,5 +52,6 @@ class SqliteExecutor:
             self.failure = self.failure or error
             return unavailable(error)
         if code == sqlite3.SQLITE_CONSTRAINT:
-            return RowRefused(str(error))
+            self.refused = RowRefused(str(error))
+            return self.refused
         return error

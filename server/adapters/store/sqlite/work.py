@@ -28,8 +28,9 @@ def owned_work(owner: Owner, unit: Callable[[Transaction], Awaitable[Result]]) -
     """A unit over an owner's transaction."""
 
     def work(executor: SqliteExecutor) -> Outcome[Result]:
-        transaction = OwnedTransaction(executor, owner)
-        return Outcome(drive(unit(transaction)), transaction.events.appended)
+        events: list[Event] = []
+        transaction = OwnedTransaction(executor, owner, events.extend)
+        return Outcome(drive(unit(transaction)), events)
 
     return work
 

@@ -1,0 +1,65 @@
+"""Executes statements on an asyncpg connection, prepared once per connection."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+from server.adapters.store.dialects import POSTGRES
+from server.adapters.store.executor import Row
+from server.adapters.store.postgres.failures import translated
+from server.adapters.store.postgres.text import original, storable
+from server.adapters.store.statement import Parameters, Statement
+
+
+class PostgresExecutor:
+    """See `store.executor.Executor`.
+
+    `failure` is the first error of the driver. After any, PostgreSQL refuses to go on with the transaction; whoever
+    commits looks here, for the unit may have caught it.
+    """
+
+    __slots__ = ("_connection", "_is_reading", "failure")
+
+    def __init__(self, connection: Any, *, reading: bool = False) -> None:
+        self._connection = connection
+        self._is_reading = reading
+        self.failure: Exception | None = None
+
+    async def fetch(self, statement: Statement, parameters: Parameters) -> Sequence[Row]:
+        """Execute; returns all rows."""
+        sql, arguments = statement.compiled(POSTGRES)
+        return await self._fetch(sql, [storable(value) for value in arguments(parameters)])
+
+    async def execute_many(self, statement: Statement, parameters: Sequence[Parameters]) -> None:
+        """Execute once for each set of parameters."""
+        sql, arguments = statement.compiled(POSTGRES)
+        rows = [[storable(value) for value in arguments(row)] for row in parameters]
+        if len(rows) == 1:
+            await self._fetch(sql, rows[0])
+            return
+        try:
+            await self._connection.executemany(sql, rows)
+        except Exception as error:
+            raise self._noted(error) from error
+
+    async def lock_name(self, name: str) -> None:
+        """Hold an advisory lock on a hash of the name until the transaction ends."""
+        if not self._is_reading:
+            key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)
+            await self._fetch("SELECT pg_advisory_xact_lock($1)", [key])
+
+    async def number(self) -> str | None:
+        """The transaction's number; `None` when it has changed nothing so far."""
+        rows = await self._fetch("SELECT pg_current_xact_id_if_assigned()::text", [])
+        return rows[0][0]  # type: ignore[no-any-return]
+
+    async def _fetch(self, sql: str, arguments: Sequence[Any]) -> list[Row]:
+        try:
+            rows = await self._connection.fetch(sql, *arguments)
+        except Exception as error:
+            raise self._noted(error) from error
+        return [[original(value) for value in row] for row in rows]
+
+    def _noted(self, error: Exception) -> Exception:
+        self.failure = self.failure or error
+        return translated(error)
