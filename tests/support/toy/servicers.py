@@ -25,6 +25,11 @@ class Record:
     produced: int = 0
     """Stream messages handed over so far."""
 
+    def reset(self) -> None:
+        """Begin anew."""
+        self.started, self.cancelled = asyncio.Event(), asyncio.Event()
+        self.calls = self.produced = 0
+
 
 def add_all(server: Any, record: Record) -> None:
     """Register all servicers on a grpc server, or on what behaves like one."""
