@@ -8,6 +8,7 @@ from datetime import timedelta
 class Limits:
     """Bounds that the rules of runs and streams keep."""
 
+    unary_call: timedelta = timedelta(seconds=60)
     queue_per_conversation: int = 16
     run_duration: timedelta = timedelta(minutes=15)
     run_output_bytes: int = 1024 * 1024

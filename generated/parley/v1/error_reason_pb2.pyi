@@ -60,6 +60,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """An unexpected failure, logged under the request id. INTERNAL."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 33
     """The store cannot take writes now (disk full, locked, unreachable). UNAVAILABLE."""
+    ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 34
+    """The call took longer than its method may. DEADLINE_EXCEEDED."""
     ERROR_REASON_PROVIDER_UNAUTHENTICATED: _ErrorReason.ValueType  # 40
     """Run: the provider refused its key (401, 403). Mend the provider's configuration."""
     ERROR_REASON_PROVIDER_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 41
@@ -133,6 +135,8 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 32
 """An unexpected failure, logged under the request id. INTERNAL."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 33
 """The store cannot take writes now (disk full, locked, unreachable). UNAVAILABLE."""
+ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 34
+"""The call took longer than its method may. DEADLINE_EXCEEDED."""
 ERROR_REASON_PROVIDER_UNAUTHENTICATED: ErrorReason.ValueType  # 40
 """Run: the provider refused its key (401, 403). Mend the provider's configuration."""
 ERROR_REASON_PROVIDER_MODEL_NOT_FOUND: ErrorReason.ValueType  # 41

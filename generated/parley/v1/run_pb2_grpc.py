@@ -108,7 +108,8 @@ class RunServiceServicer:
 
     def StreamRun(self, request, context):
         """Streams the events of one run, those after `after_sequence` first from the log, then as they
-        happen, without gap or repeat, and ends with the run's last event.
+        happen, without gap or repeat, and ends with the run's last event. A heartbeat comes when nothing
+        else has for 15 seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

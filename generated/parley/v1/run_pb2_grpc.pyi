@@ -37,7 +37,8 @@ class RunServiceStub:
     """
     StreamRun: _aio.UnaryStreamMultiCallable[_run_pb2.StreamRunRequest, _event_pb2.Event]
     """Streams the events of one run, those after `after_sequence` first from the log, then as they
-    happen, without gap or repeat, and ends with the run's last event.
+    happen, without gap or repeat, and ends with the run's last event. A heartbeat comes when nothing
+    else has for 15 seconds.
     """
     WatchThread: _aio.UnaryStreamMultiCallable[_run_pb2.WatchThreadRequest, _event_pb2.Event]
     """Streams every event of a thread after `after_sequence`, those in the log first, and goes on until
@@ -92,7 +93,8 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_run_pb2.StreamRunRequest, _abc.AsyncIterator[_event_pb2.Event]],
     ) -> _abc.AsyncIterator[_event_pb2.Event]:
         """Streams the events of one run, those after `after_sequence` first from the log, then as they
-        happen, without gap or repeat, and ends with the run's last event.
+        happen, without gap or repeat, and ends with the run's last event. A heartbeat comes when nothing
+        else has for 15 seconds.
         """
 
     @_abc_1.abstractmethod

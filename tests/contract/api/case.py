@@ -59,12 +59,23 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
+class Matching:
+    """Any text that matches the whole pattern."""
+
+    pattern: str
+
+    def matches(self, value: object) -> bool:
+        """Whether the value is such a text."""
+        return isinstance(value, str) and re.fullmatch(self.pattern, value) is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """An error of this code, reason and HTTP status, which names these fields; a stream may have sent something before,
     hence `http` may be `None`."""
 
     code: str
-    reason: str
+    reason: str | Matching
     http: int | None
     fields: tuple[str, ...] = ()
 
@@ -80,17 +91,6 @@ class Case:
     wants: Reply | Stream | Refused
     before: tuple[Call, ...] = ()
     caller: Caller = ANNA
-
-
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """Any text that matches the whole pattern."""
-
-    pattern: str
-
-    def matches(self, value: object) -> bool:
-        """Whether the value is such a text."""
-        return isinstance(value, str) and re.fullmatch(self.pattern, value) is not None
 
 
 class _Absent:

@@ -7,7 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 import grpc
+import httpx
+from google.protobuf import descriptor_pool
 
+from gateway.bootstrap import HttpServer, build_app
+from gateway.edge.upstream import ChannelUpstream, InProcessUpstream
 from server.adapters.system import SystemClock, SystemIds
 from server.application.authentication import Authenticator
 from server.application.keys import KeyFactory, Keys
@@ -36,6 +40,10 @@ class Served:
     metrics: Metrics
     address: str
     channel: grpc.aio.Channel
+    in_process: httpx.AsyncClient
+    """Speaks HTTP to a gateway in front of the servicers themselves."""
+    through_channel: httpx.AsyncClient
+    """Speaks HTTP to a gateway in front of `address`."""
 
     async def key(
         self,
@@ -88,7 +96,13 @@ async def serve(
         server = RpcServer(services=services, pipeline=pipeline, reflection_enabled=reflection_enabled)
         address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
         services.health.set_serving(True)
-        async with grpc.aio.insecure_channel(address) as channel:
+        local = InProcessUpstream([pipeline])
+        services.register(local)
+        async with (
+            grpc.aio.insecure_channel(address) as channel,
+            _gateway(local) as in_process,
+            _gateway(ChannelUpstream(address)) as through_channel,
+        ):
             yield Served(
                 house=house,
                 keys=Keys(store=house.store, clock=SystemClock(), ids=ids, factory=factory),
@@ -98,5 +112,22 @@ async def serve(
                 metrics=metrics,
                 address=address,
                 channel=channel,
+                in_process=in_process,
+                through_channel=through_channel,
             )
         await server.stop(0)
+
+
+@asynccontextmanager
+async def _gateway(upstream: InProcessUpstream | ChannelUpstream) -> AsyncIterator[httpx.AsyncClient]:
+    """A gateway on a port of its own, and a client of it."""
+    names = [service.full_name for service in DESCRIPTORS]
+    app = build_app(pool=descriptor_pool.Default(), services=names, upstream=upstream)
+    try:
+        async with (
+            HttpServer(app, host="127.0.0.1", port=0, grace=0) as http,
+            httpx.AsyncClient(base_url=f"http://{http.address}", timeout=30, trust_env=False) as client,
+        ):
+            yield client
+    finally:
+        await upstream.stop()

@@ -16,6 +16,7 @@ from tests.contract.api.case import Call, Case, Json, Refused, Reply, Stream
 from tests.contract.api.cases import access, conversations, run, thread
 from tests.contract.api.descriptors import methods
 from tests.contract.api.directed_provider import DirectedProvider
+from tests.contract.api.http_player import HttpPlayer
 from tests.contract.api.matching import differences, pick, resolve
 from tests.contract.api.player import CallRefused, GrpcPlayer, Player, drain
 from tests.contract.api.serving import Served, serve
@@ -26,7 +27,11 @@ METHODS = methods()
 TENANTS = count()
 
 # One entry a transport: from the running service to its player.
-PLAYERS: dict[str, Callable[[Served], Player]] = {"grpc": lambda served: GrpcPlayer(served.channel)}
+PLAYERS: dict[str, Callable[[Served], Player]] = {
+    "grpc": lambda served: GrpcPlayer(served.channel),
+    "http-in-process": lambda served: HttpPlayer(served.in_process),
+    "http-channel": lambda served: HttpPlayer(served.through_channel),
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -104,7 +109,7 @@ def _refusal_differences(refused: CallRefused, wanted: Refused, player: Player) 
     return [
         f"{name}: {one!r} is not {other!r}"
         for name, (one, other) in pairs.items()
-        if name in player.shows and other is not None and one != other
+        if name in player.shows and other is not None and list(differences(one, other))
     ]
 
 

@@ -92,7 +92,10 @@ class ConversationServiceServicer:
 
     def StreamChat(self, request, context):
         """Sends a message in a session and streams the answer: `start`, `content` for each piece, `end`. A
-        failure before the first event is an ordinary error reply, after it an `error` event.
+        failure before the first event is an ordinary error reply, after it an `error` event. An answer
+        that is begun again after a crash sends another `start`, which voids the text before it; `end`
+        names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
+        whose id is empty if it never spoke.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

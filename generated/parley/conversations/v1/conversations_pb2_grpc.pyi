@@ -27,7 +27,10 @@ class ConversationServiceStub:
     """
     StreamChat: _aio.UnaryStreamMultiCallable[_conversations_pb2.StreamChatRequest, _conversations_pb2.StreamChatResponse]
     """Sends a message in a session and streams the answer: `start`, `content` for each piece, `end`. A
-    failure before the first event is an ordinary error reply, after it an `error` event.
+    failure before the first event is an ordinary error reply, after it an `error` event. An answer
+    that is begun again after a crash sends another `start`, which voids the text before it; `end`
+    names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
+    whose id is empty if it never spoke.
     """
     ListConversations: _aio.UnaryUnaryMultiCallable[_conversations_pb2.ListConversationsRequest, _conversations_pb2.ListConversationsResponse]
     """Lists the caller's conversations in the organization, the newest first; archived ones are
@@ -69,7 +72,10 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_conversations_pb2.StreamChatRequest, _abc.AsyncIterator[_conversations_pb2.StreamChatResponse]],
     ) -> _abc.AsyncIterator[_conversations_pb2.StreamChatResponse]:
         """Sends a message in a session and streams the answer: `start`, `content` for each piece, `end`. A
-        failure before the first event is an ordinary error reply, after it an `error` event.
+        failure before the first event is an ordinary error reply, after it an `error` event. An answer
+        that is begun again after a crash sends another `start`, which voids the text before it; `end`
+        names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
+        whose id is empty if it never spoke.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,93 @@
+"""Plays calls on the documented HTTP/JSON routes."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any, ClassVar
+
+import httpx
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+
+from tests.contract.api.documented_json import http_call, message_of, reply_of
+from tests.contract.api.player import CallRefused
+from tests.contract.api.refusal import Refusal
+
+_END = "end"
+
+
+class HttpPlayer:
+    """Plays over HTTP/1.1 against a gateway. An error body of any of the dialects tells reason and fields."""
+
+    shows: ClassVar[frozenset[str]] = frozenset({"reason", "fields", "http_status"})
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def unary(self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]) -> Message:
+        """See `Player`."""
+        response = await self._client.send(self._request(method, request, headers))
+        if response.status_code != httpx.codes.OK:
+            raise CallRefused(refusal_of(response.json(), response.status_code))
+        return reply_of(method, response.json())
+
+    async def stream(
+        self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]
+    ) -> AsyncGenerator[Message, None]:
+        """See `Player`."""
+        response = await self._client.send(self._request(method, request, headers), stream=True)
+        try:
+            if response.status_code != httpx.codes.OK:
+                await response.aread()
+                raise CallRefused(refusal_of(response.json(), response.status_code))
+            async for identity, name, data in _events(response):
+                if name == "error":
+                    raise CallRefused(refusal_of(data, None))
+                members = [field.name for oneof in method.output_type.oneofs for field in oneof.fields]
+                if name == _END and name not in members:
+                    return
+                yield _message(method, identity, name, data)
+        finally:
+            await response.aclose()
+
+    def _request(self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]) -> httpx.Request:
+        verb, path, query, body = http_call(method, request)
+        return self._client.build_request(verb, path, params=query, json=body, headers=headers)
+
+
+def refusal_of(body: Any, http_status: int | None) -> Refusal:
+    """Read an error body: the threads API's (`details` is a list), or the conversations API's (`details` is a map)."""
+    error = body["error"]
+    details = error["details"]
+    if isinstance(details, dict):
+        fields = details.pop("fields", [])
+        return _refusal(error["code"], error["message"], details, fields, http_status)
+    info = next(detail for detail in details if detail["@type"].endswith("ErrorInfo"))
+    fields = [violation for detail in details for violation in detail.get("fieldViolations", [])]
+    return _refusal(info["reason"], error["message"], info.get("metadata", {}), fields, http_status)
+
+
+def _refusal(
+    reason: str, message: str, metadata: dict[str, str], fields: list[dict[str, str]], http_status: int | None
+) -> Refusal:
+    named = tuple(each["field"] for each in fields)
+    return Refusal(None, reason, message, metadata, named, http_status=http_status)
+
+
+def _message(method: MethodDescriptor, identity: str, name: str, data: Any) -> Message:
+    """The stream message of an event. Its data is the whole message, or only the member that the event is named for;
+    every whole one has the documented time."""
+    whole = "createdAt" in data or name == "heartbeat"
+    return message_of(method.output_type, data if whole else {"sequence": identity, name: data})
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[tuple[str, str, Any]]:
+    event: dict[str, str] = {}
+    async for line in response.aiter_lines():
+        if line:
+            field, _, value = line.partition(": ")
+            event[field] = value
+        elif "data" in event:
+            yield event.get("id", ""), event["event"], json.loads(event["data"])
+            event = {}
+        else:
+            event = {}
