@@ -106,8 +106,8 @@ class ResponseBook:
 
 _STREAM = (
     "A stream of messages, as `Accept` asks: server-sent events, or one JSON value a line. A failure before the first "
-    "message is an ordinary error response, a later one is the last event (or line). The schema is that of the list of "
-    "all events; the `data` of each holds JSON."
+    "message is an ordinary error response, a later one is the last event (or line). The schema is that of one event "
+    "(or line); the `data` of an event is JSON."
 )
 
 

@@ -1,9 +1,9 @@
-"""How a stream of messages is described: as the array of its items, which is how OpenAPI 3.2 reads such media types.
+"""How a stream of messages is described: by the schema of one of its items.
 
-OpenAPI 3.1 has no word for streams. So the schema of `text/event-stream` is that of a list of events as a client's
-parser gives them (`event`, `id`, and `data` as text that holds JSON), and the schema of `application/x-ndjson` that of
-a list of its lines (the same members, `data` being the JSON itself). Each such response also has the extension
-`x-stream: true`.
+OpenAPI 3.1 has no word for streams. The tools that read it take the schema of `text/event-stream` for that of each
+event, as a client's parser gives it: `event`, `id`, and `data` as text that holds JSON. The schema of
+`application/x-ndjson` is likewise that of each line, which has the same members, `data` being the JSON itself. Each
+such response also has the extension `x-stream: true`.
 """
 
 from collections.abc import Callable, Iterator
@@ -44,11 +44,11 @@ def stream_content(
     """
     events = list(_events(message, dialect, book, error))
     schemas = {
-        SSE: book.named(f"{message.full_name}-events", _items(events, _as_text)),
-        NDJSON: book.named(f"{message.full_name}-lines", _items(events, lambda data: data)),
+        SSE: book.named(f"{message.full_name}-event", _item(events, _as_text)),
+        NDJSON: book.named(f"{message.full_name}-line", _item(events, lambda data: data)),
     }
     order = (NDJSON, SSE) if framing is StreamFraming.NDJSON else (SSE, NDJSON)
-    return {media: {"schema": {"type": "array", "items": schemas[media]}} for media in order}
+    return {media: {"schema": schemas[media]} for media in order}
 
 
 def _events(message: Descriptor, dialect: Dialect, book: SchemaBook, error: Schema) -> Iterator[_Event]:
@@ -72,11 +72,14 @@ def _data(message: Descriptor, member: FieldDescriptor, dialect: Dialect, book: 
     return book.message(message_of(member), wire) if is_message(member) else book.field(member, wire)
 
 
-def _items(events: list[_Event], shown: Callable[[Schema], Schema]) -> Schema:
-    return {"description": "One event of the stream.", "oneOf": [_item(event, shown(event.data)) for event in events]}
+def _item(events: list[_Event], shown: Callable[[Schema], Schema]) -> Schema:
+    return {
+        "description": "One event of the stream.",
+        "oneOf": [_alternative(event, shown(event.data)) for event in events],
+    }
 
 
-def _item(event: _Event, data: Schema) -> Schema:
+def _alternative(event: _Event, data: Schema) -> Schema:
     identity: Schema = {"type": "string", "description": "Where to continue: what `Last-Event-ID` takes."}
     return {
         "type": "object",

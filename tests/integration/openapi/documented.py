@@ -80,7 +80,7 @@ class Document:
         schema = response["content"][reply.media]["schema"]
         if reply.media in (SSE, NDJSON):
             items = items_of(reply.media, reply.text)
-            return [*missing, *self._unlike(schema, items), *self._bad_data(schema, items)]
+            return [*missing, *(error for item in items for error in self._unlike_item(schema, item))]
         return [*missing, *self._unlike(schema, json.loads(reply.text))]
 
     def _body(self, operation: Json, rest: Json) -> Any:
@@ -93,14 +93,13 @@ class Document:
         (body,) = rest.values()
         return body
 
-    def _bad_data(self, schema: Json, items: list[Json]) -> Iterator[str]:
-        """Hold the JSON within the `data` of events against its schema, which validators do not look into."""
-        events = self._resolved(schema["items"])["oneOf"]
-        for item in items:
-            named = (event["properties"] for event in events)
-            data = next((each["data"] for each in named if each["event"]["const"] == item.get("event")), {})
-            if "contentSchema" in data:
-                yield from self._unlike(data["contentSchema"], json.loads(item["data"]))
+    def _unlike_item(self, schema: Json, item: Json) -> Iterator[str]:
+        """Hold an event against its schema, and the JSON in its `data`, which validators do not look into."""
+        yield from self._unlike(schema, item)
+        named = (event["properties"] for event in self._resolved(schema)["oneOf"])
+        data: Json = next((each["data"] for each in named if each["event"]["const"] == item.get("event")), {})
+        if "contentSchema" in data:
+            yield from self._unlike(data["contentSchema"], json.loads(item["data"]))
 
     def _unlike(self, schema: Json, value: Any) -> list[str]:
         whole = {**schema, "components": self._whole["components"]}

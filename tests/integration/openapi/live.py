@@ -12,10 +12,12 @@ from gateway.bootstrap import HttpServer, build_app
 from gateway.core.openapi import Info
 from gateway.edge.console import console_pages
 from gateway.edge.upstream import InProcessUpstream
-from server.bootstrap import SERVICES
+from server.rpc.services import DESCRIPTORS
 from tests.contract.api.serving import Served, serve
 from tests.support.pools import ROOT
 from tests.support.scripted_provider import ScriptedProvider
+
+SERVICES = tuple(each.full_name for each in DESCRIPTORS)
 
 
 @dataclass(frozen=True, slots=True)

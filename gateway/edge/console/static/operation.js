@@ -78,9 +78,10 @@ function bodyView(operation) {
     Object.entries(body.content).map(([media, content]) => contentView(media, content.schema))];
 }
 
-function contentView(media, schema) {
-  const head = el("p", {class: "small quiet"}, el("code", {}, media), " ", schema ? typeName(schema) : "any bytes");
-  return [head, schema ? [prose(resolved(schema).description).slice(0, schema.$ref ? 9 : 0), schemaView(schema)] : null];
+function contentView(media, schema, isStream) {
+  const what = isStream ? "a stream of these:" : schema ? typeName(schema) : "any bytes";
+  const head = el("p", {class: "small quiet"}, el("code", {}, media), " ", what);
+  return [head, schema ? [isStream ? [] : prose(resolved(schema).description), schemaView(schema)] : null];
 }
 
 function repliesView(operation) {
@@ -91,8 +92,8 @@ function repliesView(operation) {
     const fill = () => {
       if (inside.hasChildNodes()) return;
       const [first, ...others] = Object.entries(reply.content || {});
-      show(inside, good && reply["x-stream"] ? prose(reply.description) : [], first && contentView(first[0], first[1].schema),
-        others.map(([media, content]) => el("details", {}, el("summary", {}, media), contentView(media, content.schema))));
+      show(inside, good && reply["x-stream"] ? prose(reply.description) : [], first && contentView(first[0], first[1].schema, reply["x-stream"]),
+        others.map(([media, content]) => el("details", {}, el("summary", {}, media), contentView(media, content.schema, reply["x-stream"]))));
     };
     if (good) fill();
     return el("details", {class: "reply", open: good, ontoggle: fill},

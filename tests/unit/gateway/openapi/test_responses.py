@@ -65,7 +65,7 @@ def test_a_template_that_is_no_json_is_refused() -> None:
 
 
 def test_an_event_has_its_declared_name_and_the_member_as_its_data() -> None:
-    events = events_of("Spoken-events")
+    events = events_of("Spoken-event")
     assert list(events) == ["begun", "word", "over", "end", "error"]
     library = {"$ref": "#/components/schemas/toy.v1.Library-snake-int64-number-unset-null"}
     assert events["begun"]["data"]["contentSchema"] == library
@@ -76,25 +76,25 @@ def test_an_event_has_its_declared_name_and_the_member_as_its_data() -> None:
 
 
 def test_an_event_of_a_dialect_with_whole_messages_has_the_message_with_its_member() -> None:
-    data = events_of("Spoken-events-2")["word"]["data"]["contentSchema"]
+    data = events_of("Spoken-event-2")["word"]["data"]["contentSchema"]
     whole = {"$ref": "#/components/schemas/toy.v1.Spoken"}
     assert data == {"allOf": [whole, {"required": ["said"]}]}
 
 
 def test_a_stream_may_end_with_end_unless_an_event_of_its_own_has_that_name() -> None:
-    assert "id" not in events_of("Spoken-events")["end"]
-    own = own_document()["components"]["schemas"]["parley.conversations.v1.StreamChatResponse-events"]
+    assert "id" not in events_of("Spoken-event")["end"]
+    own = own_document()["components"]["schemas"]["parley.conversations.v1.StreamChatResponse-event"]
     assert [each["title"] for each in own["oneOf"]] == ["start", "content", "end", "error"]
 
 
 def test_messages_without_a_oneof_are_events_that_need_no_name() -> None:
-    event = toy_schema("Library-events")["oneOf"][0]
+    event = toy_schema("Library-event")["oneOf"][0]
     assert event["title"] == "message"
     assert event["required"] == ["data"]
 
 
 def test_a_line_holds_the_data_itself() -> None:
-    line = toy_schema("Spoken-lines")["oneOf"][1]["properties"]
+    line = toy_schema("Spoken-line")["oneOf"][1]["properties"]
     assert line["event"] == {"const": "word"}
     assert line["data"]["type"] == "string"
     assert "contentSchema" not in line["data"]
@@ -104,7 +104,7 @@ def test_a_stream_is_offered_as_events_and_as_lines() -> None:
     response = toy_operation("post", "/plain/speak")["responses"]["200"]
     assert response["x-stream"] is True
     assert list(response["content"]) == ["text/event-stream", "application/x-ndjson"]
-    assert response["content"]["text/event-stream"]["schema"]["type"] == "array"
+    assert response["content"]["text/event-stream"]["schema"]["$ref"].endswith("Spoken-event-2")
     by_lines = toy_operation("post", "/plain/tick")["responses"]["200"]
     assert list(by_lines["content"]) == ["application/x-ndjson", "text/event-stream"]
 
