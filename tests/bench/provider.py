@@ -1,7 +1,7 @@
 """CPU that a token of a model's answer costs: from the socket to a piece, one read of the socket a token.
 
-Beside the provider as it is: the same over httpx's own transport, what one writes with httpx at first
-(`aiter_lines` and `json.loads`), and the floor: an asyncio protocol that only counts bytes.
+Beside the provider as it is: what one writes with httpx at first (`aiter_lines` and `json.loads`), and the floor, an
+asyncio protocol that only counts bytes.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import httpx
 import uvloop
 
-from server.adapters.provider.http_client import direct_client, proxied_client
+from server.adapters.provider.http_client import http_client
 from server.adapters.provider.openai_compatible import OpenAICompatibleProvider
 from server.adapters.provider.provider_config import ProviderConfig
 from server.adapters.system import SystemClock
@@ -58,13 +58,11 @@ def run() -> list[Figure]:
 async def _compare(base_url: str) -> list[Figure]:
     config = ProviderConfig(name="bench", base_url=base_url)
     async with (
-        direct_client(config) as direct,
-        proxied_client(config) as proxied,
+        http_client(config) as client,
         httpx.AsyncClient(trust_env=False) as plain,
     ):
         ways: dict[str, Reading] = {
-            "provider": partial(_through_provider, config, direct),
-            "over httpx's own transport": partial(_through_provider, config, proxied),
+            "provider": partial(_through_provider, config, client),
             "httpx, aiter_lines and json": partial(_through_lines, plain, f"{base_url}/chat/completions"),
             "bare asyncio protocol": partial(_through_counter, base_url),
         }

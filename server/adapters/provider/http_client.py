@@ -1,12 +1,10 @@
-"""The HTTP client of one provider: its headers, its connections, its way past or through a proxy."""
+"""The HTTP client of one provider: its headers, its connections, and whether a proxy stands between."""
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from server.adapters.provider.direct_transport import DirectTransport
 from server.adapters.provider.endpoint import is_loopback
 from server.adapters.provider.provider_config import ProviderConfig
 
@@ -15,42 +13,20 @@ _MAX_IDLE: Final = 100
 _KEEP_ALIVE: Final = 60.0
 
 
-def direct_client(config: ProviderConfig) -> httpx.AsyncClient:
-    """A client that connects to the provider itself, by way of `DirectTransport`."""
-    transport = DirectTransport(
-        config.base_url,
-        connect_timeout=config.timeouts.connect.total_seconds(),
-        max_connections=_MAX_CONNECTIONS,
-        max_idle=_MAX_IDLE,
-        keep_alive=_KEEP_ALIVE,
-    )
-    return httpx.AsyncClient(headers=_headers(config), timeout=None, follow_redirects=False, transport=transport)  # noqa: S113 - the transport and `Patience` limit it
-
-
-def proxied_client(config: ProviderConfig) -> httpx.AsyncClient:
-    """A client with httpx's own transport, which goes through the proxy of the environment where there is one."""
+def http_client(config: ProviderConfig) -> httpx.AsyncClient:
+    """A client for the provider alone. The environment's proxy is used, but not for this machine, which no proxy can
+    reach. Redirects are not followed: the key is for the configured server only."""
     connect = config.timeouts.connect.total_seconds()
     return httpx.AsyncClient(
         headers=_headers(config),
         # How long an answer may take is `Patience`'s business.
         timeout=httpx.Timeout(None, connect=connect, pool=connect),
         follow_redirects=False,
+        trust_env=not is_loopback(config.base_url),
         limits=httpx.Limits(
             max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_IDLE, keepalive_expiry=_KEEP_ALIVE
         ),
     )
-
-
-def http_client(config: ProviderConfig) -> httpx.AsyncClient:
-    """The right one of both. Redirects are followed by neither: the key is for the configured server only."""
-    return proxied_client(config) if _is_proxied(httpx.URL(config.base_url)) else direct_client(config)
-
-
-def _is_proxied(url: httpx.URL) -> bool:
-    # A proxy cannot reach this machine's loopback, whatever the environment says.
-    if is_loopback(str(url)) or proxy_bypass(url.host):
-        return False
-    return not getproxies().keys().isdisjoint({url.scheme, "all"})
 
 
 def _headers(config: ProviderConfig) -> Mapping[str, str]:
