@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from server.config import load as load_settings
+from server.config import load_client as load_client_settings
 from server.domain.key import KeyEnvironment, KeyStyle
 from server.domain.principal import WILDCARD_SCOPE
 from server.failure import CommandFailed
@@ -68,9 +70,8 @@ def serve(
 
     Every flag has the variable shown in brackets, followed by its default; the README lists further variables.
     """
-    from server.cli.serve import serve as serve_command
-
-    serve_command(
+    # Before the parts are imported: what is wrong with the settings is said at once.
+    settings = load_settings(
         {
             "data": data,
             "http": http,
@@ -81,6 +82,9 @@ def serve(
             "log_level": log_level,
         }
     )
+    from server.cli.serve import serve as serve_command
+
+    serve_command(settings)
 
 
 @keys.command("create")
@@ -103,7 +107,7 @@ def create_key(
     from server.cli import keys as commands
 
     commands.create(
-        {"data": data, "database": database},
+        load_settings({"data": data, "database": database}),
         tenant=tenant,
         user=user,
         scopes=scope or [WILDCARD_SCOPE],
@@ -118,7 +122,7 @@ def list_keys(*, data: DataOption = None, database: DatabaseOption = None) -> No
     """Show every key: its id and prefix, whose it is, what it may do. No secret is stored, so none is shown."""
     from server.cli import keys as commands
 
-    commands.show({"data": data, "database": database})
+    commands.show(load_settings({"data": data, "database": database}))
 
 
 @keys.command("revoke")
@@ -131,7 +135,7 @@ def revoke_key(
     """Revoke a key. Running servers refuse it within a second."""
     from server.cli import keys as commands
 
-    commands.revoke({"data": data, "database": database}, key)
+    commands.revoke(load_settings({"data": data, "database": database}), key)
 
 
 @app.command()
@@ -156,7 +160,10 @@ def chat(
     from server.cli.chat import chat as chat_command
 
     chat_command(
-        " ".join(message) if message else None, {"server": server, "key": key}, {"data": data}, thread_key=thread
+        " ".join(message) if message else None,
+        load_client_settings({"server": server, "key": key}),
+        load_settings({"data": data}),
+        thread_key=thread,
     )
 
 

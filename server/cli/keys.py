@@ -1,7 +1,7 @@
 """`parley keys`: makes, lists and revokes API keys straight in the store; it needs no running server and no key."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -9,9 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from server import bootstrap, config
 from server.application.keys import Keys
+from server.bootstrap.keys import open_keys
 from server.cli.data_directory import DataDirectory
+from server.config import Settings
 from server.domain.errors import ParleyError
 from server.domain.key import ApiKey, KeyEnvironment, KeyStyle
 from server.domain.principal import Owner
@@ -24,7 +25,7 @@ _WIDEST = 2000
 
 
 def create(
-    flags: Mapping[str, object],
+    settings: Settings,
     *,
     tenant: str,
     user: str,
@@ -41,12 +42,12 @@ def create(
         _, text = await keys.create(owner, scopes=scopes, style=style, environment=environment, expires_at=expires_at)
         return text
 
-    typer.echo(_with_keys(flags, work))
+    typer.echo(_with_keys(settings, work))
 
 
-def show(flags: Mapping[str, object]) -> None:
+def show(settings: Settings) -> None:
     """Print a table of all keys."""
-    stored = _with_keys(flags, Keys.list)
+    stored = _with_keys(settings, Keys.list)
     table = Table("KEY", "USER", "TENANT", "SCOPES", "CREATED", "EXPIRES", "STATE", "ID", box=None, pad_edge=False)
     now = datetime.now(UTC)
     for key in stored:
@@ -54,21 +55,20 @@ def show(flags: Mapping[str, object]) -> None:
     Console(width=_WIDEST).print(table)
 
 
-def revoke(flags: Mapping[str, object], name: str) -> None:
+def revoke(settings: Settings, name: str) -> None:
     """Revoke a key named by id, prefix or its whole text."""
-    revoked = _with_keys(flags, lambda keys: keys.revoke(name))
+    revoked = _with_keys(settings, lambda keys: keys.revoke(name))
     if not revoked:
         raise CommandFailed("No valid key has that id or prefix. `parley keys list` shows them.")
     typer.echo(f"{revoked} keys share that prefix and are revoked." if revoked > 1 else "The key is revoked.")
 
 
-def _with_keys(flags: Mapping[str, object], work: Callable[[Keys], Awaitable[Result]]) -> Result:
-    settings = config.load(flags)
+def _with_keys(settings: Settings, work: Callable[[Keys], Awaitable[Result]]) -> Result:
     directory = DataDirectory(settings.data)
     directory.prepare()
 
     async def run() -> Result:
-        async with bootstrap.open_keys(settings, database=directory.database, pepper=directory.pepper()) as keys:
+        async with open_keys(settings, database=directory.database, pepper=directory.pepper()) as keys:
             return await work(keys)
 
     try:

@@ -7,7 +7,7 @@ socket and on the gateway's upstream in process.
 import asyncio
 import shlex
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,16 +22,17 @@ from rich.console import Console
 from gateway.bootstrap import App, HttpServer, build_app
 from gateway.config import GatewayConfig
 from gateway.edge.upstream import InProcessUpstream
-from server import bootstrap, config
 from server.address import Address
-from server.cli import logs
+from server.bootstrap.service import SERVICES, Service, open_service
 from server.cli.banner import Banner
 from server.cli.data_directory import DataDirectory
 from server.cli.development_key import DevelopmentKey, development_key
 from server.cli.http_metrics import HttpMetrics
 from server.cli.metrics_page import MetricsPage
 from server.cli.signals import StopSignal
+from server.config import Settings
 from server.failure import CommandFailed, InvalidConfiguration
+from server.rpc import logs
 
 _log = structlog.get_logger(__name__)
 
@@ -57,9 +58,8 @@ class Addresses:
     grpc: Address
 
 
-def serve(flags: Mapping[str, object]) -> None:
+def serve(settings: Settings) -> None:
     """Serve until a signal. Raises `CommandFailed` when the service cannot start."""
-    settings = config.load(flags)
     if not settings.binds_to_loopback and not settings.insecure:
         exposed = settings.grpc if settings.http.is_loopback else settings.http
         raise InvalidConfiguration(
@@ -73,10 +73,10 @@ def serve(flags: Mapping[str, object]) -> None:
         runner.run(_serve(settings, directory))
 
 
-async def _serve(settings: config.Settings, directory: DataDirectory) -> None:
+async def _serve(settings: Settings, directory: DataDirectory) -> None:
     """Open everything, answer until the signal, close everything."""
     with StopSignal() as stop:
-        opened = bootstrap.open_service(settings, database=directory.database, pepper=directory.pepper())
+        opened = open_service(settings, database=directory.database, pepper=directory.pepper())
         async with opened as service:
             key = await development_key(
                 directory, service.keys, service.key_factory, loopback=settings.binds_to_loopback
@@ -90,7 +90,7 @@ async def _serve(settings: config.Settings, directory: DataDirectory) -> None:
 
 
 @asynccontextmanager
-async def _listening(settings: config.Settings, service: bootstrap.Service) -> AsyncIterator[Addresses]:
+async def _listening(settings: Settings, service: Service) -> AsyncIterator[Addresses]:
     """Accept calls on both addresses for the length of the block; gives them with their real ports.
 
     On leaving, streams that are still open end with an error that says so, and the sockets are closed.
@@ -119,12 +119,12 @@ async def _listening(settings: config.Settings, service: bootstrap.Service) -> A
         yield Addresses(http=replace(settings.http, port=http.port), grpc=grpc)
 
 
-def _gateway(settings: config.Settings, service: bootstrap.Service, upstream: InProcessUpstream) -> App:
+def _gateway(settings: Settings, service: Service, upstream: InProcessUpstream) -> App:
     """The gateway over the servicers of this process, with the operator's page."""
     return build_app(
         # The servicers' own message classes: requests and replies are handed over as they are.
         pool=descriptor_pool.Default(),
-        services=bootstrap.SERVICES,
+        services=SERVICES,
         upstream=upstream,
         config=GatewayConfig(
             cors_origins=settings.cors_origins,
@@ -136,7 +136,7 @@ def _gateway(settings: config.Settings, service: bootstrap.Service, upstream: In
     )
 
 
-async def _drain(service: bootstrap.Service, grace: timedelta) -> None:
+async def _drain(service: Service, grace: timedelta) -> None:
     """Say "not ready", take no new work, let running answers finish; their viewers see them to the end."""
     _log.info("stopping", grace_seconds=grace.total_seconds())
     service.services.health.set_serving(False)
@@ -144,9 +144,9 @@ async def _drain(service: bootstrap.Service, grace: timedelta) -> None:
 
 
 def _banner(
-    settings: config.Settings,
+    settings: Settings,
     directory: DataDirectory,
-    service: bootstrap.Service,
+    service: Service,
     key: DevelopmentKey,
     addresses: Addresses,
 ) -> Banner:
@@ -163,10 +163,10 @@ def _banner(
     )
 
 
-def _chat_command(settings: config.Settings, directory: DataDirectory) -> str:
+def _chat_command(settings: Settings, directory: DataDirectory) -> str:
     """How to call `parley chat` for this server from the same shell."""
     program = sys.argv[0] if Path(sys.argv[0]).name == "parley" else f"{Path(sys.executable).name} -m server"
-    default = config.Settings.model_fields["data"].default
+    default = Settings.model_fields["data"].default
     return (
         f"{program} chat" if settings.data == default else f"{program} chat --data {shlex.quote(str(directory.path))}"
     )

@@ -1,17 +1,23 @@
 """A `parley serve` in a process of its own, as a user starts it, and the other commands beside it."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from server.bootstrap.keys import open_keys
+from server.cli.data_directory import DataDirectory
+from server.config import load
+from server.domain.principal import Owner
 
 PARLEY = (sys.executable, "-m", "server")
 _START_SECONDS = 40
@@ -82,11 +88,17 @@ class Service:
             base_url=self.base, headers={"X-API-Key": key or self.development_key}, timeout=30, trust_env=False
         )
 
-    def new_key(self, user: str, *arguments: str) -> str:
-        """A key for a user of its own."""
-        done = parley("keys", "create", "--data", self.data, "--user", user, *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+    def new_key(self, user: str, *, tenant: str = "default", scopes: Collection[str] = ("*",)) -> str:
+        """A key for a user of its own, made straight in the server's database, as `parley keys create` does."""
+        settings = load({"data": self.data})
+        directory = DataDirectory(settings.data)
+
+        async def made() -> str:
+            opened = open_keys(settings, database=directory.database, pepper=directory.pepper())
+            async with opened as keys:
+                return (await keys.create(Owner(tenant, user), scopes=scopes))[1]
+
+        return asyncio.run(made())
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Send a signal and wait for the end; returns the exit code."""

@@ -4,17 +4,17 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Final
 
 from parley.v1.event_pb2 import Event
 from parley.v1.run_pb2 import RUN_STATUS_RUNNING
 
-from server import config
 from server.cli.chat.client import ChatClient
 from server.cli.chat.terminal import Terminal
 from server.cli.data_directory import DataDirectory
+from server.config import ClientSettings, Settings
 from server.failure import CommandFailed
 
 _NAME_CHARACTERS: Final = 60
@@ -22,14 +22,12 @@ _STATUS_COMPLETED: Final = "COMPLETED"
 _DEFAULT_NAME: Final = "Terminal"
 
 
-def chat(
-    message: str | None, flags: Mapping[str, object], data_flags: Mapping[str, object], *, thread_key: str | None
-) -> None:
+def chat(message: str | None, client: ClientSettings, settings: Settings, *, thread_key: str | None) -> None:
     """Send one message (given, or all of a standard input that is no terminal) or hold a conversation.
 
     Raises `CommandFailed` when there is no server or no key, the key is refused, or the one answer failed.
     """
-    server, key = _destination(flags, data_flags)
+    server, key = _destination(client, settings)
     terminal = Terminal()
     if message is None and not terminal.is_interactive:
         message = sys.stdin.read().strip()
@@ -126,9 +124,8 @@ async def _sit_down(server: str, key: str, terminal: Terminal, thread_key: str |
     return sitting
 
 
-def _destination(flags: Mapping[str, object], data_flags: Mapping[str, object]) -> tuple[str, str]:
+def _destination(client: ClientSettings, settings: Settings) -> tuple[str, str]:
     """Whom to talk to and with which key: as told, else as the data directory says."""
-    client, settings = config.load_client(flags), config.load(data_flags)
     directory = DataDirectory(settings.data)
     running = directory.read_addresses() or {}
     key = client.key.get_secret_value() if client.key else directory.read_development_key()

@@ -1,7 +1,4 @@
-"""Composition by hand: which parts make the service, and in which order they open and close.
-
-It knows settings and parts, no files of the data directory, no gateway and no terminal.
-"""
+"""The whole service, composed: store, feed, providers, engine, use cases, servicers, interceptor."""
 
 import os
 import random
@@ -15,8 +12,6 @@ from typing import Any
 from server.adapters.feed.local import LocalFeed
 from server.adapters.provider.configuration import ConfigurationError, ProviderKind, ProvidersConfig, load_providers
 from server.adapters.provider.registry import build_registry
-from server.adapters.store import DatabaseUrlInvalid, open_store
-from server.adapters.store.errors import DriverMissing, SchemaUnknown
 from server.adapters.system import SystemClock, SystemIds
 from server.application.authentication import Authenticator
 from server.application.keys import KeyFactory, Keys
@@ -25,12 +20,13 @@ from server.application.runs import Runs
 from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.application.threads import Threads
+from server.bootstrap.keys import key_factory
+from server.bootstrap.store import database_url, opened_store
 from server.config import Settings
-from server.domain.errors import StoreUnavailable
 from server.domain.limits import Limits
 from server.domain.model import Model
 from server.engine.engine import Engine
-from server.failure import CommandFailed, InvalidConfiguration
+from server.failure import InvalidConfiguration
 from server.ports.feed import Feed
 from server.ports.provider import Models
 from server.ports.store import Store
@@ -41,10 +37,6 @@ from server.rpc.server import RpcServer
 from server.rpc.services import DESCRIPTORS, Services, UseCases
 
 _TABLES_OF_THE_FILE = frozenset({"providers", "default_model"})
-# What people write for what SQLAlchemy calls it.
-_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg"}
-
-
 SERVICES = tuple(descriptor.full_name for descriptor in DESCRIPTORS)
 """Full names of everything that is served, health and reflection aside."""
 
@@ -73,14 +65,14 @@ async def open_service(settings: Settings, *, database: Path, pepper: bytes) -> 
     """Open the store, the providers and the engine; closed in the reverse order, running work handed back.
 
     `database` is the file of the embedded store, `pepper` the secret of the keys, both unless the settings name others.
-    Raises `InvalidConfiguration`, `StoreUnavailable`.
+    Raises `CommandFailed`.
     """
     providers = read_providers(settings, os.environ)
     clock, ids, limits, metrics = SystemClock(), SystemIds(), settings.limits, Metrics()
     feed = LocalFeed(limits=limits)
-    factory = KeyFactory(_pepper(settings, pepper))
+    factory = key_factory(settings, pepper)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(_opened_store(database_url(settings, database), feed))
+        store = await stack.enter_async_context(opened_store(database_url(settings, database), feed=feed))
         if settings.database is None:
             # The directory's lock makes this process the only worker on the directory's own file: what a killed one
             # held is free at once. On any other database its leases must lapse, for others may work there.
@@ -102,19 +94,12 @@ async def open_service(settings: Settings, *, database: Path, pepper: bytes) -> 
                 clock=clock,
                 ids=ids,
                 metrics=metrics,
+                unary_seconds=limits.unary_call.total_seconds(),
             ),
             metrics=metrics,
             default_model=providers.default_model,
             answers_are_echoed=_echoes(providers),
         )
-
-
-@asynccontextmanager
-async def open_keys(settings: Settings, *, database: Path, pepper: bytes) -> AsyncIterator[Keys]:
-    """The keys alone, for the operator's commands. Raises `StoreUnavailable`."""
-    clock, ids = SystemClock(), SystemIds()
-    async with _opened_store(database_url(settings, database), LocalFeed()) as store:
-        yield Keys(store=store, clock=clock, ids=ids, factory=KeyFactory(_pepper(settings, pepper)))
 
 
 def read_providers(settings: Settings, env: Mapping[str, str]) -> ProvidersConfig:
@@ -124,33 +109,6 @@ def read_providers(settings: Settings, env: Mapping[str, str]) -> ProvidersConfi
     except ConfigurationError as error:
         where = f"{settings.config}: " if settings.config else ""
         raise InvalidConfiguration(f"{where}{error}.") from error
-
-
-def database_url(settings: Settings, file: Path) -> str:
-    """The URL of the store, its driver spelled out."""
-    if settings.database is None:
-        return f"sqlite+aiosqlite:///{file}"
-    scheme, separator, rest = settings.database.get_secret_value().partition("://")
-    return f"{_DRIVERS.get(scheme, scheme)}{separator}{rest}"
-
-
-@asynccontextmanager
-async def _opened_store(url: str, feed: Feed) -> AsyncIterator[Store]:
-    async with AsyncExitStack() as stack:
-        try:
-            store = await stack.enter_async_context(open_store(url, feed=feed))
-        except DatabaseUrlInvalid as error:
-            raise InvalidConfiguration(
-                "The database is given as sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; what --database or "
-                "PARLEY_DATABASE says is neither."
-            ) from error
-        except (DriverMissing, SchemaUnknown) as error:
-            raise CommandFailed(f"The database cannot be used: {error}.") from error
-        except StoreUnavailable as error:
-            raise CommandFailed(f"The database cannot be opened: {error.message}.") from error
-        except OSError as error:
-            raise CommandFailed(f"The database file cannot be opened: {(error.strerror or '').lower()}.") from error
-        yield store
 
 
 def _use_cases(
@@ -164,10 +122,6 @@ def _use_cases(
         sessions=Sessions(store=store, clock=clock, ids=ids, models=models, runs=runs),
         organizations=Organizations(store=store, models=models),
     )
-
-
-def _pepper(settings: Settings, of_the_directory: bytes) -> bytes:
-    return settings.key_pepper.get_secret_value().encode() if settings.key_pepper else of_the_directory
 
 
 def _echoes(providers: ProvidersConfig) -> bool:
