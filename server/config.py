@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(None, description="Key for that server")
     default_model: str | None = Field(None, description="Model of conversations that name none")
 
+    unary_seconds: float = Field(
+        _LIMITS.unary_call.total_seconds(),
+        gt=0,
+        description="Seconds that a call may take whose caller names no deadline",
+    )
     queue_per_conversation: int = Field(
         _LIMITS.queue_per_conversation, ge=0, description="Messages that may wait in a conversation"
     )
@@ -112,6 +117,7 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """The bounds of runs and streams that these settings give."""
         return Limits(
+            unary_call=timedelta(seconds=self.unary_seconds),
             queue_per_conversation=self.queue_per_conversation,
             run_duration=timedelta(seconds=self.run_seconds),
             run_output_bytes=self.run_output_bytes,

@@ -127,6 +127,7 @@ def _gateway(settings: Settings, service: Service, upstream: InProcessUpstream) 
         services=SERVICES,
         upstream=upstream,
         config=GatewayConfig(
+            unary_timeout=settings.unary_seconds,
             cors_origins=settings.cors_origins,
             stream_buffer=settings.stream_buffer_bytes,
             heartbeat=settings.stream_heartbeat_seconds,
