@@ -30,6 +30,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_limit = _HEAD_FACTOR * (limits.header_limit + limits.target_limit)
         self._refuse_head = headers_too_large(limits.header_limit, limits.header_count)
         self._awaits_head = True
+        self._has_begun = False
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self.url = b""
@@ -61,12 +62,12 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self._awaits_head = True
+        self._awaits_head = self._has_begun = True
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         """Hand the request to the application."""
-        self._awaits_head = False
+        self._awaits_head = self._has_begun = False
         self._stop_head_timer()
         super().on_headers_complete()
 
@@ -78,7 +79,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _head_expired(self) -> None:
         self._head_timer = None
         if self._awaits_head and not self.transport.is_closing():
-            if self._head_bytes:
+            if self._has_begun:
                 self._refuse(refusals.head_too_slow())
             else:
                 self.transport.close()
@@ -89,11 +90,10 @@ class HttpProtocol(HttpToolsProtocol):
             self._head_timer = None
 
     def _refuse(self, refusal: Refused) -> None:
-        """Answer and close. While an earlier request is being answered, closing is all that can be said."""
+        """Answer and close. While a reply is under way, closing is all that can be said."""
         self._stop_head_timer()
-        if self.cycle is None or self.cycle.response_complete:
+        if self._takes_reply():
             reply = self._error(self.url.partition(b"?")[0], refusal.problem)
-            head = [STATUS_LINE[reply.status]]
             body = reply.body
             headers: Any = (
                 *self.server_state.default_headers,
@@ -101,6 +101,17 @@ class HttpProtocol(HttpToolsProtocol):
                 (b"content-length", b"%d" % len(body)),
                 (b"connection", b"close"),
             )
-            head.extend(b"%b: %b\r\n" % header for header in headers)
-            self.transport.write(b"".join([*head, b"\r\n", body]))
+            head = b"".join([b"%b: %b\r\n" % header for header in headers])
+            self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[reply.status], head, body))
         self.transport.close()
+
+    def _takes_reply(self) -> bool:
+        """Say whether a reply can be written here; an exchange that still waits for its body learns that it is over."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return True
+        if cycle.response_started or cycle.disconnected:
+            return False
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return True
