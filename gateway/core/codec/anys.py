@@ -27,7 +27,28 @@ class Functions(NamedTuple):
 FunctionsOf = Callable[[Descriptor], Functions]
 
 
-def any_writer(pool: DescriptorPool, functions_of: FunctionsOf) -> Callable[[Any], object]:
+class AnyTypes:
+    """The types that an Any may hold, by the name in their URL: those of the pool, each looked up once."""
+
+    def __init__(self, pool: DescriptorPool, functions_of: FunctionsOf) -> None:
+        self._pool = pool
+        self._functions_of = functions_of
+        self._known: dict[str, tuple[Any, Functions]] = {}
+
+    def find(self, url: str) -> tuple[Any, Functions]:
+        """Give the class and the functions of the type that a URL names; JsonError when the pool has none."""
+        prefix, _, name = url.rpartition("/")
+        found = self._known.get(name) if prefix else None
+        if found is None:
+            try:
+                descriptor = self._pool.FindMessageTypeByName(name if prefix else "")
+            except KeyError:
+                raise JsonError(f"names no type known here: {excerpt(url)}") from None
+            found = self._known[name] = GetMessageClass(descriptor), self._functions_of(descriptor)
+        return found
+
+
+def any_writer(types: AnyTypes) -> Callable[[Any], object]:
     """Give the function that writes an Any; a type that the pool lacks, or bytes that are not of it, is a JsonError."""
 
     def write(message: Any) -> object:
@@ -36,19 +57,18 @@ def any_writer(pool: DescriptorPool, functions_of: FunctionsOf) -> Callable[[Any
             if message.value:
                 raise JsonError("is an Any with a value but without a type")
             return {}
-        descriptor = _find(pool, url)
-        functions = functions_of(descriptor)
+        make, functions = types.find(url)
         try:
-            inner = GetMessageClass(descriptor).FromString(message.value)
+            inner = make.FromString(message.value)
         except DecodeError:
-            raise JsonError(f"is an Any whose bytes are no {descriptor.full_name}") from None
+            raise JsonError(f"is an Any whose bytes are no {make.DESCRIPTOR.full_name}") from None
         tree = functions.write(inner)
         return {_TYPE: url, **tree} if functions.is_object else {_TYPE: url, _VALUE: tree}
 
     return write
 
 
-def any_reader(pool: DescriptorPool, functions_of: FunctionsOf) -> Callable[[Any, object, int], int]:
+def any_reader(types: AnyTypes) -> Callable[[Any, object, int], int]:
     """Give the function that sets an Any from `{"@type": …, members}`; `{}` is an Any without a type."""
 
     def read(message: Any, value: object, depth: int) -> int:
@@ -59,19 +79,17 @@ def any_reader(pool: DescriptorPool, functions_of: FunctionsOf) -> Callable[[Any
         if not value:
             set_in_parent(message)
             return 0
-        url = value.get(_TYPE)
+        members = value.copy()
+        url = members.pop(_TYPE, None)
         if type(url) is not str:
             raise JsonError("must be given, as the name of a message type such as type.googleapis.com/a.B", _TYPE)
         try:
-            descriptor = _find(pool, url)
+            make, functions = types.find(url)
         except JsonError as error:
             raise error.under(_TYPE) from None
-        functions = functions_of(descriptor)
-        inner = GetMessageClass(descriptor)()
-        members = {key: member for key, member in value.items() if key != _TYPE}
-        keys = 1 + (
-            functions.read(inner, members, depth) if functions.is_object else _alone(functions, inner, members, depth)
-        )
+        inner = make()
+        read_members = functions.read if functions.is_object else _alone(functions)
+        keys = 1 + read_members(inner, members, depth)
         message.type_url = url
         message.value = inner.SerializePartialToString(deterministic=True)
         return keys
@@ -79,22 +97,18 @@ def any_reader(pool: DescriptorPool, functions_of: FunctionsOf) -> Callable[[Any
     return read
 
 
-def _alone(functions: Functions, inner: Any, members: dict[str, object], depth: int) -> int:
-    for key in members:
-        if key != _VALUE:
-            raise JsonError('is no member of this type; its JSON form stands under "value"').under(key)
-    if _VALUE not in members:
-        raise JsonError("must be given for this type", _VALUE)
-    try:
-        return 1 + functions.read(inner, members[_VALUE], depth + 1)
-    except JsonError as error:
-        raise error.under(_VALUE) from None
+def _alone(functions: Functions) -> Callable[[Any, dict[str, object], int], int]:
+    """Give the reader of the members of an Any whose type has a JSON form of its own, which stands under `value`."""
 
+    def read(inner: Any, members: dict[str, object], depth: int) -> int:
+        for key in members:
+            if key != _VALUE:
+                raise JsonError('is no member of this type; its JSON form stands under "value"').under(key)
+        if _VALUE not in members:
+            raise JsonError("must be given for this type", _VALUE)
+        try:
+            return 1 + functions.read(inner, members[_VALUE], depth + 1)
+        except JsonError as error:
+            raise error.under(_VALUE) from None
 
-def _find(pool: DescriptorPool, url: str) -> Descriptor:
-    prefix, slash, name = url.rpartition("/")
-    try:
-        # A name without a prefix is no type URL; the empty name is none of the pool's.
-        return pool.FindMessageTypeByName(name if prefix and slash else "")
-    except KeyError:
-        raise JsonError(f"names no type known here: {excerpt(url)}") from None
+    return read

@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from gateway.core.codec import depth, elements, free_form, presence, retry, texts, times
-from gateway.core.codec.anys import Functions, any_reader, any_writer
+from gateway.core.codec.anys import AnyTypes, Functions, any_reader, any_writer
 from gateway.core.codec.elements import Element, element_of
 from gateway.core.codec.errors import JsonError
 from gateway.core.codec.fields import Field, Form, fields_of, spellings
@@ -50,6 +50,7 @@ class Compiler:
         self._waiting: list[Descriptor] = []
         self._writer = Writer(self.element, self._writer_name)
         self._reader = Reader(self._scope, self.element, self._reader_name)
+        any_types = AnyTypes(pool, self.functions)
         self._own = {
             _PACKAGE + "Timestamp": (times.timestamp_text, times.read_timestamp),
             _PACKAGE + "Duration": (times.duration_text, times.read_duration),
@@ -57,7 +58,7 @@ class Compiler:
             _PACKAGE + "Struct": (free_form.struct_tree, free_form.read_struct),
             _PACKAGE + "Value": (free_form.value_tree, free_form.read_value),
             _PACKAGE + "ListValue": (free_form.list_tree, free_form.read_list),
-            _PACKAGE + "Any": (any_writer(pool, self.functions), any_reader(pool, self.functions)),
+            _PACKAGE + "Any": (any_writer(any_types), any_reader(any_types)),
         }
 
     def functions(self, message: Descriptor) -> Functions:

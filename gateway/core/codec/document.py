@@ -20,6 +20,7 @@ _MAX_COUNTED = 1 << 26
 
 _TOO_DEEP_SIGNS = ("memory", "depth", "ecursion")
 _BACKSLASH = ord("\\")
+_TWO_BACKSLASHES = b"\\\\"
 _WHITESPACE = b" \t\r\n"
 
 
@@ -44,7 +45,12 @@ def refuse_repeated_keys(body: bytes, keys: int, colons: int) -> None:
         keys &= TEXT_COLON - 1
         if in_texts and keys + in_texts == colons and _BACKSLASH not in body:
             return
-        if body.translate(None, _WHITESPACE).count(b'":') == keys:
+        dense = body.translate(None, _WHITESPACE)
+        ends = dense.count(b'":')
+        if ends == keys:
+            return
+        # Without escaped backslashes, a quote behind a backslash is within a text (of code or JSON, mostly).
+        if _TWO_BACKSLASHES not in dense and ends - dense.count(b'\\":') == keys:
             return
     repeated = _first_repeated(json.loads(body, object_pairs_hook=_object))
     if repeated is not None:

@@ -20,6 +20,8 @@ BOOL = "type({v}) is bool"
 STRING = "type({v}) is str"
 DOUBLE = "type({v}) is float"
 FLOAT = "type({v}) is float and -FLOAT32_LIMIT < {v} < FLOAT32_LIMIT"
+# A text for which it holds is an integer of any 64-bit type.
+_SAFE_INTEGER_TEXT = "type({v}) is str and {v}.isascii() and {v}.isdecimal() and len({v}) < 19"
 
 CONSTANTS: dict[str, object] = {
     "base64_text": scalars.base64_text,
@@ -49,6 +51,7 @@ class Element:
     words: str | None = None  # name of the EnumWords, for enums
     may_skip: bool = False  # whether the reader gives None for what is to be left out
     is_float: bool = False
+    is_wide: bool = False  # whether it is an integer of 64 bits, which JSON has as texts
 
     def write(self, variable: str) -> str:
         """Give the expression that writes the value of a variable."""
@@ -61,6 +64,8 @@ class Element:
         if self.guard == STRING:
             return variable  # of all that JSON can hold, upb takes nothing but strings
         slow = f"{self.reader}({variable})"
+        if self.is_wide:
+            slow = f"int({variable}) if {_SAFE_INTEGER_TEXT.format(v=variable)} else {slow}"
         return slow if self.guard is None else f"{variable} if {self.guard.format(v=variable)} else {slow}"
 
 
@@ -100,7 +105,16 @@ def element_of(field: FieldDescriptor, scope: Scope, *, int64_form: Int64Form, i
     if kind in _WIDE:
         as_text = int64_form is Int64Form.STRING
         written, zero = ("str({v})", "0") if as_text else ("{v}", 0)
-        return _element(scope, f"scalar_{kind}", _WIDE[kind], written=written, zero=zero, guard=INT, map_key="str({v})")
+        return _element(
+            scope,
+            f"scalar_{kind}",
+            _WIDE[kind],
+            written=written,
+            zero=zero,
+            guard=INT,
+            map_key="str({v})",
+            is_wide=True,
+        )
     if kind not in _OTHERS:
         raise ValueError(f"{field.full_name} is no scalar field")
     read, rest = _OTHERS[kind]

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from gateway.core.codec.depth import free_form_levels, too_deep
 from gateway.core.codec.errors import JsonError, excerpt
 from gateway.core.codec.presence import set_in_parent, which
+from gateway.core.codec.scalars import is_negative_zero
 
 _EXACT_INTEGERS = 1 << 53
 
@@ -32,7 +33,10 @@ def read_list(message: Message, value: object, depth: int) -> int:
 def struct_tree(message: Any) -> dict[str, object]:
     """Write a Struct."""
     fields = message.fields
-    return {key: value_tree(fields[key]) for key in fields}
+    tree = {}
+    for key in fields:
+        tree[key] = value_tree(fields[key])
+    return tree
 
 
 def list_tree(message: Any) -> list[object]:
@@ -40,30 +44,30 @@ def list_tree(message: Any) -> list[object]:
     return [*map(value_tree, message.values[:])]
 
 
-def value_tree(message: Any) -> object:
+def value_tree(message: Any) -> object:  # noqa: PLR0911  (one return for each kind of value)
     """Write a Value; one of no kind is null, and a number that JSON has no literal for is a JsonError."""
-    match which(message, "kind"):
-        case "string_value":
-            return message.string_value
-        case "number_value":
-            return _number(message.number_value)
-        case "struct_value":
-            return struct_tree(message.struct_value)
-        case "list_value":
-            return list_tree(message.list_value)
-        case "bool_value":
-            return message.bool_value
-        case _:
-            return None
-
-
-def _number(number: float) -> float | int:
-    if number - number != 0.0:
-        raise JsonError("is a free-form number that JSON cannot hold (NaN or infinite)")
-    # 5 that came in as 5 goes out as 5; above 2**53 a double stands for several integers.
-    if -_EXACT_INTEGERS < number < _EXACT_INTEGERS and number.is_integer() and (number or str(number) == "0.0"):
-        return int(number)
-    return number
+    kind = which(message, "kind")
+    if kind == "string_value":
+        return message.string_value
+    if kind == "number_value":
+        number: float = message.number_value
+        # 5 that came in as 5 goes out as 5; above 2**53 a double stands for several integers.
+        if (
+            number.is_integer()
+            and -_EXACT_INTEGERS < number < _EXACT_INTEGERS
+            and (number or not is_negative_zero(number))
+        ):
+            return int(number)
+        if number - number != 0.0:
+            raise JsonError("is a free-form number that JSON cannot hold (NaN or infinite)")
+        return number
+    if kind == "bool_value":
+        return message.bool_value
+    if kind == "struct_value":
+        return struct_tree(message.struct_value)
+    if kind == "list_value":
+        return list_tree(message.list_value)
+    return None
 
 
 def _fill_struct(message: Any, value: object, levels: int) -> int:
@@ -101,17 +105,17 @@ def _fill_list(message: Any, value: object, levels: int) -> int:
 
 
 def _fill_value(message: Any, value: object, levels: int) -> int:
-    match value:
-        case str():
-            message.string_value = value
-        case None:
-            message.null_value = 0
-        case bool():
-            message.bool_value = value
-        case int() | float():
-            message.number_value = value
-        case dict():
-            return _fill_struct(message.struct_value, value, levels)
-        case _:
-            return _fill_list(message.list_value, value, levels)
+    kind = type(value)
+    if kind is str:
+        message.string_value = value
+    elif kind is float or kind is int:
+        message.number_value = value
+    elif kind is bool:
+        message.bool_value = value
+    elif value is None:
+        message.null_value = 0
+    elif kind is dict:
+        return _fill_struct(message.struct_value, value, levels)
+    else:
+        return _fill_list(message.list_value, value, levels)
     return 0

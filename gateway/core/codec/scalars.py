@@ -131,11 +131,15 @@ def float32_number(value: float) -> float | str:
     """Give the shortest decimal number that reads back as the same float32; `0.1`, not `0.10000000149011612`."""
     if value - value != 0.0:
         return nonfinite_text(value)
-    for digits in ("%.6g", "%.7g", "%.8g"):
-        short = float(digits % value)
-        if _FLOAT32.unpack(_FLOAT32.pack(short))[0] == value:
-            return short
-    return float(f"{value:.9g}")
+    # Six digits are enough for what people write, eight or nine are needed for most others.
+    short = float(f"{value:.6g}")
+    if _FLOAT32.unpack(_FLOAT32.pack(short))[0] == value:
+        return short
+    long = float(f"{value:.8g}")
+    if _FLOAT32.unpack(_FLOAT32.pack(long))[0] != value:
+        return float(f"{value:.9g}")
+    short = float(f"{value:.7g}")
+    return short if _FLOAT32.unpack(_FLOAT32.pack(short))[0] == value else long
 
 
 def is_negative_zero(value: float) -> bool:

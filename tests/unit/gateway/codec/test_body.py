@@ -1,5 +1,7 @@
 """What a body may hold: each rule by which a document is refused, with the path and the reason that the caller gets."""
 
+import json
+
 import pytest
 
 from gateway.core.codec import JsonError
@@ -230,6 +232,14 @@ def test_other_forms_of_scalars_are_taken(document: str, same_as: str) -> None:
 def test_text_that_looks_like_a_repeated_key_is_no_repeated_key() -> None:
     name = 'a: "name": "name" :'
     assert read("Tree", written(new("Tree", name=name))).name == name
+
+
+@pytest.mark.parametrize("name", [r"\":", r"{\"name\": \"name\" : 1}", r"\\\":", r"\\"])
+def test_code_within_text_is_no_repeated_key(name: str) -> None:
+    assert read("Tree", f'{{"name" : "{name}", "child": {{"name":"{name}"}}}}').child.name == json.loads(f'"{name}"')
+    assert refusal("Tree", f'{{"name" : "{name}", "child": {{}}, "name" : "{name}"}}').field == "name"
+    maps = f'{{"stringString": {{"{name}": "a", "b":"c", "b":"c"}}}}'
+    assert refusal("Maps", maps).field == "stringString.b"
 
 
 def test_null_members_of_a_oneof_exclude_nothing() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.core.codec import Codecs, JsonError
 from gateway.core.dialect import PLAIN, Dialect, FieldNames, Int64Form, UnsetForm
+from tests.support.pools import compiled_pool
 from tests.unit.gateway.codec.protos import POOL, SNAKE, WRITTEN, codec, new, read, written
 
 FLT_MAX = 3.4028234663852886e38
@@ -216,6 +217,12 @@ def test_a_field_may_say_what_is_written_when_it_has_no_value() -> None:
 @pytest.mark.parametrize("spelling", ['"user"', '"ROLE_USER"', "1"])
 def test_an_enum_word_is_taken_beside_name_and_number(spelling: str) -> None:
     assert read("Record", f'{{"role": {spelling}}}') == new("Record", role=1)
+
+
+def test_one_word_for_two_enum_values_fails_when_the_codec_is_compiled() -> None:
+    pool = compiled_pool("clash_test.proto")
+    with pytest.raises(ValueError, match="same stands for two values"):
+        Codecs(pool).message(pool.FindMessageTypeByName("parley.test.clash.Clash"), PLAIN)
 
 
 def test_an_enum_value_without_a_word_has_its_name() -> None:
