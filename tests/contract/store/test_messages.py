@@ -176,6 +176,16 @@ async def test_an_id_names_one_message(store: Store, talk: Conversation) -> None
     assert await store.read(ALICE, lambda tx: tx.messages.count(talk.id)) == 1
 
 
+async def test_any_character_comes_back(store: Store) -> None:
+    """Among them one that PostgreSQL cannot keep, and the one that stands in for it there."""
+    strange = "a\x00b\x01\ufffe\ufffe0\uffff\U0010ffff\u200b\x7f"
+    talk = conversation(f"k{strange}", name=strange)
+    await stored(store, talk)
+    appended = await store.write(ALICE, lambda tx: tx.messages.append(message(talk, strange, reasoning=strange)))
+    assert await store.read(ALICE, lambda tx: tx.conversations.get(talk.key)) == talk
+    assert await store.read(ALICE, lambda tx: tx.messages.history(talk.id)) == [appended]
+
+
 async def test_a_message_of_four_mebibytes(store: Store, talk: Conversation) -> None:
     large = message(talk, "ä" * (2 * 1024 * 1024), id=MessageId(new_id()), created_at=at(1))
     await store.write(ALICE, lambda tx: tx.messages.append(large))

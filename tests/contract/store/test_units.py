@@ -178,6 +178,19 @@ async def test_a_unit_that_reads_may_be_cancelled(store: Store, talk: Conversati
     assert await store.read(ALICE, lambda tx: tx.conversations.get(talk.key)) == talk
 
 
+async def test_a_unit_that_passes_over_a_refused_row_is_undone_all_the_same(store: Store, talk: Conversation) -> None:
+    async def unit(tx: Transaction) -> None:
+        first = await tx.messages.append(message(talk))
+        try:
+            await tx.messages.append(message(talk, id=first.id))
+        except RowRefused:
+            return
+
+    with pytest.raises(RowRefused):
+        await store.write(ALICE, unit)
+    assert await _texts(store, talk) == []
+
+
 async def test_system_units_are_whole_too(store: Store) -> None:
     made = key(digest="d")
 

@@ -62,4 +62,4 @@ class PostgresExecutor:
 
     def _noted(self, error: Exception) -> Exception:
         self.failure = self.failure or error
-        return translated(error)
+        return translated(self.failure)

@@ -1,6 +1,7 @@
 """The connections, lent to one transaction each."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, Self
@@ -22,7 +23,7 @@ class Pool:
         self._patience = seconds
         self._pool = asyncpg.create_pool(
             dsn,
-            min_size=1,
+            min_size=0,  # asyncpg would go on trying to restore the floor by itself, and log it
             max_size=size,
             timeout=seconds,
             command_timeout=2 * seconds,
@@ -60,8 +61,10 @@ class Pool:
 
     async def give_back(self, connection: Any) -> None:
         """Return it, whatever state it is in: one that is broken or in a transaction is closed."""
-        if connection.is_in_transaction():
-            connection.terminate()
+        # One that has broken off has returned by itself, and answers no more questions.
+        with suppress(asyncpg.InterfaceError):
+            if connection.is_in_transaction():
+                connection.terminate()
         await self._pool.release(connection)
 
 
