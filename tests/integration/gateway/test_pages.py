@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]
 
 from gateway.config import GatewayConfig
 from tests.support.toy.served import serving

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from google.protobuf import descriptor_pool
 from grpc import aio
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc  # type: ignore[import-untyped]
 
 from gateway.bootstrap import HttpServer, build_app
 from gateway.config import GatewayConfig
@@ -76,7 +76,7 @@ async def _backend(
     if kind == "in_process":
         inside = InProcessUpstream(interceptors)
         add_all(inside, record)
-        health_pb2_grpc.add_HealthServicer_to_server(checks, inside)  # type: ignore[no-untyped-call]
+        health_pb2_grpc.add_HealthServicer_to_server(checks, inside)
         try:
             yield inside, inside
         finally:
@@ -98,7 +98,7 @@ async def grpc_server(
     logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)  # it logs each crash that a test asks for
     server = aio.server(interceptors=interceptors, options=[("grpc.so_reuseport", 0)])
     add_all(server, record)
-    health_pb2_grpc.add_HealthServicer_to_server(checks, server)  # type: ignore[no-untyped-call]
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
