@@ -1,13 +1,13 @@
 """Measures the gateway's codec against `google.protobuf.json_format`: CPU time per message, side by side in one run.
 
-Run it with `python -m tests.bench.codec`. The bars are at least 5 times as fast out (message to bytes) and 8 times in
+Run it with `python -m tests.bench codec`. The bars are at least 5 times as fast out (message to bytes) and 8 times in
 (bytes to message) on every size. `json_format` is taken in its fastest form, without indentation.
 """
 
 import gc
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -16,6 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from gateway.core.codec import Codecs, MessageCodec
 from gateway.core.dialect import PLAIN
+from tests.bench.figures import Figure, Report
 from tests.support.pools import compiled_pool
 
 BAR_OUT = 5.0
@@ -26,19 +27,10 @@ _SECONDS_PER_ROUND = 0.05
 _PAGE_LENGTH = 28  # about 10 KB of JSON
 
 
-class Figure(NamedTuple):
-    """One comparison: what was done, CPU microseconds of the codec and of `json_format`, their ratio and its bar."""
-
-    name: str
-    ours: float
-    json_format: float
-    ratio: float
-    bar: float
-
-
-def run() -> list[Figure]:
+def run() -> Report:
     """Measure all sizes in both directions."""
-    return [figure for name, message in samples().items() for figure in _compare(name, message)]
+    figures = [figure for name, message in samples().items() for figure in _compare(name, message)]
+    return Report("The codec against google.protobuf.json_format: CPU a message", figures)
 
 
 def samples() -> dict[str, Message]:
@@ -105,7 +97,8 @@ def _figure(name: str, bar: float, ours: Callable[[], object], theirs: Callable[
     repeats = [_repeats(ours), _repeats(theirs)]
     rounds = [(_time(ours, repeats[0]), _time(theirs, repeats[1])) for _ in range(_ROUNDS)]
     best_ours, best_theirs = (min(times) * 1e6 for times in zip(*rounds, strict=True))
-    return Figure(name, best_ours, best_theirs, best_theirs / best_ours, bar)
+    detail = f"{best_ours:.2f} us against {best_theirs:.2f} us"
+    return Figure(name, best_theirs / best_ours, bar, detail)
 
 
 def _repeats(call: Callable[[], object]) -> int:
@@ -120,14 +113,3 @@ def _time(call: Callable[[], object], repeats: int) -> float:
     for _ in range(repeats):
         call()
     return (time.process_time() - start) / repeats
-
-
-def main() -> None:
-    """Print the figures."""
-    print(f"{'name':<24}{'ours µs':>12}{'json_format µs':>16}{'ratio':>8}{'bar':>6}")
-    for figure in run():
-        print(f"{figure.name:<24}{figure.ours:>12.2f}{figure.json_format:>16.2f}{figure.ratio:>8.1f}{figure.bar:>6.0f}")
-
-
-if __name__ == "__main__":
-    main()

@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import NamedTuple
 
 import httpx
 import uvloop
@@ -24,6 +23,7 @@ from server.domain.context import PromptMessage
 from server.domain.generation import GenerationConfig
 from server.domain.message import Role
 from server.ports.provider import CompletionRequest, TextPiece
+from tests.bench.figures import Figure, Report
 from tests.support.upstream import Pause, ScriptedUpstream, answer
 
 TOKENS = 2000
@@ -35,21 +35,14 @@ Reading = Callable[[], Awaitable[int]]
 """Reads one whole answer and returns how many tokens it had."""
 
 
-class Figure(NamedTuple):
-    """One way of reading: CPU microseconds a token, and how many times those of the provider as it is."""
-
-    name: str
-    microseconds: float
-    ratio: float
-
-
-def run() -> list[Figure]:
+def run() -> Report:
     """Measure every way, the provider's own first."""
     receiving, sending = multiprocessing.Pipe(duplex=False)
     server = multiprocessing.get_context("spawn").Process(target=_serve, args=(sending,), daemon=True)
     server.start()
     try:
-        return uvloop.run(_compare(receiving.recv()))
+        figures = uvloop.run(_compare(receiving.recv()))
+        return Report("A token of a model's answer: CPU from the socket to a piece, over that of the provider", figures)
     finally:
         server.terminate()
         server.join()
@@ -69,7 +62,7 @@ async def _compare(base_url: str) -> list[Figure]:
         # In turns, so that a change of the machine's pace meets all of them.
         rounds = [{name: await _microseconds(read) for name, read in ways.items()} for _ in range(ROUNDS)]
     best = {name: min(costs[name] for costs in rounds) for name in ways}
-    return [Figure(name, cost, cost / best["provider"]) for name, cost in best.items()]
+    return [Figure(name, cost / best["provider"], None, f"{cost:.1f} us a token") for name, cost in best.items()]
 
 
 async def _microseconds(read: Reading) -> float:
@@ -127,14 +120,3 @@ def _serve(ready: Connection) -> None:
             await asyncio.Event().wait()
 
     asyncio.run(serve())
-
-
-def main() -> None:
-    """Print the figures."""
-    print(f"{'a token of an answer':<32}{'CPU µs':>8}{'ratio':>8}")
-    for figure in run():
-        print(f"{figure.name:<32}{figure.microseconds:>8.1f}{figure.ratio:>8.2f}")
-
-
-if __name__ == "__main__":
-    main()

@@ -34,12 +34,17 @@ from server.domain.message import Message, Role
 from server.domain.principal import Owner
 from server.domain.run import Lease, Run, RunState
 from server.ports.store import Store, Transaction
+from tests.bench.figures import Figure, Report
 
 OWNER = Owner("bench", "dev")
 SENDERS = (1, 10, 64)
 SECONDS = 2.0
 HISTORY = 200
 LAST = 50
+BAR_SENDERS = 5.0
+"""Rate of 64 senders over that of one."""
+BAR_ORM = 10.0
+"""Rate of 64 senders over that of an ORM session each."""
 
 _ids = SystemIds()
 
@@ -217,8 +222,7 @@ async def _talks(store: Store, count: int) -> list[Conversation]:
     return talks
 
 
-async def _bench_sends(url: str, path: Path) -> list[str]:
-    lines = []
+async def _bench_sends(url: str, path: Path) -> list[Figure]:
     rates: dict[int, Rate] = {}
     async with open_store(url, feed=LocalFeed()) as store:
         talks = await _talks(store, max(SENDERS))
@@ -227,14 +231,19 @@ async def _bench_sends(url: str, path: Path) -> list[str]:
     async with _engine(path) as engine:
         # One session at a time: more of them only collide on the file's lock.
         orm = await _rate(1, lambda number: _send_with_orm(engine, talks[number]))
-    for senders, rate in rates.items():
-        lines.append(
-            f"acknowledged sends, {senders:2} senders: {rate.per_second / rates[1].per_second:5.1f} x one sender, "
-            f"{rate.per_second / orm.per_second:5.1f} x an ORM session each "
-            f"({rate.per_second:.0f}/s, {rate.cpu_microseconds:.0f} us CPU; ORM {orm.per_second:.0f}/s, "
-            f"{orm.cpu_microseconds:.0f} us)"
-        )
-    return lines
+    most = max(SENDERS)
+    among = [_sends(n, rates[n], "one sender", rates[1], BAR_SENDERS if n == most else None) for n in SENDERS if n > 1]
+    against = [_sends(n, rates[n], "an ORM session each", orm, BAR_ORM if n == most else None) for n in SENDERS]
+    return [*among, *against]
+
+
+def _sends(senders: int, ours: Rate, name: str, theirs: Rate, bar: float | None) -> Figure:
+    detail = (
+        f"{ours.per_second:.0f} a second, {ours.cpu_microseconds:.0f} us CPU each, "
+        f"against {theirs.per_second:.0f}, {theirs.cpu_microseconds:.0f} us"
+    )
+    title = f"acknowledged sends, {senders} sender{'s' if senders > 1 else ''}: rate over {name}"
+    return Figure(title, ours.per_second / theirs.per_second, bar, detail)
 
 
 async def _read_with_orm(engine: AsyncEngine, talk: Conversation) -> None:
@@ -249,7 +258,7 @@ async def _read_with_orm(engine: AsyncEngine, talk: Conversation) -> None:
         assert len((await session.exec(last)).all()) == LAST
 
 
-async def _bench_reads(url: str, path: Path) -> list[str]:
+async def _bench_reads(url: str, path: Path) -> list[Figure]:
     async with open_store(url, feed=LocalFeed()) as store:
         (talk,) = await _talks(store, 1)
 
@@ -261,28 +270,18 @@ async def _bench_reads(url: str, path: Path) -> list[str]:
         ours = await _rate(1, lambda _: store.read(OWNER, lambda tx: tx.messages.history(talk.id, last=LAST)))
     async with _engine(path) as engine:
         orm = await _rate(1, lambda _: _read_with_orm(engine, talk))
-    return [
-        f"last {LAST} messages: {orm.cpu_microseconds / ours.cpu_microseconds:5.1f} x less CPU than an ORM session "
-        f"({ours.cpu_microseconds:.0f} us against {orm.cpu_microseconds:.0f} us)"
-    ]
+    detail = f"{ours.cpu_microseconds:.0f} us against {orm.cpu_microseconds:.0f} us"
+    ratio = orm.cpu_microseconds / ours.cpu_microseconds
+    return [Figure(f"last {LAST} messages: CPU of an ORM session over ours", ratio, None, detail)]
 
 
-async def _bench() -> list[str]:
+async def _bench() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.db"
         url = f"sqlite+aiosqlite:///{path}"
         return [*await _bench_sends(url, path), *await _bench_reads(url, path)]
 
 
-def run() -> list[str]:
-    """Measure; returns the lines to print."""
-    return asyncio.run(_bench())
-
-
-def main() -> None:
-    """Measure and print."""
-    print("\n".join(run()))
-
-
-if __name__ == "__main__":
-    main()
+def run() -> Report:
+    """Measure both."""
+    return Report("The store against an async ORM session each, SQLite with FULL sync", asyncio.run(_bench()))

@@ -1,0 +1,1 @@
+"""What the transcoding bench is built of: processes whose CPU is counted, and a client whose CPU is not."""

@@ -1,0 +1,178 @@
+"""What a JSON call costs, server-side CPU of all processes: `parley serve` against everything it could stand behind.
+
+Contestants, in turns in one run, on the same servicers, interceptors and data: `parley serve` in process; our gateway
+through a channel to its gRPC port; Envoy's JSON transcoder to the same port; a gRPC client on that port without any
+JSON; and, as the floor, a constant reply of the same size from the same HTTP server. The client's CPU does not count.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.bench.figures import Figure, Report
+from tests.bench.rig import envoy
+from tests.bench.rig.load import GrpcLoad, HttpLoad, LoadClient, Tally
+from tests.bench.rig.process import announced, cpu_seconds, serving
+from tests.bench.rig.workload import STREAMS, UNARY, Workload, fill
+
+ROUNDS = 3
+SECONDS = 0.6
+WARM_UP_SECONDS = 0.3
+BAR = 8.0
+"""How many times our CPU Envoy and the server behind it take together; DESIGN.md 10."""
+
+OURS = "serve, in process"
+CHANNEL = "our gateway through a channel"
+ENVOY = "Envoy's transcoder"
+GRPC = "gRPC client, no JSON"
+FLOOR = "constant reply (floor)"
+_SERVICES = ("parley.v1.ThreadService", "parley.v1.RunService")
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A service under load."""
+
+    pid: int
+    http: str
+    grpc: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """One way to serve a workload: the processes it takes, and the load that reaches them."""
+
+    name: str
+    pids: tuple[int, ...]
+    load: Callable[[Workload, float], HttpLoad | GrpcLoad]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one unit (a call, an event of a stream) took: CPU microseconds server-side, and how many came a second."""
+
+    microseconds: float
+    per_second: float
+
+    @property
+    def per_cpu_second(self) -> float:
+        """How many a second of CPU is enough for."""
+        return 1e6 / self.microseconds
+
+
+def run() -> Report:
+    """Measure every workload on every contestant that can be had here."""
+    figures: list[Figure] = []
+    notes = ["ratios: the other's CPU a call or event, all server-side processes together, over ours"]
+    try:
+        binary = envoy.installed()
+    except envoy.NoEnvoy as error:
+        binary = None
+        notes.append(f"without Envoy: {error}")
+    with TemporaryDirectory() as folder, LoadClient() as client:
+        for module, workloads in (("server", UNARY), ("tests.bench.rig.event_server", STREAMS)):
+            with _contestants(module, Path(folder) / module, binary) as contestants, _floor() as floor:
+                for workload in workloads:
+                    figures += _figures(workload, client, contestants, floor)
+    return Report("A JSON call, and a server-sent event: CPU of the server's side", figures, notes)
+
+
+@contextmanager
+def _backend(module: str, data: Path) -> Iterator[Backend]:
+    """`serve`, as a user starts it, with something in its database."""
+    with serving(module, data) as (pid, addresses):
+        asyncio.run(fill(data / "parley.db"))
+        yield Backend(pid, addresses["http"], addresses["grpc"], (data / "dev.key").read_text().strip())
+
+
+@contextmanager
+def _contestants(module: str, data: Path, binary: Path | None) -> Iterator[list[Contestant]]:
+    """Everything that can serve the workloads of one backend, with the backend itself."""
+    with ExitStack() as stack:
+        backend = stack.enter_context(_backend(module, data))
+        found = [_over_http(OURS, (backend.pid,), backend.http, backend.key)]
+        words = (sys.executable, "-m", "gateway", "--upstream", backend.grpc, "--http", "127.0.0.1:0")
+        pid, line = stack.enter_context(announced(words))
+        found.append(_over_http(CHANNEL, (pid, backend.pid), line.split()[2].removeprefix("http://"), backend.key))
+        if binary is not None:
+            pid, address = stack.enter_context(envoy.transcoder(binary, upstream=backend.grpc, services=_SERVICES))
+            found.append(_over_http(ENVOY, (pid, backend.pid), address, backend.key))
+        found.append(
+            Contestant(GRPC, (backend.pid,), lambda work, seconds: work.over_grpc(backend.grpc, backend.key, seconds))
+        )
+        yield found
+
+
+def _over_http(name: str, pids: tuple[int, ...], address: str, key: str) -> Contestant:
+    return Contestant(name, pids, lambda work, seconds: work.over_http(address, key, seconds))
+
+
+@contextmanager
+def _floor() -> Iterator[Callable[[int], Contestant]]:
+    """The constant server, as a contestant for replies of a size."""
+    with announced((sys.executable, "-m", "tests.bench.rig.constant_server")) as (pid, address):
+        yield lambda size: Contestant(FLOOR, (pid,), lambda work, seconds: work.of_constants(address, size, seconds))
+
+
+def _costs(workload: Workload, client: LoadClient, contestants: Sequence[Contestant]) -> dict[str, Cost]:
+    """The best round of each. In turns, so that a change of the machine's pace meets all of them."""
+    rounds = [{each.name: _measure(workload, client, each) for each in contestants} for _ in range(ROUNDS)]
+    return {each.name: min((costs[each.name] for costs in rounds), key=_microseconds) for each in contestants}
+
+
+def _measure(workload: Workload, client: LoadClient, contestant: Contestant) -> Cost:
+    before = cpu_seconds(contestant.pids)
+    tally = client.run(contestant.load(workload, SECONDS))
+    spent = cpu_seconds(contestant.pids) - before
+    units = tally.events if workload.events else tally.calls
+    return Cost(spent / units * 1e6, units / tally.seconds)
+
+
+def _microseconds(cost: Cost) -> float:
+    return cost.microseconds
+
+
+def _size(workload: Workload, tally: Tally) -> int:
+    """Bytes of JSON a unit."""
+    return round(tally.body_bytes / (tally.events if workload.events else tally.calls))
+
+
+def _figures(
+    workload: Workload, client: LoadClient, contestants: Sequence[Contestant], floor: Callable[[int], Contestant]
+) -> list[Figure]:
+    """Warm everything up, measure, compare."""
+    sizes = [_size(workload, client.run(each.load(workload, WARM_UP_SECONDS))) for each in contestants]
+    everybody = [*contestants, floor(sizes[0])]
+    client.run(everybody[-1].load(workload, WARM_UP_SECONDS))
+    costs = _costs(workload, client, everybody)
+    ours = costs.pop(OURS)
+    title = f"{workload.name} ({sizes[0]} B)"
+    own = Figure(f"{title}: {OURS}", 1.0, None, _detail(ours, workload.unit))
+    return [
+        own,
+        *(
+            Figure(
+                f"  {name}",
+                cost.microseconds / ours.microseconds,
+                BAR if name == ENVOY else None,
+                _detail(cost, workload.unit),
+            )
+            for name, cost in costs.items()
+        ),
+    ]
+
+
+def _detail(cost: Cost, unit: str) -> str:
+    return (
+        f"{cost.microseconds:6.1f} us CPU a{'n' if unit == 'event' else ''} {unit}, "
+        f"{cost.per_cpu_second:6.0f} a CPU second, {cost.per_second:6.0f} a second"
+    )
+
+
+if __name__ == "__main__":
+    print(run())
