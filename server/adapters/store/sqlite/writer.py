@@ -5,6 +5,7 @@ costs. The event loop hears of a whole batch at once.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -39,7 +40,8 @@ class Writer:
         self._publish = publish
         self._capacity = capacity
         self._batch_limit = batch_limit
-        self._queue: SimpleQueue[_Pending | None] = SimpleQueue()
+        self._arriving: list[_Pending] = []
+        self._queue: SimpleQueue[list[_Pending] | None] = SimpleQueue()
         self._under_way = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = Thread(target=self._work, name="parley-store-writer", daemon=True)
@@ -55,6 +57,7 @@ class Writer:
         if self._loop is None:
             return
         self._capacity = 0
+        self._pass_on()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         self._committer.close()
@@ -68,31 +71,38 @@ class Writer:
             raise StoreUnavailable
         caller: asyncio.Future[Result] = self._loop.create_future()
         self._under_way += 1
-        self._queue.put(_Pending(work, caller))
+        if not self._arriving:
+            self._loop.call_soon(self._pass_on)
+        self._arriving.append(_Pending(work, caller))
         return await caller
 
+    def _pass_on(self) -> None:
+        """Once in a turn of the loop: callers that were answered together come back together, and form one batch."""
+        if self._arriving:
+            self._queue.put(self._arriving)
+            self._arriving = []
+
     def _work(self) -> None:
-        closing = False
-        while not closing:
-            batch, closing = self._take()
+        backlog: deque[_Pending] = deque()
+        is_last = False
+        while backlog or not is_last:
+            is_last = self._gather(backlog, is_last=is_last)
+            batch = [backlog.popleft() for _ in range(min(len(backlog), self._batch_limit))]
             # A future is cancelled on the loop's thread; here it is only looked at.
             wanted = [pending for pending in batch if not pending.caller.cancelled()]
             answers = self._committer.commit([pending.work for pending in wanted]) if wanted else []
             self._hand_over(len(batch), wanted, answers)
 
-    def _take(self) -> tuple[list[_Pending], bool]:
-        """What has arrived, at least one; and whether that was the last."""
-        batch: list[_Pending] = []
-        pending = self._queue.get()
-        while pending is not None:
-            batch.append(pending)
-            if len(batch) >= self._batch_limit:
-                return batch, False
+    def _gather(self, backlog: deque[_Pending], *, is_last: bool) -> bool:
+        """Add what has arrived to the backlog, waiting if there is none; returns whether no more will come."""
+        while not is_last:
             try:
-                pending = self._queue.get_nowait()
+                arrived = self._queue.get(block=not backlog)
             except Empty:
-                return batch, False
-        return batch, True
+                return False
+            is_last = arrived is None
+            backlog.extend(arrived or ())
+        return True
 
     def _hand_over(self, taken: int, answered: list[_Pending], answers: list[Answer]) -> None:
         assert self._loop is not None  # noqa: S101 - set before the thread starts
