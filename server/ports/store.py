@@ -52,7 +52,8 @@ class Conversations(Protocol):
         ...
 
     async def lock(self, key: str) -> Conversation | None:
-        """As `get`, and no other unit changes the conversation or anything in it until this one is over."""
+        """As `get`, and no other unit changes the conversation or anything in it, or makes it, until this one is
+        over."""
         ...
 
     async def lock_by_id(self, conversation_id: ConversationId) -> Conversation | None:
@@ -154,7 +155,8 @@ class Runs(Protocol):
         ...
 
     async def claim(self, run_id: RunId, *, expected_epoch: int, lease: Lease, now: datetime) -> Run | None:
-        """Take a QUEUED or RUNNING run of that epoch: it becomes RUNNING with the lease and the next epoch."""
+        """Take a run of that epoch: it becomes RUNNING with the lease and the next epoch. A QUEUED one is taken if its
+        conversation has no active run; a RUNNING one if its lease has ended at `now` or is the same worker's."""
         ...
 
     async def hold(self, run_id: RunId, *, epoch: int) -> bool:
@@ -248,11 +250,12 @@ class Requests(Protocol):
     """Request ids of the owner, which make writes repeatable."""
 
     async def find(self, request_id: str, *, not_before: datetime) -> RememberedRequest | None:
-        """What was remembered under that id at or after `not_before`."""
+        """What was remembered under that id at or after `not_before`. While there is nothing, no other unit binds the
+        id until this one is over."""
         ...
 
     async def remember(self, request_id: str, request: RememberedRequest, *, now: datetime) -> None:
-        """Bind the id, replacing an outdated binding."""
+        """Bind the id, replacing an outdated binding. The run must be stored already; the id is forgotten with it."""
         ...
 
 
@@ -330,6 +333,11 @@ class SystemTransaction(Protocol):
     async def claimable(self, now: datetime, *, limit: int) -> list[RunReference]:
         """RUNNING runs whose lease has ended, and the first QUEUED run of every conversation without an active one;
         the oldest first."""
+        ...
+
+    async def forget_requests(self, before: datetime, *, limit: int) -> int:
+        """Drop request ids that were remembered before a moment, the oldest first; returns how many. To be called now
+        and then, until it returns less than `limit`."""
         ...
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from server.adapters.store import keys, leases, provisioning
+from server.adapters.store import keys, leases, provisioning, retention
 from server.adapters.store.executor import Executor
 from server.domain.ids import KeyId, RunId, WorkerId
 from server.domain.key import ApiKey
@@ -55,3 +55,7 @@ class StoredSystem:
     async def claimable(self, now: datetime, *, limit: int) -> list[RunReference]:
         """Runs that wait for a worker, the oldest first."""
         return await leases.claimable(self._executor, now, limit=limit)
+
+    async def forget_requests(self, before: datetime, *, limit: int) -> int:
+        """Drop outdated request ids."""
+        return await retention.forget_requests(self._executor, before, limit=limit)

@@ -6,7 +6,7 @@ from server.domain.conversation import Conversation
 from server.domain.errors import RunNotFound
 from server.domain.ids import RunId
 from server.domain.run import Run
-from server.ports.store import RememberedRequest, Store
+from server.ports.store import RememberedRequest, Store, Transaction
 from tests.contract.store.builders import ALICE, at, queued_run
 
 
@@ -39,3 +39,20 @@ async def test_a_request_can_stand_for_a_stored_run_only(store: Store) -> None:
     with pytest.raises(RunNotFound):
         await store.write(ALICE, lambda tx: tx.requests.remember("r", RememberedRequest("f", RunId("none")), now=at(0)))
     assert await store.read(ALICE, lambda tx: tx.requests.find("r", not_before=at(0))) is None
+
+
+async def test_outdated_requests_are_forgotten_the_oldest_first(store: Store, runs: list[Run]) -> None:
+    request = RememberedRequest("f", runs[0].id)
+
+    async def remember(tx: Transaction) -> None:
+        for time, name in ((3, "c"), (1, "a"), (2, "b"), (4, "d")):
+            await tx.requests.remember(name, request, now=at(time))
+
+    async def kept(tx: Transaction) -> str:
+        return "".join([name for name in "abcd" if await tx.requests.find(name, not_before=at(0))])
+
+    await store.write(ALICE, remember)
+    assert await store.write_system(lambda tx: tx.forget_requests(at(4), limit=2)) == 2
+    assert await store.read(ALICE, kept) == "cd"
+    assert await store.write_system(lambda tx: tx.forget_requests(at(4), limit=2)) == 1
+    assert await store.read(ALICE, kept) == "d"

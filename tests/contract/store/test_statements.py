@@ -21,6 +21,7 @@ from server.adapters.store import (
     organizations,
     provisioning,
     requests,
+    retention,
     runs,
     sessions,
 )
@@ -29,7 +30,7 @@ from server.adapters.store.statement import Owned, Statement
 from server.adapters.store.tables import METADATA
 
 OWNED_PARTS = [conversations, messages, runs, events, sessions, organizations, requests]
-SYSTEM_PARTS = [keys, provisioning, leases]
+SYSTEM_PARTS = [keys, provisioning, leases, retention]
 
 
 def _statements(modules: list[ModuleType]) -> Iterator[tuple[str, Statement]]:
