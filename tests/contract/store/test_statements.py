@@ -28,6 +28,7 @@ from server.adapters.store import (
 from server.adapters.store.dialects import POSTGRES, SQLITE
 from server.adapters.store.statement import Owned, Statement
 from server.adapters.store.tables import METADATA
+from tests.contract.store.postgres_server import PostgresServer
 
 OWNED_PARTS = [conversations, messages, runs, events, sessions, organizations, requests]
 SYSTEM_PARTS = [keys, provisioning, leases, retention]
@@ -119,6 +120,28 @@ def test_sqlite_sorts_nothing_to_give_a_page(name: str, sqlite_path: Path) -> No
         parameters = [None] * len(compiled.positiontup or ())
         plan = connection.execute(f"EXPLAIN QUERY PLAN {compiled.string}", parameters).fetchall()
     assert not [detail for *_, detail in plan if "TEMP B-TREE" in detail]
+
+
+async def test_postgres_answers_by_an_index(postgres_server: PostgresServer, postgres_database: str) -> None:
+    """Even an empty table is scanned only where no index would do."""
+    import asyncpg  # type: ignore[import-untyped]  # it has no stubs
+
+    scans: set[str] = set()
+    connection = await asyncpg.connect(
+        postgres_server.dsn(postgres_database),
+        server_settings={"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"},
+    )
+    try:
+        for name, statement in ALL.items():
+            compiled = _compiled(statement, POSTGRES)
+            arguments = ", ".join("NULL" for _ in compiled.positiontup or ())
+            await connection.execute(f"PREPARE planned AS {compiled.string}")
+            plan = await connection.fetch(f"EXPLAIN EXECUTE planned{f'({arguments})' if arguments else ''}")
+            scans |= {name for (line,) in plan if "Seq Scan" in line}
+            await connection.execute("DEALLOCATE planned")
+    finally:
+        await connection.close()
+    assert scans == {"keys._ALL"}
 
 
 def test_every_table_names_tenant_and_owner() -> None:
