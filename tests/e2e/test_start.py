@@ -63,13 +63,6 @@ def test_it_counts_its_calls_for_this_machine(service: Service) -> None:
     )
 
 
-def test_it_describes_itself(service: Service) -> None:
-    with service.client() as client:
-        document = client.get("/openapi.json").json()
-    assert document["openapi"].startswith("3.1")
-    assert f"{_GATEWAY}/create-thread" in document["paths"]
-
-
 def test_a_wrong_key_is_refused_and_logged_without_it(service: Service) -> None:
     with service.client(key="sk_live_nobody") as client:
         reply = client.post(f"{_GATEWAY}/list-threads", json={})

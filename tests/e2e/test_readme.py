@@ -1,0 +1,56 @@
+"""The README's examples, run as they stand but for the addresses."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.service import Service, environment
+
+_README = Path(__file__).parents[2] / "README.md"
+_SECONDS = 40
+
+
+def example(heading: str, language: str) -> str:
+    """The first example in a language below a heading."""
+    section = _README.read_text().partition(f"\n## {heading}\n")[2]
+    found = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    assert found, heading
+    return found[1]
+
+
+@pytest.fixture
+def home(service: Service, tmp_path: Path) -> Path:
+    """A directory in which the service's data is where the README has it."""
+    (tmp_path / ".parley").symlink_to(service.data)
+    return tmp_path
+
+
+def run(command: list[str], home: Path) -> str:
+    done = subprocess.run(
+        command, cwd=home, env=environment(), capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_quickstart_and_the_stubs(service: Service, home: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    script = example("Quickstart", "sh").replace("127.0.0.1:8080", service.addresses["http"])
+    script = script.replace("curl ", "curl --silent --noproxy '*' ")
+    shown = run(["/bin/sh", "-ec", script], home)
+    assert '"conversationKey":"first"' in shown
+    assert "event: text_delta" in shown
+    assert "event: run_ended" in shown
+    # The last two replies: of send-message, of conversation-state.
+    state = json.loads(shown[shown.index('{"id":', shown.rindex('{"runId":')) :])
+    said = [message["content"] for message in [*state["messages"], *state["queuedMessages"]]]
+    assert {"What can you help me with?", "And what else?"} <= set(said)
+
+    program = example("From Python", "python").replace("127.0.0.1:50051", service.grpc)
+    assert "You said: Hello" in run([sys.executable, "-W", "error", "-c", program], home)
