@@ -2,6 +2,7 @@
 
 import asyncio
 import stat
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -178,3 +179,10 @@ async def test_the_file_and_its_journals_are_the_users_alone(sqlite_path: Path, 
         files = sorted(sqlite_path.parent.glob("parley.db*"))
         assert [path.name for path in files] == ["parley.db", "parley.db-shm", "parley.db-wal"]
         assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+async def test_a_busy_loop_gives_way_to_the_writer_while_the_store_is_open(sqlite_path: Path) -> None:
+    before = sys.getswitchinterval()
+    async with SqliteStore(sqlite_path, feed=LocalFeed()):
+        assert sys.getswitchinterval() <= 0.0005
+    assert sys.getswitchinterval() == before

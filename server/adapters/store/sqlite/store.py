@@ -1,6 +1,7 @@
 """The embedded store: one SQLite file, one writer that commits in groups, a few readers."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Self
 from server.adapters.store.sqlite.batch import BatchCommitter
 from server.adapters.store.sqlite.connection import connect
 from server.adapters.store.sqlite.readers import Readers
+from server.adapters.store.sqlite.switching import quick_turns
 from server.adapters.store.sqlite.work import Result, owned_work, system_work
 from server.adapters.store.sqlite.writer import Writer
 from server.domain.principal import Owner
@@ -40,25 +42,26 @@ class SqliteStore:
             capacity=capacity,
             batch_limit=batch_limit,
         )
+        self._opened = AsyncExitStack()
         self._readers = Readers(
             partial(connect, path, busy_timeout=busy_timeout, read_only=True), size=readers, patience=busy_timeout
         )
 
     async def __aenter__(self) -> Self:
-        await self._writer.open()
-        try:
+        async with AsyncExitStack() as opening:
+            opening.enter_context(quick_turns())
+            # The writer's connection goes last: as it closes, SQLite empties the journal into the file.
+            opening.push_async_callback(self._writer.close)
+            await self._writer.open()
+            opening.push_async_callback(self._readers.close)
             await self._readers.open()
-        except BaseException:
-            await self.__aexit__(None, None, None)
-            raise
+            self._opened = opening.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # The writer's connection goes last: as it closes, SQLite empties the journal into the file.
-        await self._readers.close()
-        await self._writer.close()
+        await self._opened.aclose()
 
     async def read(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run a unit that only reads."""
