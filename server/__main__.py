@@ -155,16 +155,17 @@ def chat(
         str | None, typer.Option(metavar="KEY", help="Thread to resume, or to create under this key [a new one]")
     ] = None,
     data: DataOption = None,
-) -> None:
+) -> int:
     """Talk to a running server in the terminal. Ctrl-C ends an answer; at the prompt it leaves."""
     from server.cli.chat import chat as chat_command
 
-    chat_command(
+    is_whole = chat_command(
         " ".join(message) if message else None,
         load_client_settings({"server": server, "key": key}),
         load_settings({"data": data}),
         thread_key=thread,
     )
+    return 0 if is_whole else CommandFailed.exit_code
 
 
 @app.command()

@@ -60,6 +60,17 @@ def test_no_server_is_a_sentence(tmp_path: Path) -> None:
     )
 
 
+def test_an_answer_that_fails_is_said_once_and_told_by_the_exit_code(data: Path) -> None:
+    env = {"PARLEY_OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "PARLEY_DEFAULT_MODEL": "nobody"}
+    with running(data, env=env) as service:
+        assert "nobody (openai)" in service.output
+        done = parley("chat", "--data", data, "hello")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("The answer failed: ")
+    assert done.stderr.endswith("(PROVIDER_UNAVAILABLE)\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_no_key_is_a_sentence(tmp_path: Path) -> None:
     refused = parley("chat", "--data", tmp_path / "nothing", "hello")
     assert refused.returncode == 1

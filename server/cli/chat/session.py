@@ -36,10 +36,10 @@ def chat(message: str | None, client: ClientSettings, settings: Settings, *, thr
     with asyncio.Runner() as runner:
         sitting = runner.run(_sit_down(server, key, terminal, thread_key, name=message or _DEFAULT_NAME))
         try:
-            if message is None:
-                sitting.converse(runner)
-            elif not runner.run(sitting.answer(message)):
-                raise CommandFailed("There is no whole answer.")
+            if message is not None:
+                return runner.run(sitting.answer(message))
+            sitting.converse(runner)
+            return True
         finally:
             runner.run(sitting.leave())
 
