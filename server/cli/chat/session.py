@@ -22,10 +22,11 @@ _STATUS_COMPLETED: Final = "COMPLETED"
 _DEFAULT_NAME: Final = "Terminal"
 
 
-def chat(message: str | None, client: ClientSettings, settings: Settings, *, thread_key: str | None) -> None:
-    """Send one message (given, or all of a standard input that is no terminal) or hold a conversation.
+def chat(message: str | None, client: ClientSettings, settings: Settings, *, thread_key: str | None) -> bool:
+    """Send one message (given, or all of a standard input that is no terminal) or hold a conversation; False when the
+    one answer is not whole, which has been said then.
 
-    Raises `CommandFailed` when there is no server or no key, the key is refused, or the one answer failed.
+    Raises `CommandFailed` when there is no server or no key, or the key is refused.
     """
     server, key = _destination(client, settings)
     terminal = Terminal()
