@@ -1,12 +1,13 @@
 """The constraints that `buf.validate` declares on fields, as keywords of JSON Schema.
 
 The rules are read by the extension's name from whatever pool the field is of; nothing is needed but that their messages
-have the published field names. What JSON Schema cannot say (CEL, times relative to now, ranges of integers in strings)
-is left out or said in words: a schema may allow more than the service does, never less.
+have the published field names. What JSON Schema cannot say (times relative to now, ranges of integers in strings) is
+left out or said in words: a schema may allow more than the service does, never less. Of CEL only `this in [1, 2]` is
+read, on enums; of other expressions the message is shown.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +30,9 @@ _FORMATS = {
 }
 # What ECMAScript, Python and RE2 read alike; a pattern with other groups is left to the service.
 _PORTABLE = re.compile(r"(?!.*(?:\(\?[^:]|\\[pPzAQECa])).*", re.DOTALL)
+
+
+_LISTED = re.compile(r"this in \[\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,24 @@ def _constraint(rules: Any, *, has_presence: bool = False, shape: str = "") -> C
     ignore = _enum_name(rules, "ignore")
     if ignore == _ALWAYS_IGNORED:
         return NONE
-    typed = _typed(kind, getattr(rules, kind)) if kind else NONE
+    typed = _with_expressions(_typed(kind, getattr(rules, kind)) if kind else NONE, getattr(rules, "cel", ()))
     required = bool(getattr(rules, "required", False))
     if required and not has_presence:
         typed = _non_zero(shape, typed)
     may_be_left_out = has_presence or ignore == _IF_ZERO_IGNORED
     return replace(typed, refuses_zero=required or (typed.refuses_zero and not may_be_left_out))
+
+
+def _with_expressions(typed: Constraint, expressions: Iterable[Any]) -> Constraint:
+    for each in expressions:
+        listed = _LISTED.fullmatch(each.expression.strip())
+        if listed and typed.numbers is None:
+            numbers = frozenset(map(int, listed[1].split(",")))
+            typed = replace(typed, numbers=numbers, refuses_zero=typed.refuses_zero or 0 not in numbers)
+        text = each.message.strip()
+        if text:
+            typed = replace(typed, notes=(*typed.notes, text[0].upper() + text[1:].removesuffix(".") + "."))
+    return typed
 
 
 def _typed(kind: str, rules: Any) -> Constraint:

@@ -92,7 +92,7 @@ def _parameters(operation: Operation, path: UrlPath, books: Books) -> list[dict[
         bound = bound_fields(binding.template) | ({(binding.body,)} if binding.body else set())
         parameters += query_parameters(request, wire, books.schemas, bound)
     if method.server_streaming:
-        resume = resume_parameter(request, wire)
+        resume = resume_parameter(request, wire, books.schemas)
         parameters += [resume] if resume else []
     return parameters
 

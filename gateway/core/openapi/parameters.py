@@ -66,7 +66,7 @@ def _text_fields(
             yield from _text_fields(message_of(each), wire, bound, path)
 
 
-def resume_parameter(request: Descriptor, wire: Wire) -> Parameter | None:
+def resume_parameter(request: Descriptor, wire: Wire, book: SchemaBook) -> Parameter | None:
     """Give the `Last-Event-ID` header of a stream whose request has a cursor, None for one that cannot be resumed."""
     cursor = next((each for each in request.fields if is_cursor(each)), None)
     if cursor is None:
@@ -75,7 +75,9 @@ def resume_parameter(request: Descriptor, wire: Wire) -> Parameter | None:
         f"The `id` of the last event that was received; stands for `{wire.name(cursor)}` where the request does not "
         "set it. Browsers send it by themselves when they connect again."
     )
-    return _parameter("Last-Event-ID", "header", {"type": "string"}, [text], required=False)
+    schema = book.field(cursor, wire)
+    schema.pop("description", None)
+    return _parameter("Last-Event-ID", "header", schema, [text], required=False)
 
 
 def field_at(message: Descriptor, path: FieldPath) -> FieldDescriptor:

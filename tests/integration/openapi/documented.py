@@ -45,7 +45,7 @@ class Document:
     """
 
     def __init__(self, document: Json) -> None:
-        self._whole = _closed(document)
+        self._whole = closed(document)
         self._operations = {
             operation["operationId"]: (method, path, operation)
             for path, item in document["paths"].items()
@@ -115,17 +115,17 @@ class Document:
         return part
 
 
-def _closed(tree: Any) -> Any:
+def closed(tree: Any) -> Any:
     """Give the document with all objects closed that name their members."""
     if isinstance(tree, list):
-        return [_closed(item) for item in tree]
+        return [closed(item) for item in tree]
     if not isinstance(tree, dict):
         return tree
-    closed = {name: _closed(member) for name, member in tree.items()}
-    is_object = closed.get("type") == "object" and isinstance(closed.get("properties"), dict)
+    parts = {name: closed(member) for name, member in tree.items()}
+    is_object = parts.get("type") == "object" and isinstance(parts.get("properties"), dict)
     # Details and metadata of errors are open by their nature, and the event schemas do not list `retry`.
-    is_open = is_object and ({"@type", "fields", "data"} & closed["properties"].keys())
-    return {"additionalProperties": False, **closed} if is_object and not is_open else closed
+    is_open = is_object and ({"@type", "fields", "data"} & parts["properties"].keys())
+    return {"additionalProperties": False, **parts} if is_object and not is_open else parts
 
 
 def _taken(fields: Json, path: list[str]) -> Any:

@@ -9,6 +9,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway.bootstrap import HttpServer, build_app
+from gateway.config import GatewayConfig
 from gateway.core.openapi import Info
 from gateway.edge.console import console_pages
 from gateway.edge.upstream import InProcessUpstream
@@ -29,7 +30,9 @@ class Live:
 
 
 @asynccontextmanager
-async def live_service(folder: Path, *, provider: ScriptedProvider | None = None, port: int = 0) -> AsyncIterator[Live]:
+async def live_service(
+    folder: Path, *, provider: ScriptedProvider | None = None, config: GatewayConfig | None = None
+) -> AsyncIterator[Live]:
     """Serve over a database in `folder`; the model says "Hello there" unless a provider is given."""
     files = FileDescriptorSet.FromString((ROOT / "generated" / "descriptors.binpb").read_bytes())
     pool = descriptor_pool.Default()
@@ -37,7 +40,7 @@ async def live_service(folder: Path, *, provider: ScriptedProvider | None = None
     async with serve(folder, provider=provider) as served:
         upstream = InProcessUpstream([served.pipeline])
         served.services.register(upstream)
-        app = build_app(pool=pool, services=SERVICES, upstream=upstream, extra=pages)
-        async with HttpServer(app, host="127.0.0.1", port=port, grace=0.1) as server:
+        app = build_app(pool=pool, services=SERVICES, upstream=upstream, config=config, extra=pages)
+        async with HttpServer(app, host="127.0.0.1", port=0, grace=0.1) as server:
             yield Live(url=f"http://{server.address}", served=served)
         await upstream.stop()

@@ -58,6 +58,8 @@ LOW, HIGH = {"minimum": -(1 << 31)}, {"maximum": (1 << 31) - 1}
         ("sub", {"$ref": "#/components/schemas/toy.v1.Library"}),
         ("agreed", {"type": "boolean", "const": True}),
         ("half", {"type": "number", "format": "double", "minimum": 0.5, "maximum": 2}),
+        ("byExpression", {"type": "string", "enum": ["novel"], "description": "No reports here."}),
+        ("byOther", {"type": "string", "description": "Must rhyme."}),
         ("wrapped", {"type": "string", "maxLength": 2}),
     ],
 )
@@ -75,6 +77,8 @@ def test_a_field_whose_zero_value_is_refused_is_required() -> None:
         "present",
         "noReport",
         "wrapped",
+        "byExpression",
+        "byOther",
     }
     schema = rules_schema()
     assert set(schema["properties"]) - set(schema["required"]) == optional

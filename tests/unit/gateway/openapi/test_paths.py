@@ -96,6 +96,7 @@ def test_a_stream_with_a_cursor_in_its_request_can_be_resumed_by_a_header() -> N
     resume = parameters("/v1/books/{id}:read")["Last-Event-ID"]
     assert resume["in"] == "header"
     assert "`after_word`" in resume["description"]
+    assert resume["schema"]["type"] == "integer"
     assert "parameters" not in toy_document()["paths"]["/plain/speak"]["post"]
     own = own_document()["paths"]["/api/v1/llm/gateway/stream-run"]["post"]["parameters"]
     assert "`afterSequence`" in own[0]["description"]
