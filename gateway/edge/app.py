@@ -1,18 +1,21 @@
 """The ASGI application: from a request to its route, and from there to the call."""
 
 import asyncio
+import logging
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from gateway.config import GatewayConfig
+from gateway.core.connect.faces import face_of
 from gateway.core.dialect import PLAIN
-from gateway.core.error_writer import ErrorReply, ErrorWriter
+from gateway.core.error_writer import ErrorReply
 from gateway.core.framing import framing_for
 from gateway.core.headers import InwardHeaders, OutwardHeaders, check_metadata
 from gateway.core.problem import Problem, Refused
 from gateway.core.request import CURSOR_HEADER
-from gateway.core.route import Route, RouteCompiler, routed
+from gateway.core.route import Errors, Route, RouteCompiler, routed
 from gateway.core.router import Found
 from gateway.core.timeouts import CONNECT_TIMEOUT, GRPC_TIMEOUT, seconds_asked
 from gateway.edge import refusals
@@ -21,12 +24,13 @@ from gateway.edge.body import drain, read_body
 from gateway.edge.cors import Cors
 from gateway.edge.exchange import Exchange
 from gateway.edge.health import Health
-from gateway.edge.streaming import StreamReplier
+from gateway.edge.streaming import StreamReplier, StreamTruncated
 from gateway.edge.unary import UnaryReplier
 from gateway.edge.upstream import Invocation, Upstream
 from gateway.edge.upstream.limits import METADATA_LIMIT
 from gateway.edge.watch import Cause, Watch
 
+_LOGGER = logging.getLogger(__name__)
 Page = Callable[[Exchange], Awaitable[None]]
 _CURSOR = CURSOR_HEADER.lower().encode()
 _GRPC_TIMEOUT = GRPC_TIMEOUT.encode()
@@ -106,6 +110,8 @@ class App:
         found = None if page is not None else self._router.find(exchange.method, exchange.path)
         try:
             self._receive_head(exchange)
+            if found is not None and found.target.faces:
+                found = Found(face_of(found.target, found.target.faces, exchange.headers), found.captures)
             if page is not None:
                 await page(exchange)
             elif found is not None:
@@ -116,6 +122,11 @@ class App:
             await self._refuse(exchange, found, refusal.problem)
         except ClientGone:
             pass
+        except Exception as error:
+            if exchange.status or isinstance(error, StreamTruncated):
+                raise  # a reply is under way: closing the connection is all that is left to say
+            _log(error)
+            await self._refuse(exchange, found, refusals.BROKEN)
         finally:
             if self._observer is not None:
                 name = exchange.path.decode() if page is not None else found.target.name if found else _UNROUTED
@@ -171,7 +182,7 @@ class App:
         if last_event_id is not None:
             route.request.resume(invocation.request, last_event_id.decode("latin-1"))
         accept = exchange.headers.get(b"accept", b"").decode("latin-1")
-        framing = framing_for(accept, route.rule.framing)
+        framing = route.framing or framing_for(accept, route.rule.framing)
         if exchange.is_head:
             await self._streams.answer_head(exchange, route, framing)
         else:
@@ -204,9 +215,15 @@ class App:
             headers.append((b"connection", b"close"))
         await exchange.fail(errors.write(problem), headers)
 
-    def _errors_near(self, raw_path: bytes) -> ErrorWriter:
+    def _errors_near(self, raw_path: bytes) -> Errors:
         nearest = self._router.nearest(raw_path)
         return self._plain_errors if nearest is None else nearest.errors
+
+
+def _log(error: Exception) -> None:
+    """Log where an error comes from, without its text: that may hold the caller's content."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    _LOGGER.error("Unexpected %s in the gateway\n%s", type(error).__name__, frames)
 
 
 def _page(handler: AsgiHandler) -> Page:

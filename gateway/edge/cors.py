@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from gateway.edge.asgi import RawHeader
 
 _ANY = "*"
+# What requests of a browser may carry besides metadata: how they are written, and how long they may take.
+_ALLOWED = ("content-type", "connect-protocol-version", "connect-timeout-ms")
 
 
 class Cors:
@@ -15,7 +17,7 @@ class Cors:
         self.is_on = bool(self._origins)
         """Whether any origin is allowed."""
         self._takes_any = _ANY.encode() in self._origins
-        self._allowed_headers = ", ".join(["content-type", *inward]).encode()
+        self._allowed_headers = ", ".join([*_ALLOWED, *inward]).encode()
         self._exposed = ", ".join(["x-request-id", *outward]).encode()
         self._max_age = b"%d" % max_age
 

@@ -4,9 +4,10 @@ import asyncio
 from typing import Any
 
 from gateway.core.codec import JsonError
-from gateway.core.framing import EventPlan, Framing
+from gateway.core.framing import Framing
 from gateway.core.metadata import Metadata
 from gateway.core.problem import Problem
+from gateway.core.route import Events
 from gateway.core.status import Code
 from gateway.edge.upstream import Outcome
 
@@ -21,7 +22,7 @@ class Outbox:
     yet, and goes on once they have.
     """
 
-    def __init__(self, plan: EventPlan, framing: Framing, *, limit: int) -> None:
+    def __init__(self, plan: Events, framing: Framing, *, limit: int) -> None:
         self._plan = plan
         self._framing = framing
         self._limit = limit

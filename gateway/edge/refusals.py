@@ -6,6 +6,7 @@ from gateway.core.problem import Problem, Refused, refused
 from gateway.core.status import Code
 
 STOPPING = Problem(Code.UNAVAILABLE, "The gateway is stopping.", reason="STOPPING")
+BROKEN = Problem(Code.INTERNAL, "Unexpected error in the gateway.", reason="GATEWAY_ERROR")
 
 
 def not_found() -> Refused:

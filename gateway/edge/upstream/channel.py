@@ -1,14 +1,22 @@
 """The upstream through a socket: calls a gRPC server elsewhere over a `grpc.aio` channel."""
 
 import asyncio
-import contextlib
 from typing import Any
 
 from grpc import aio
 
 from gateway.core.metadata import Metadata, Metadatum
 from gateway.core.method import Method
-from gateway.edge.upstream.call import UNAVAILABLE_TEXT, UNEXPECTED, Invocation, Outcome, StreamSink, UnaryReply
+from gateway.edge.upstream.call import (
+    STOPPING,
+    UNAVAILABLE_TEXT,
+    UNEXPECTED,
+    Invocation,
+    Outcome,
+    StreamCall,
+    StreamSink,
+    UnaryReply,
+)
 from gateway.edge.upstream.limits import MESSAGE_LIMIT, METADATA_LIMIT, RESOURCE_EXHAUSTED, too_large
 
 _UNAVAILABLE = 14
@@ -27,6 +35,8 @@ _TRANSPORT_TEXTS = (
     "Connection reset",
     "GOAWAY",
 )
+
+_CLOSED = Outcome(_UNAVAILABLE, STOPPING)
 
 
 class ChannelUpstream:
@@ -47,7 +57,7 @@ class ChannelUpstream:
         self._channel = aio.insecure_channel(target, options=options)
         self._unary: dict[Method, Any] = {}
         self._stream: dict[Method, Any] = {}
-        self._pumps: set[asyncio.Task[None]] = set()
+        self._pumps: set[_Pump] = set()
 
     async def unary(self, invocation: Invocation) -> UnaryReply:
         """Make a unary call; see `Upstream.unary`."""
@@ -59,40 +69,57 @@ class ChannelUpstream:
         oversize = self._oversize(invocation)
         if oversize is not None:
             return UnaryReply(oversize)
-        call = multicallable(invocation.request, timeout=invocation.timeout, metadata=invocation.metadata)
         try:
+            call = multicallable(invocation.request, timeout=invocation.timeout, metadata=invocation.metadata)
             message = await call
         except aio.AioRpcError as error:
             return UnaryReply(_failure(error))
+        except aio.UsageError:
+            return UnaryReply(_CLOSED)
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            return UnaryReply(_CLOSED)
         outcome = Outcome(
             initial=_pairs(await call.initial_metadata()), trailing=_pairs(await call.trailing_metadata())
         )
         return UnaryReply(outcome, message)
 
-    def stream(self, invocation: Invocation, sink: StreamSink) -> "_Pump":
+    def stream(self, invocation: Invocation, sink: StreamSink) -> StreamCall:
         """Start a server-streaming call; see `Upstream.stream`."""
         method = invocation.method
         multicallable = self._stream.get(method)
         if multicallable is None:
             multicallable = self._channel.unary_stream(method.path, *_serializers(method))
             self._stream[method] = multicallable
+        pump = _Pump(sink)
         oversize = self._oversize(invocation)
         if oversize is not None:
-            sink.finish(oversize)
-            return _Pump(None)
-        call = multicallable(invocation.request, timeout=invocation.timeout, metadata=invocation.metadata)
-        task = asyncio.get_running_loop().create_task(_pump(call, sink))
-        self._pumps.add(task)
-        task.add_done_callback(self._pumps.discard)
-        return _Pump(task)
+            pump.finish(oversize)
+            return pump
+        try:
+            call = multicallable(invocation.request, timeout=invocation.timeout, metadata=invocation.metadata)
+        except aio.UsageError:
+            pump.finish(_CLOSED)
+            return pump
+        pump.start(call)
+        self._keep(pump)
+        return pump
 
     async def stop(self, grace: float | None = None) -> None:
         """Close the channel once the calls under way have ended, after `grace` seconds at the latest."""
         await self._channel.close(grace)
-        for task in tuple(self._pumps):
-            task.cancel()
-        if self._pumps:
-            await asyncio.wait(self._pumps)
+        pumps = tuple(self._pumps)
+        for pump in pumps:
+            pump.finish(_CLOSED)
+            pump.cancel()
+        if pumps:
+            await asyncio.wait([pump.task for pump in pumps if pump.task is not None])
+
+    def _keep(self, pump: "_Pump") -> None:
+        if pump.task is not None:
+            self._pumps.add(pump)
+            pump.task.add_done_callback(lambda _: self._pumps.discard(pump))
 
     def _oversize(self, invocation: Invocation) -> Outcome | None:
         """Refuse what the server would refuse: without the cost of sending it, and with a limit that is surely ours."""
@@ -104,33 +131,51 @@ class ChannelUpstream:
 
 
 class _Pump:
-    """A stream that a task reads from the channel."""
+    """A stream that a task reads from the channel; only its first end counts."""
 
-    def __init__(self, task: asyncio.Task[None] | None) -> None:
-        self._task = task
+    def __init__(self, sink: StreamSink) -> None:
+        self._sink = sink
+        self._is_over = False
+        self.task: asyncio.Task[None] | None = None
+
+    def start(self, call: Any) -> None:
+        """Begin to read."""
+        self.task = asyncio.get_running_loop().create_task(self._read(call))
 
     def cancel(self) -> None:
         """Cancel the call; grpc tells the server."""
-        if self._task is not None:
-            self._task.cancel()
+        self._is_over = True
+        if self.task is not None:
+            self.task.cancel()
 
+    def finish(self, outcome: Outcome) -> None:
+        """Tell the sink the end."""
+        if not self._is_over:
+            self._is_over = True
+            self._sink.finish(outcome)
 
-async def _pump(call: Any, sink: StreamSink) -> None:
-    """Move messages from a call to its sink, no faster than the sink drains."""
-    try:
+    async def _read(self, call: Any) -> None:
+        """Move messages from a call to its sink, no faster than the sink drains."""
         try:
-            sink.start(_pairs(await call.initial_metadata()))
+            self._sink.start(_pairs(await call.initial_metadata()))
             async for message in call:
-                if not sink.write(message):
-                    await sink.drained()
-            sink.finish(Outcome(trailing=_pairs(await call.trailing_metadata())))
+                if not self._sink.write(message):
+                    await self._sink.drained()
+            self.finish(Outcome(trailing=_pairs(await call.trailing_metadata())))
         except aio.AioRpcError as error:
-            sink.finish(_failure(error))
-    finally:
-        if not call.done():
+            self.finish(_failure(error))
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            self.finish(_CLOSED)
+        finally:
             call.cancel()
-            with contextlib.suppress(asyncio.CancelledError, aio.AioRpcError):
-                await call.code()
+
+
+def _is_cancelled() -> bool:
+    """Tell a cancelled caller from a call that the closing channel has cancelled: grpc raises the same for both."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _failure(error: aio.AioRpcError) -> Outcome:

@@ -68,3 +68,17 @@ async def test_the_observer_hears_of_routes_not_of_what_callers_wrote(path: str,
     async with serving("in_process", observer=seen) as served:
         await served.client.get(path)
     assert seen.exchanges == [(route, "GET", status)]
+
+
+async def broken(scope: Any, receive: Any, send: Any) -> None:
+    raise ValueError("secret")
+
+
+async def test_an_error_of_the_gateway_itself_is_a_500_that_gives_nothing_away(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving("in_process", extra={"/broken": broken}) as served:
+        reply = await served.client.get("/broken")
+    assert (reply.status_code, reply.json()["error"]["message"]) == (500, "Unexpected error in the gateway.")
+    assert "ValueError" in caplog.text
+    assert "secret" not in caplog.text.replace('raise ValueError("secret")', "")

@@ -346,3 +346,20 @@ async def test_an_unknown_method_is_unimplemented(kind: str) -> None:
         for path in ("/v1/act", "/v1/stream"):
             reply = await served.client.get(path)
             assert (reply.status_code, reply.json()["text"]) == (501, "Method not found!")
+
+
+async def test_a_channel_that_is_closed_ends_its_calls_as_unavailable() -> None:
+    async with (
+        serving("channel", config=ROOM) as served,
+        served.client.stream("GET", "/v1/stream?events=1&linger=true") as reply,
+    ):
+        waiting = asyncio.create_task(served.client.get("/v1/act?linger=true"))
+        pieces = reply.aiter_text()
+        assert "tick 1" in await anext(pieces)
+        while served.record.calls < 2:
+            await served.client.get("/healthz")
+        await served.upstream.stop()  # type: ignore[attr-defined]
+        assert "UNAVAILABLE" in "".join([piece async for piece in pieces])
+        assert (await waiting).status_code == 503
+        for path in ("/v1/act", "/v1/stream"):
+            assert (await served.client.get(path)).status_code == 503
