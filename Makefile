@@ -57,7 +57,7 @@ lint: install ## Check style, protos and the import rule
 	@$(BIN)/lint-imports --no-logo
 
 check-breaking: install ## Fail if the protos break callers of BREAKING_BASE
-	@if git cat-file -e '$(BREAKING_BASE):buf.yaml' 2>/dev/null; then \
+	@if [ -n '$(BREAKING_BASE)' ] && git cat-file -e '$(BREAKING_BASE):buf.yaml' 2>/dev/null; then \
 	  base=$$(mktemp -d) && trap 'rm -rf "$$base"' EXIT && \
 	  git archive '$(BREAKING_BASE)' buf.yaml protos | tar -x -C "$$base" && \
 	  $(BIN)/buf breaking --against "$$base" && echo "the protos break nothing of $(BREAKING_BASE)"; \
