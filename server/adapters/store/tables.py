@@ -153,10 +153,7 @@ class RunEventRow(_OwnedRow, table=True):
     """An entry of a conversation's log; `payload` is JSON of the type that `kind` names."""
 
     __tablename__ = "run_events"
-    __table_args__ = (
-        _partial("ix_run_events_run", "run_id", "sequence", where="run_id IS NOT NULL"),
-        {"sqlite_with_rowid": False},
-    )
+    __table_args__ = (_partial("ix_run_events_run", "run_id", "sequence", where="run_id IS NOT NULL"),)
 
     conversation_id: str = Field(primary_key=True, sa_type=STRING, sa_column_args=(_of("conversations"),))
     sequence: int = Field(primary_key=True, sa_type=WHOLE)

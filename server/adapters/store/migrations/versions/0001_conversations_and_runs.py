@@ -204,7 +204,6 @@ def _create_runs() -> None:
         sa.Column("kind", _string(), nullable=False),
         sa.Column("payload", _string(), nullable=False),
         sa.PrimaryKeyConstraint("conversation_id", "sequence", name="pk_run_events"),
-        sqlite_with_rowid=False,
     )
     _partial_index("ix_run_events_run", "run_events", ["run_id", "sequence"], "run_id IS NOT NULL")
     op.create_table(
