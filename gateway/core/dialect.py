@@ -92,6 +92,8 @@ class Dialect:
     stream_data: StreamData = StreamData.MESSAGE
     authenticate_scheme: str = DEFAULT_AUTHENTICATE_SCHEME
     credentials: tuple[Credential, ...] = ()
+    takes_exceptions: bool = True
+    """Whether the `word` of an enum value and the `unset` form of a field count; no proto option, see `PROTO_JSON`."""
 
     def merged(self, declared: Any) -> Self:
         """Give this dialect with a `parley.options.v1.Dialect` message laid over it; None changes nothing.
@@ -114,10 +116,14 @@ class Dialect:
             stream_data=StreamData(declared.stream_data or self.stream_data),
             authenticate_scheme=declared.authenticate_scheme or self.authenticate_scheme,
             credentials=self.credentials + tuple(_credential(each) for each in declared.credentials),
+            takes_exceptions=self.takes_exceptions,
         )
 
 
 PLAIN = Dialect()
+PROTO_JSON = Dialect(ignore_unknown_fields=True, takes_exceptions=False)
+"""What generated clients of other protocols speak: ProtoJSON without any habit that a proto file declares, forgiving
+towards clients that are newer than the service."""
 
 
 @dataclass(frozen=True, slots=True)

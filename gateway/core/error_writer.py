@@ -26,16 +26,11 @@ class ErrorFormatError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
-    """A problem as an HTTP reply. `value` is what `body` holds, as a tree."""
+    """A problem as an HTTP reply."""
 
     status: int
     headers: Headers
-    value: Any
-
-    @property
-    def body(self) -> bytes:
-        """The JSON text of the reply."""
-        return orjson.dumps(self.value)
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +63,16 @@ class DetailWriter:
         return value if isinstance(value, dict) else {"value": value}
 
 
+def error_headers(problem: Problem, status: int, authenticate_scheme: str) -> Headers:
+    """Give the headers of a JSON reply that tells of a problem."""
+    headers = [(b"content-type", _UTF8_JSON), *problem.headers]
+    if problem.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % max(math.ceil(problem.retry_after), 0)))
+    if status == _UNAUTHORIZED:
+        headers.append((b"www-authenticate", authenticate_scheme.encode()))
+    return tuple(headers)
+
+
 class ErrorWriter:
     """Writes problems in one dialect."""
 
@@ -83,12 +88,8 @@ class ErrorWriter:
     def write(self, problem: Problem) -> ErrorReply:
         """Give the reply that tells of the problem."""
         facts = self._facts(problem)
-        headers = [(b"content-type", _UTF8_JSON), *problem.headers]
-        if problem.retry_after is not None:
-            headers.append((b"retry-after", b"%d" % max(math.ceil(problem.retry_after), 0)))
-        if facts.status == _UNAUTHORIZED:
-            headers.append((b"www-authenticate", self._dialect.authenticate_scheme.encode()))
-        return ErrorReply(facts.status, tuple(headers), self._fill(facts))
+        headers = error_headers(problem, facts.status, self._dialect.authenticate_scheme)
+        return ErrorReply(facts.status, headers, orjson.dumps(self._fill(facts)))
 
     def _facts(self, problem: Problem) -> _Facts:
         status = problem.http_status or http_status(problem.code, problem.message)

@@ -35,14 +35,10 @@ class Framing:
     has_heartbeat: bool
     event: Callable[[str, str, bytes], bytes]
     """Frames an event from its name ("" for none), its id ("" for none) and its data."""
-
-    def end(self) -> bytes:
-        """Give the explicit end of a stream."""
-        return self.event("end", "", b"{}")
-
-    def error(self, body: bytes) -> bytes:
-        """Give the error that ends a stream."""
-        return self.event("error", "", body)
+    end: Callable[[], bytes]
+    """Gives the explicit end of a stream."""
+    error: Callable[[bytes], bytes]
+    """Frames the error that ends a stream from the error writer's body."""
 
 
 def _sse(name: str, cursor: str, data: bytes) -> bytes:
@@ -55,8 +51,19 @@ def _line(name: str, cursor: str, data: bytes) -> bytes:
     return b'{%b"data":%b}\n' % (head.encode(), data)
 
 
-SSE = Framing(b"text/event-stream", has_heartbeat=True, event=_sse)
-NDJSON = Framing(b"application/x-ndjson", has_heartbeat=False, event=_line)
+def _with_events(content_type: bytes, event: Callable[[str, str, bytes], bytes], *, has_heartbeat: bool) -> Framing:
+    """Make a framing whose end and error are events of their own."""
+    return Framing(
+        content_type,
+        has_heartbeat=has_heartbeat,
+        event=event,
+        end=lambda: event("end", "", b"{}"),
+        error=lambda body: event("error", "", body),
+    )
+
+
+SSE = _with_events(b"text/event-stream", _sse, has_heartbeat=True)
+NDJSON = _with_events(b"application/x-ndjson", _line, has_heartbeat=False)
 _BY_TYPE = {"text/event-stream": SSE, "application/x-ndjson": NDJSON}
 _BY_OPTION = {StreamFraming.SSE: SSE, StreamFraming.NDJSON: NDJSON}
 

@@ -1,26 +1,79 @@
 """Compiles the HTTP face of services from their descriptors: one frozen plan per binding, made at start."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.core.codec import Codecs
+from gateway.core.connect.errors import ConnectErrorWriter, ConnectStreamErrorWriter
+from gateway.core.connect.faces import (
+    ConnectEventPlan,
+    ConnectReplyPlan,
+    Encode,
+    binary_encoder,
+    connect_framing,
+    json_encoder,
+)
+from gateway.core.connect.protocol import STREAM_BINARY, STREAM_JSON, UNARY_BINARY, UNARY_JSON
+from gateway.core.connect.requests import ConnectRequestPlan, Decode, binary_decoder, json_decoder
 from gateway.core.dialect import Dialect, Rule, dialect_of, rule_of
-from gateway.core.error_writer import DetailWriter, ErrorFormatError, ErrorWriter
-from gateway.core.framing import EventPlan
+from gateway.core.error_writer import DetailWriter, ErrorFormatError, ErrorReply, ErrorWriter
+from gateway.core.framing import EventPlan, Framed, Framing
 from gateway.core.http_rule import HttpBinding, RuleError, declared_bindings, default_binding, rpc_path
 from gateway.core.method import Method
 from gateway.core.path_binding import BindingError
-from gateway.core.reply import ReplyPlan
+from gateway.core.problem import Problem
+from gateway.core.reply import Content, ReplyPlan
 from gateway.core.request import RequestPlan
 from gateway.core.router import DuplicateRoute, Router
+
+_OK = 200
 
 
 class UnknownService(ValueError):
     """A service that the descriptors do not have; raised at start only."""
+
+
+class Requests(Protocol):
+    """Makes request messages; every method raises `Refused` for what is not understood."""
+
+    def build(self, *, captures: tuple[bytes, ...], query: bytes, body: bytes, content_type: str) -> Any:
+        """Give the request message."""
+
+    def resume(self, message: Any, last_event_id: str) -> None:
+        """Set the cursor field from `Last-Event-ID`, unless the caller has set it otherwise."""
+
+
+class Replies(Protocol):
+    """Writes unary replies."""
+
+    def write(self, reply: Any) -> Content:
+        """Give the content of a reply; raises `JsonError` for a message that has no JSON form."""
+
+
+class Events(Protocol):
+    """Writes the messages of a stream."""
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the stream is the bytes of its `HttpBody` messages, without any framing."""
+
+    def raw_type(self, message: Any) -> bytes:
+        """Give the content type of a raw stream, from its first message."""
+
+    def frame(self, message: Any, framing: Framing) -> Framed:
+        """Give one message as an event; raises `JsonError` for a message that has no JSON form."""
+
+
+class Errors(Protocol):
+    """Writes problems."""
+
+    def write(self, problem: Problem) -> ErrorReply:
+        """Give the reply that tells of the problem."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,12 +85,16 @@ class Route:
     method: Method
     dialect: Dialect
     rule: Rule
-    request: RequestPlan
-    errors: ErrorWriter
-    reply: ReplyPlan | None
-    events: EventPlan | None
+    request: Requests
+    errors: Errors
+    reply: Replies | None
+    events: Events | None
     is_declared: bool
     """Whether the protos declare it, rather than every method having it."""
+    framing: Framing | None = None
+    """The punctuation of its streams; None: what `Accept` asks for."""
+    faces: Mapping[str, "Route"] = field(default_factory=dict)
+    """What a Connect client sees instead, by content type; only on a method's own path."""
 
     @property
     def name(self) -> str:
@@ -75,10 +132,44 @@ class RouteCompiler:
         for method in service.methods:
             bindings = declared_bindings(method)
             if not method.client_streaming:
-                for binding in (*bindings, default_binding(method)):
-                    yield self._route(method, binding, is_declared=binding in bindings)
+                for binding in bindings:
+                    yield self._route(method, binding)
+                yield self._own_path(method)
 
-    def _route(self, method: MethodDescriptor, binding: HttpBinding, *, is_declared: bool) -> Route:
+    def _own_path(self, method: MethodDescriptor) -> Route:
+        """Give the route that each method has besides its declared ones, with its Connect faces."""
+        route = replace(self._route(method, default_binding(method)), is_declared=False)
+        if method.server_streaming:
+            return replace(route, faces={kind: self._stream_face(route, kind) for kind in (STREAM_JSON, STREAM_BINARY)})
+        route = replace(route, errors=ConnectErrorWriter(authenticate_scheme=route.dialect.authenticate_scheme))
+        return replace(route, faces={kind: self._unary_face(route, kind) for kind in (UNARY_JSON, UNARY_BINARY)})
+
+    def _unary_face(self, route: Route, kind: str) -> Route:
+        decode, encode = self._connect_codec(route.descriptor, is_binary=kind == UNARY_BINARY)
+        return replace(
+            route,
+            rule=replace(route.rule, success_status=_OK),
+            request=ConnectRequestPlan(decode, is_enveloped=False),
+            reply=ConnectReplyPlan(encode, kind),
+        )
+
+    def _stream_face(self, route: Route, kind: str) -> Route:
+        decode, encode = self._connect_codec(route.descriptor, is_binary=kind == STREAM_BINARY)
+        return replace(
+            route,
+            rule=replace(route.rule, success_status=_OK),
+            request=ConnectRequestPlan(decode, is_enveloped=True),
+            events=ConnectEventPlan(encode),
+            errors=ConnectStreamErrorWriter(kind),
+            framing=connect_framing(kind),
+        )
+
+    def _connect_codec(self, method: MethodDescriptor, *, is_binary: bool) -> tuple[Decode, Encode]:
+        if is_binary:
+            return binary_decoder(method.input_type), binary_encoder
+        return json_decoder(method.input_type, self._codecs), json_encoder(method.output_type, self._codecs)
+
+    def _route(self, method: MethodDescriptor, binding: HttpBinding) -> Route:
         dialect = dialect_of(method)
         request, response = method.input_type, method.output_type
         try:
@@ -101,7 +192,7 @@ class RouteCompiler:
             errors=errors,
             reply=reply,
             events=EventPlan(response, self._codecs, dialect) if method.server_streaming else None,
-            is_declared=is_declared,
+            is_declared=True,
         )
 
 

@@ -72,7 +72,13 @@ class Compiler:
     def element(self, field: FieldDescriptor) -> Element:
         """Describe one value of a scalar field."""
         form = self._form
-        return element_of(field, self._scope, int64_form=form.int64, ignore_unknown=form.ignore_unknown)
+        return element_of(
+            field,
+            self._scope,
+            int64_form=form.int64,
+            ignore_unknown=form.ignore_unknown,
+            by_proto_name=not form.takes_exceptions,
+        )
 
     def fields(self, message: Descriptor) -> list[Field]:
         """Describe the fields of a message."""

@@ -95,11 +95,13 @@ _NARROW = _INT32 | _UINT32
 _WIDE = _INT64 | _UINT64
 
 
-def element_of(field: FieldDescriptor, scope: Scope, *, int64_form: Int64Form, ignore_unknown: bool) -> Element:
+def element_of(
+    field: FieldDescriptor, scope: Scope, *, int64_form: Int64Form, ignore_unknown: bool, by_proto_name: bool
+) -> Element:
     """Give the element of a scalar field, or of one value of a repeated one; its names are defined in the scope."""
     kind = field.type
     if field.enum_type is not None:
-        return _enum_element(field.enum_type, scope, ignore_unknown=ignore_unknown)
+        return _enum_element(field.enum_type, scope, ignore_unknown=ignore_unknown, by_proto_name=by_proto_name)
     if kind in _NARROW:
         return _element(scope, f"scalar_{kind}", _NARROW[kind], zero=0, guard=INT, map_key="str({v})")
     if kind in _WIDE:
@@ -141,9 +143,9 @@ def _element(scope: Scope, reader: str, read: Callable[[Any], Any], **rest: Any)
     return Element(reader=scope.define(reader, read), read=read, **rest)
 
 
-def _enum_element(enum: EnumDescriptor, scope: Scope, *, ignore_unknown: bool) -> Element:
+def _enum_element(enum: EnumDescriptor, scope: Scope, *, ignore_unknown: bool, by_proto_name: bool) -> Element:
     words_name, reader, names = (scope.name(prefix, enum) for prefix in ("words", "read_enum", "names"))
-    written = written_words(enum)
+    written = written_words(enum, by_proto_name=by_proto_name)
     words = scope.names.get(words_name)
     if not isinstance(words, EnumWords):
         words = EnumWords(enum, ignore_unknown=ignore_unknown)

@@ -69,11 +69,13 @@ class EnumWords(dict[str, int]):
             raise ValueError(f"enum {value.type.full_name}: {name} stands for two values")
 
 
-def written_words(enum: EnumDescriptor) -> dict[int, str | None]:
-    """Give what is written for each number: the word, else the proto name; null for the value of NullValue."""
+def written_words(enum: EnumDescriptor, *, by_proto_name: bool = False) -> dict[int, str | None]:
+    """Give what is written for each number: the word, else (or always) the proto name; null for the value of
+    NullValue."""
     if enum.full_name == NULL_VALUE:
         return {0: None}
     written: dict[int, str | None] = {}
     for value in enum.values:  # of aliases, the first declared is written
-        written.setdefault(value.number, option(value, _WORD) or value.name)
+        word = None if by_proto_name else option(value, _WORD)
+        written.setdefault(value.number, word or value.name)
     return written

@@ -21,11 +21,18 @@ class Form:
     int64: Int64Form
     unset: UnsetForm
     ignore_unknown: bool
+    takes_exceptions: bool
 
     @classmethod
     def of(cls, dialect: Dialect) -> "Form":
         """Take what the codec needs from a dialect."""
-        return cls(dialect.field_names, dialect.int64_form, dialect.unset_form, dialect.ignore_unknown_fields)
+        return cls(
+            dialect.field_names,
+            dialect.int64_form,
+            dialect.unset_form,
+            dialect.ignore_unknown_fields,
+            dialect.takes_exceptions,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,8 @@ def field_of(field: FieldDescriptor, form: Form, *, is_optional: bool) -> Field:
     key, other_key = keys if form.names is FieldNames.CAMEL else keys[::-1]
     oneof = field.containing_oneof
     real_oneof = oneof.name if oneof is not None and not is_optional else None
-    return Field(field, key, other_key, real_oneof, unset_form_of(field) or form.unset)
+    own_unset = unset_form_of(field) if form.takes_exceptions else None
+    return Field(field, key, other_key, real_oneof, own_unset or form.unset)
 
 
 def spellings(fields: list[Field]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Connect's streaming envelope: one byte of flags, four of length, the message."""
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
@@ -20,24 +20,16 @@ def enveloped(payload: bytes) -> bytes:
     return _HEAD.pack(0, len(payload)) + payload
 
 
-def end_of_stream(error: Mapping[str, object] | None, trailers: Sequence[tuple[str, str]]) -> bytes:
-    """The last envelope of every stream: how it ended, and its trailing metadata."""
-    end: dict[str, object] = {}
-    if error is not None:
-        end["error"] = error
-    if trailers:
-        metadata: dict[str, list[str]] = {}
-        for name, value in trailers:
-            metadata.setdefault(name, []).append(value)
-        end["metadata"] = metadata
-    payload = orjson.dumps(end)
+def end_of_stream(error: Mapping[str, object] | None = None) -> bytes:
+    """The last envelope of every stream, which says how it ended."""
+    payload = orjson.dumps({} if error is None else {"error": error})
     return _HEAD.pack(_END_STREAM, len(payload)) + payload
 
 
 def only_message(body: bytes) -> bytes:
     """The one message of a server stream's request. Raises `EnvelopeError`."""
     if len(body) < _HEAD.size:
-        raise EnvelopeError("a stream's request must be one envelope: a byte of flags, four of length, the message")
+        raise EnvelopeError("must be one envelope: a byte of flags, four of length, the message")
     flags, length = _HEAD.unpack_from(body)
     if flags & _COMPRESSED:
         raise EnvelopeError("compressed envelopes are not understood; send them without Connect-Content-Encoding")

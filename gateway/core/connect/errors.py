@@ -1,62 +1,58 @@
-"""Connect's codes and error bodies."""
+"""Connect's error bodies."""
 
 import base64
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-CODES: Final = (
-    "",
-    "canceled",
-    "unknown",
-    "invalid_argument",
-    "deadline_exceeded",
-    "not_found",
-    "already_exists",
-    "permission_denied",
-    "resource_exhausted",
-    "failed_precondition",
-    "aborted",
-    "out_of_range",
-    "unimplemented",
-    "internal",
-    "unavailable",
-    "data_loss",
-    "unauthenticated",
-)
-"""Connect's word for each gRPC status code, by number; OK has none."""
+import orjson
 
-HTTP_STATUSES: Final = (200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401)
-"""HTTP status of a unary reply for each gRPC status code, by number."""
+from gateway.core.connect.envelope import end_of_stream
+from gateway.core.error_writer import ErrorReply, error_headers
+from gateway.core.problem import Detail, Problem
+from gateway.core.status import Code, http_status
 
-_UNKNOWN: Final = 2
+_CANCELED: Final = "canceled"
+_OK: Final = 200
 
 
-class Detail(NamedTuple):
-    """One status detail: the full name of its message and its bytes."""
+class ConnectErrorWriter:
+    """Writes problems as Connect's unary replies have them: `{code, message, details}` and a status of its table."""
 
-    type: str
-    value: bytes
+    def __init__(self, *, authenticate_scheme: str) -> None:
+        self._scheme = authenticate_scheme
 
-
-def word_of(code: int) -> str:
-    """Connect's word for a gRPC status code; an unheard-of number is `unknown`."""
-    return CODES[code] if 0 < code < len(CODES) else CODES[_UNKNOWN]
-
-
-def http_status_of(code: int) -> int:
-    """HTTP status of a unary reply that ends with a gRPC status code."""
-    return HTTP_STATUSES[code] if 0 <= code < len(HTTP_STATUSES) else HTTP_STATUSES[_UNKNOWN]
+    def write(self, problem: Problem) -> ErrorReply:
+        """Give the reply that tells of the problem."""
+        status = problem.http_status or http_status(problem.code, problem.message)
+        headers = error_headers(problem, status, self._scheme)
+        return ErrorReply(status, headers, orjson.dumps(error_of(problem)))
 
 
-def error_body(code: int, message: str, details: Sequence[Detail] = ()) -> dict[str, object]:
+class ConnectStreamErrorWriter:
+    """Writes problems as the end of a Connect stream, whose status is always 200."""
+
+    def __init__(self, content_type: str) -> None:
+        self._headers = ((b"content-type", content_type.encode()),)
+
+    def write(self, problem: Problem) -> ErrorReply:
+        """Give the envelope that ends the stream; where there was no stream yet, it is the whole reply."""
+        return ErrorReply(_OK, self._headers, end_of_stream(error_of(problem)))
+
+
+def word_of(code: Code) -> str:
+    """Connect's word for a gRPC status code."""
+    return _CANCELED if code is Code.CANCELLED else code.name.lower()
+
+
+def error_of(problem: Problem) -> dict[str, object]:
     """The JSON of an error: `code`, and `message` and `details` where there are any; bytes as unpadded base64."""
-    body: dict[str, object] = {"code": word_of(code)}
-    if message:
-        body["message"] = message
-    if details:
-        body["details"] = [{"type": detail.type, "value": _base64(detail.value)} for detail in details]
-    return body
+    error: dict[str, object] = {"code": word_of(problem.code)}
+    if problem.message:
+        error["message"] = problem.message
+    if problem.details:
+        error["details"] = [_detail(detail) for detail in problem.details]
+    return error
 
 
-def _base64(value: bytes) -> str:
-    return base64.b64encode(value).decode().rstrip("=")
+def _detail(detail: Detail) -> dict[str, str]:
+    value = base64.b64encode(detail.value).decode().rstrip("=")
+    return {"type": detail.type_url.rpartition("/")[2], "value": value}

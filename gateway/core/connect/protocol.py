@@ -1,47 +1,24 @@
-"""How a Connect request is recognised, and what its headers say."""
+"""How a Connect request says what it speaks."""
 
-import re
-from dataclasses import dataclass
 from typing import Final
 
+from gateway.core.problem import invalid
+
 VERSION_HEADER: Final = "connect-protocol-version"
-TIMEOUT_HEADER: Final = "connect-timeout-ms"
-_VERSION: Final = "1"
-_TIMEOUT: Final = re.compile(r"[0-9]{1,10}")
+UNARY_JSON: Final = "application/json"
+UNARY_BINARY: Final = "application/proto"
+STREAM_JSON: Final = "application/connect+json"
+STREAM_BINARY: Final = "application/connect+proto"
+_VERSION: Final = b"1"
 
 
-class ConnectHeaderError(ValueError):
-    """A Connect header is not what the protocol says; the text names it."""
+def media_type(content_type: bytes) -> str:
+    """The type of a body, in lower case and without parameters."""
+    return content_type.partition(b";")[0].strip().lower().decode("latin-1")
 
 
-@dataclass(frozen=True, slots=True)
-class ContentKind:
-    """What a content type says of a body on a method's own path."""
-
-    streaming: bool
-    binary: bool
-    reply_type: str
-
-
-KINDS: Final = {
-    "application/json": ContentKind(streaming=False, binary=False, reply_type="application/json"),
-    "application/proto": ContentKind(streaming=False, binary=True, reply_type="application/proto"),
-    "application/connect+json": ContentKind(streaming=True, binary=False, reply_type="application/connect+json"),
-    "application/connect+proto": ContentKind(streaming=True, binary=True, reply_type="application/connect+proto"),
-}
-"""The content types of the protocol, in lower case and without parameters."""
-
-
-def check_version(value: str | None) -> None:
-    """The header may be absent; if it is there it must be 1. Raises `ConnectHeaderError`."""
-    if value is not None and value != _VERSION:
-        raise ConnectHeaderError(f"{VERSION_HEADER}: must be 1, the only version there is")
-
-
-def seconds_of(value: str | None) -> float | None:
-    """The caller's deadline in seconds; `None` without the header. Raises `ConnectHeaderError`."""
-    if value is None:
-        return None
-    if not _TIMEOUT.fullmatch(value):
-        raise ConnectHeaderError(f"{TIMEOUT_HEADER}: must be milliseconds, at most ten digits")
-    return int(value) / 1000
+def is_connect(version: bytes | None) -> bool:
+    """Whether the request says that a Connect client sends it. Raises `Refused` for a version other than 1."""
+    if version not in (None, _VERSION):
+        raise invalid(VERSION_HEADER, "must be 1, the only version there is", reason="INVALID_HEADER")
+    return version is not None

@@ -71,7 +71,7 @@ console.log(
     messages: state.messages.map((message) => [message.role, message.content]),
     missing: await failure(() => threads.getThread({ conversationKey: "nowhere" })),
     taken: await failure(() => threads.createThread({ conversationKey })),
-    invalid: await failure(() => threads.getThread({ conversationKey: "" })),
+    invalid: await failure(() => threads.getThread({ conversationKey: "x".repeat(300) })),
     unauthenticated: await failure(() =>
       threads.listThreads({}, { headers: { "x-api-key": "sk_live_wrong" } }),
     ),

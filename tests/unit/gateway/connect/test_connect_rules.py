@@ -1,4 +1,4 @@
-"""Connect's codes, error bodies, envelopes and headers, as its specification has them."""
+"""Connect's error bodies, envelopes and headers, as its specification has them."""
 
 import base64
 
@@ -8,37 +8,56 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.connect.envelope import EnvelopeError, end_of_stream, enveloped, only_message
-from gateway.core.connect.errors import Detail, error_body, http_status_of, word_of
-from gateway.core.connect.protocol import ConnectHeaderError, check_version, seconds_of
+from gateway.core.connect.errors import ConnectErrorWriter, ConnectStreamErrorWriter, error_of, word_of
+from gateway.core.connect.faces import face_of
+from gateway.core.connect.protocol import is_connect
+from gateway.core.problem import Detail, Problem, Refused
+from gateway.core.status import Code
 
 
 @pytest.mark.parametrize(
     ("code", "word", "status"),
     [
-        (1, "canceled", 499),
-        (3, "invalid_argument", 400),
-        (4, "deadline_exceeded", 504),
-        (5, "not_found", 404),
-        (8, "resource_exhausted", 429),
-        (9, "failed_precondition", 400),
-        (12, "unimplemented", 501),
-        (14, "unavailable", 503),
-        (16, "unauthenticated", 401),
-        (99, "unknown", 500),
+        (Code.CANCELLED, "canceled", 499),
+        (Code.UNKNOWN, "unknown", 500),
+        (Code.INVALID_ARGUMENT, "invalid_argument", 400),
+        (Code.DEADLINE_EXCEEDED, "deadline_exceeded", 504),
+        (Code.NOT_FOUND, "not_found", 404),
+        (Code.ALREADY_EXISTS, "already_exists", 409),
+        (Code.PERMISSION_DENIED, "permission_denied", 403),
+        (Code.RESOURCE_EXHAUSTED, "resource_exhausted", 429),
+        (Code.FAILED_PRECONDITION, "failed_precondition", 400),
+        (Code.ABORTED, "aborted", 409),
+        (Code.OUT_OF_RANGE, "out_of_range", 400),
+        (Code.UNIMPLEMENTED, "unimplemented", 501),
+        (Code.INTERNAL, "internal", 500),
+        (Code.UNAVAILABLE, "unavailable", 503),
+        (Code.DATA_LOSS, "data_loss", 500),
+        (Code.UNAUTHENTICATED, "unauthenticated", 401),
     ],
 )
-def test_a_grpc_code_has_connects_word_and_http_status(code: int, word: str, status: int) -> None:
-    assert (word_of(code), http_status_of(code)) == (word, status)
+def test_a_code_has_connects_word_and_http_status(code: Code, word: str, status: int) -> None:
+    assert word_of(code) == word
+    assert ConnectErrorWriter(authenticate_scheme="Bearer").write(Problem(code, "x")).status == status
 
 
 def test_an_error_body_has_code_message_and_unpadded_details() -> None:
-    body = error_body(5, "gone", [Detail("google.rpc.ErrorInfo", b"abcd")])
-    assert body == {
+    detail = Detail("type.googleapis.com/google.rpc.ErrorInfo", b"abcd")
+    assert error_of(Problem(Code.NOT_FOUND, "gone", details=(detail,))) == {
         "code": "not_found",
         "message": "gone",
         "details": [{"type": "google.rpc.ErrorInfo", "value": base64.b64encode(b"abcd").decode().rstrip("=")}],
     }
-    assert error_body(13, "") == {"code": "internal"}
+    assert error_of(Problem(Code.INTERNAL, "")) == {"code": "internal"}
+
+
+def test_an_error_of_a_stream_is_its_last_envelope_whatever_the_code() -> None:
+    reply = ConnectStreamErrorWriter("application/connect+json").write(Problem(Code.NOT_FOUND, "gone"))
+    assert (reply.status, reply.headers) == (200, ((b"content-type", b"application/connect+json"),))
+    assert reply.body[0] == 2
+    assert int.from_bytes(reply.body[1:5]) == len(reply.body) - 5
+    assert orjson.loads(reply.body[5:]) == {"error": {"code": "not_found", "message": "gone"}}
+    assert orjson.loads(end_of_stream()[5:]) == {}
 
 
 @given(payload=st.binary(max_size=300))
@@ -47,7 +66,7 @@ def test_an_envelope_holds_exactly_its_message(payload: bytes) -> None:
 
 
 @given(body=st.binary(max_size=40))
-def test_any_other_body_is_refused_with_a_reason(body: bytes) -> None:
+def test_any_other_body_is_refused(body: bytes) -> None:
     try:
         payload = only_message(body)
     except EnvelopeError:
@@ -55,27 +74,23 @@ def test_any_other_body_is_refused_with_a_reason(body: bytes) -> None:
     assert enveloped(payload) == body
 
 
-def test_the_end_of_a_stream_tells_error_and_trailers() -> None:
-    end = end_of_stream({"code": "internal"}, [("a", "1"), ("a", "2")])
-    assert end[0] == 2
-    assert int.from_bytes(end[1:5]) == len(end) - 5
-    assert orjson.loads(end[5:]) == {"error": {"code": "internal"}, "metadata": {"a": ["1", "2"]}}
-    assert orjson.loads(end_of_stream(None, ())[5:]) == {}
-
-
-@pytest.mark.parametrize(("value", "seconds"), [(None, None), ("0", 0.0), ("1500", 1.5), ("9999999999", 9999999.999)])
-def test_a_timeout_is_milliseconds(value: str | None, seconds: float | None) -> None:
-    assert seconds_of(value) == seconds
-
-
-@pytest.mark.parametrize("value", ["", "-1", "1.5", "10000000000", "1e3", "soon"])
-def test_a_malformed_timeout_is_refused_by_name(value: str) -> None:
-    with pytest.raises(ConnectHeaderError, match="connect-timeout-ms"):
-        seconds_of(value)
+@pytest.mark.parametrize(
+    ("headers", "face"),
+    [
+        ({}, "plain"),
+        ({b"content-type": b"application/json"}, "plain"),
+        ({b"content-type": b"text/xml"}, "plain"),
+        ({b"content-type": b"application/json", b"connect-protocol-version": b"1"}, "json"),
+        ({b"content-type": b"Application/JSON; charset=utf-8", b"connect-protocol-version": b"1"}, "json"),
+        ({b"content-type": b"application/proto"}, "binary"),
+    ],
+)
+def test_a_request_sees_the_face_that_it_speaks_to(headers: dict[bytes, bytes], face: str) -> None:
+    assert face_of("plain", {"application/json": "json", "application/proto": "binary"}, headers) == face
 
 
 def test_only_version_one_is_spoken() -> None:
-    check_version(None)
-    check_version("1")
-    with pytest.raises(ConnectHeaderError):
-        check_version("2")
+    assert not is_connect(None)
+    assert is_connect(b"1")
+    with pytest.raises(Refused):
+        is_connect(b"2")
