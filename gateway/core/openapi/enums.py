@@ -2,7 +2,7 @@
 
 from google.protobuf.descriptor import EnumDescriptor
 
-from gateway.core.codec.enums import NULL_VALUE, written_words
+from gateway.core.codec.enums import NULL_VALUE
 from gateway.core.openapi.comments import Comments
 from gateway.core.openapi.constraints import NONE, Constraint
 from gateway.core.openapi.wire import Schema
@@ -26,12 +26,20 @@ def enum_schema(enum: EnumDescriptor, comments: Comments, *, is_input: bool, con
         return {"type": "null"}
     shown = {
         word: number
-        for number, word in written_words(enum).items()
-        if word is not None and not (is_input and (_stands_for_none(enum, number) or _is_refused(number, constraint)))
+        for number, word in _words(enum).items()
+        if not (is_input and (_stands_for_none(enum, number) or _is_refused(number, constraint)))
     }
     lines = [comments.of(enum)] if constraint is NONE else []
     lines += _value_lines(enum, shown, comments)
     return {"type": "string", "enum": list(shown), **_described("\n".join(lines).strip())}
+
+
+def _words(enum: EnumDescriptor) -> dict[int, str]:
+    """Give what replies have for each number: its word, else its proto name; of aliases, the first declared."""
+    words: dict[int, str] = {}
+    for value in enum.values:
+        words.setdefault(value.number, option(value, _WORD) or value.name)
+    return words
 
 
 def _value_lines(enum: EnumDescriptor, shown: dict[str, int], comments: Comments) -> list[str]:
