@@ -30,6 +30,9 @@ _COLUMNS: Final = (
 )
 _USAGE: Final = codec(Usage)
 _TOOL_CALL: Final = codec(ToolCall)
+# For every message of every prompt: a call of the enum costs ten times the look-up.
+_ROLES: Final = {role.value: role for role in Role}
+_STATUSES: Final = {status.value: status for status in MessageStatus}
 
 
 def _drawn(counter: str, conversation_id: Any) -> Owned:
@@ -178,10 +181,10 @@ def _message(row: Row) -> Message:
     return Message(
         id=row_id,
         conversation_id=conversation_id,
-        role=Role(role),
+        role=_ROLES[role],
         content=content,
         created_at=moment(created),
-        status=MessageStatus(status),
+        status=_STATUSES[status],
         position=position,
         run_id=run_id,
         session_id=session_id,

@@ -19,7 +19,7 @@ def micros_or_none(time: datetime | None) -> int | None:
 
 def moment(stored: int) -> datetime:
     """The time of a number; aware, UTC."""
-    return _EPOCH + timedelta(microseconds=stored)
+    return _EPOCH + timedelta(0, 0, stored)
 
 
 def moment_or_none(stored: int | None) -> datetime | None:
