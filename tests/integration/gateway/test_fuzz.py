@@ -118,13 +118,13 @@ FUZZ = settings(
 
 
 def check(status: int, fields: dict[str, str], body: bytes, *, is_head: bool = False) -> None:
-    """A reply may be a success or a client's error; an error is JSON of one of the toy's dialects."""
+    """A reply may be a success or a client's error; an error is JSON of one of the toy's dialects, or Connect's."""
     assert 200 <= status < 500, (status, body)
     if status < 400 or is_head:
         return
     assert fields["content-type"] == "application/json"
     error: Any = json.loads(body)
-    assert "detail" in error or "error" in error or error["failed"] is True
+    assert not error.keys().isdisjoint({"detail", "error", "failed", "code"})
 
 
 def head_of(method: str, target: str, fields: list[tuple[str, str]], body: bytes) -> bytes:
@@ -174,7 +174,8 @@ def test_queries_of_any_shape(fuzzed: Fuzzed, query: str) -> None:
     check(*fuzzed.ask(head_of("GET", "/v1/samples?" + query, [], b"")))
 
 
-@given(raw=st.binary(min_size=1, max_size=200))
+# Empty lines before a request are no request yet (RFC 9112, 2.2): nothing is answered to them.
+@given(raw=st.binary(min_size=1, max_size=200).filter(lambda raw: raw.strip(b"\r\n")))
 @settings(FUZZ, max_examples=60)
 def test_bytes_of_any_kind(fuzzed: Fuzzed, raw: bytes) -> None:
     check(*fuzzed.ask(raw + b"\r\n\r\n"))
