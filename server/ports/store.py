@@ -41,47 +41,36 @@ class Conversations(Protocol):
 
     async def add(self, conversation: Conversation) -> None:
         """Store a new one. Raises `ConversationKeyTaken`."""
-        ...
 
     async def get(self, key: str) -> Conversation | None:
         """The one of that key."""
-        ...
 
     async def by_id(self, conversation_id: ConversationId) -> Conversation | None:
         """The one of that id."""
-        ...
 
     async def lock(self, key: str) -> Conversation | None:
-        """As `get`, and no other unit changes the conversation or anything in it, or makes it, until this one is
-        over."""
-        ...
+        """As `get`, and no other unit makes or changes it, or anything in it, until this one is over."""
 
     async def lock_by_id(self, conversation_id: ConversationId) -> Conversation | None:
         """As `by_id`, with the lock of `lock`."""
-        ...
 
     async def page(
         self, *, include_archived: bool, limit: int | None, after: ListPosition | None
     ) -> list[ConversationSummary]:
         """By `updated_at` then id, both descending; `limit` None is all of them."""
-        ...
 
     async def of_organization(self, organization_id: OrganizationId, *, include_unassigned: bool) -> list[Conversation]:
         """By `created_at` then id, both descending, archived included; `include_unassigned` adds those that belong to
         no organization."""
-        ...
 
     async def save(self, conversation: Conversation) -> None:
         """Overwrite name, archived, settings, generation, context management and `updated_at`."""
-        ...
 
     async def touch(self, conversation_id: ConversationId, now: datetime) -> None:
         """Set `updated_at`."""
-        ...
 
     async def delete(self, conversation_id: ConversationId) -> None:
         """Destroy it and everything in it."""
-        ...
 
 
 class Messages(Protocol):
@@ -89,41 +78,32 @@ class Messages(Protocol):
 
     async def append(self, message: Message) -> Message:
         """Put a message at the end of the history; returns it with its position."""
-        ...
 
     async def enqueue(self, message: Message) -> None:
         """Store a message with status QUEUED outside the history."""
-        ...
 
     async def admit(self, message_id: MessageId) -> Message:
         """Move a queued message to the end of the history as COMPLETE; returns it."""
-        ...
 
     async def withdraw(self, message_id: MessageId) -> None:
         """Take a queued message out of the queue for good: it becomes CANCELLED and never enters the history."""
-        ...
 
     async def history(self, conversation_id: ConversationId, *, last: int | None = None) -> list[Message]:
         """The history in order; with `last` only that many from its end."""
-        ...
 
     async def page(self, conversation_id: ConversationId, *, after_position: int, limit: int) -> list[Message]:
         """The history in order behind a position."""
-        ...
 
     async def slice(
         self, conversation_id: ConversationId, *, offset: int, limit: int, descending: bool
     ) -> list[Message]:
         """A window of the history."""
-        ...
 
     async def count(self, conversation_id: ConversationId) -> int:
         """How many messages the history has."""
-        ...
 
     async def queued(self, conversation_id: ConversationId) -> list[Message]:
         """Messages of status QUEUED in the order in which they were accepted."""
-        ...
 
 
 class Runs(Protocol):
@@ -132,37 +112,29 @@ class Runs(Protocol):
 
     async def add(self, run: Run) -> None:
         """Store a new run, QUEUED, or RUNNING with its lease and epoch 1."""
-        ...
 
     async def get(self, run_id: RunId) -> Run | None:
         """The run of that id."""
-        ...
 
     async def active(self, conversation_id: ConversationId) -> Run | None:
         """The one active run of a conversation."""
-        ...
 
     async def next_queued(self, conversation_id: ConversationId) -> Run | None:
         """The queued run whose message was accepted first."""
-        ...
 
     async def count_queued(self, conversation_id: ConversationId) -> int:
         """How many runs wait."""
-        ...
 
     async def page(self, conversation_id: ConversationId, *, limit: int, after: ListPosition | None) -> list[Run]:
         """By `created_at` then id, both descending."""
-        ...
 
     async def claim(self, run_id: RunId, *, expected_epoch: int, lease: Lease, now: datetime) -> Run | None:
-        """Take a run of that epoch: it becomes RUNNING with the lease and the next epoch. A QUEUED one is taken if its
-        conversation has no active run; a RUNNING one if its lease has ended at `now` or is the same worker's."""
-        ...
+        """Make a run of that epoch RUNNING with the lease and the next epoch: a QUEUED one whose conversation has no
+        active run, or a RUNNING one whose lease has ended at `now` or is the same worker's."""
 
     async def hold(self, run_id: RunId, *, epoch: int) -> bool:
         """Whether the run is RUNNING in that epoch; if so nobody changes it until this unit is over. The first
         statement of every write of a worker."""
-        ...
 
     async def end(
         self,
@@ -175,7 +147,6 @@ class Runs(Protocol):
         usage: Usage | None = None,
     ) -> bool:
         """Move a run of that epoch that is not over to a terminal state and drop its lease."""
-        ...
 
 
 class Events(Protocol):
@@ -191,19 +162,15 @@ class Events(Protocol):
         epoch: int | None = None,
     ) -> list[Event]:
         """Add events at the end of the log, in order; they are published when the unit has committed."""
-        ...
 
     async def after(self, conversation_id: ConversationId, sequence: int, *, limit: int) -> list[Event]:
         """Events behind a sequence, in order."""
-        ...
 
     async def of_run_after(self, run_id: RunId, sequence: int, *, limit: int) -> list[Event]:
         """Events of one run behind a sequence, in order."""
-        ...
 
     async def partial_answer(self, run_id: RunId, *, epoch: int) -> PartialAnswer | None:
         """What an attempt has said so far; `None` before its `MessageStarted`."""
-        ...
 
 
 class Sessions(Protocol):
@@ -211,19 +178,15 @@ class Sessions(Protocol):
 
     async def add(self, session: ChatSession) -> None:
         """Store a new one."""
-        ...
 
     async def get(self, session_id: SessionId) -> ChatSession | None:
         """The one of that id."""
-        ...
 
     async def of_conversation(self, conversation_id: ConversationId) -> list[ChatSession]:
         """By `created_at`, then id."""
-        ...
 
     async def touch(self, session_id: SessionId, now: datetime) -> None:
         """Set `updated_at`."""
-        ...
 
 
 class Organizations(Protocol):
@@ -231,11 +194,9 @@ class Organizations(Protocol):
 
     async def memberships(self) -> list[Membership]:
         """The organizations in which the owner is an active member, by name."""
-        ...
 
     async def membership(self, organization_id: OrganizationId) -> Membership | None:
         """The owner's active membership of one organization."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,13 +211,10 @@ class Requests(Protocol):
     """Request ids of the owner, which make writes repeatable."""
 
     async def find(self, request_id: str, *, not_before: datetime) -> RememberedRequest | None:
-        """What was remembered under that id at or after `not_before`. While there is nothing, no other unit binds the
-        id until this one is over."""
-        ...
+        """What was remembered under that id at or after `not_before`; if nothing, no other unit binds it meanwhile."""
 
     async def remember(self, request_id: str, request: RememberedRequest, *, now: datetime) -> None:
         """Bind the id, replacing an outdated binding. The run must be stored already; the id is forgotten with it."""
-        ...
 
 
 class Transaction(Protocol):
@@ -265,7 +223,6 @@ class Transaction(Protocol):
     @property
     def owner(self) -> Owner:
         """Whose rows it sees."""
-        ...
 
     @property
     def conversations(self) -> Conversations: ...  # noqa: D102 - see the Protocol
@@ -299,46 +256,35 @@ class SystemTransaction(Protocol):
 
     async def key_by_digest(self, digest: str) -> ApiKey | None:
         """The key of that digest, valid or not."""
-        ...
 
     async def keys(self) -> list[ApiKey]:
         """All keys, the oldest first."""
-        ...
 
     async def add_key(self, key: ApiKey) -> None:
         """Store a new key."""
-        ...
 
     async def revoke_key(self, key_id: KeyId, now: datetime) -> bool:
         """Revoke a key; `False` when there is none that is not revoked."""
-        ...
 
     async def provision(self, owner: Owner, now: datetime) -> None:
         """Make sure that the tenant, the user, the tenant's default organization and the user's membership of it
         (Owner for the tenant's first user, Member otherwise) exist."""
-        ...
 
     async def renew_leases(self, lease: Lease, held: Collection[RunId]) -> dict[RunId, int]:
         """Extend the leases that `lease.worker` holds on those runs; returns the epoch of each that is still its."""
-        ...
 
     async def void_leases(self) -> int:
         """Let every lease end now: at the start of a process that is the only one on its store. Returns how many."""
-        ...
 
     async def release_lease(self, run_id: RunId, *, epoch: int, worker: WorkerId) -> bool:
         """Give a run back: its lease ends now, another worker may claim it at once."""
-        ...
 
     async def claimable(self, now: datetime, *, limit: int) -> list[RunReference]:
         """RUNNING runs whose lease has ended, and the first QUEUED run of every conversation without an active one;
         the oldest first."""
-        ...
 
     async def forget_requests(self, before: datetime, *, limit: int) -> int:
-        """Drop request ids that were remembered before a moment, the oldest first; returns how many. To be called now
-        and then, until it returns less than `limit`."""
-        ...
+        """Drop request ids remembered before a moment, the oldest first; returns how many."""
 
 
 class Store(Protocol):
@@ -346,16 +292,12 @@ class Store(Protocol):
 
     async def read(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run a unit that only reads. Reads run beside each other and beside writes."""
-        ...
 
     async def write(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run a unit of work and commit it. Once the commit has begun, cancelling the caller does not undo it."""
-        ...
 
     async def read_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
         """Run a unit of the service itself that only reads."""
-        ...
 
     async def write_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
         """Run a unit of the service itself and commit it."""
-        ...
