@@ -67,7 +67,7 @@ typecheck: install ## Check types (mypy, strict)
 	@$(BIN)/mypy
 
 test: install ## Run every test; TESTS=path for some
-	@$(BIN)/pytest -n 2 $(TESTS)
+	@$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal $(TESTS)
 
 bench: install ## Print the figures of DESIGN.md 10 as ratios within one run
 	@$(BIN)/python -m tests.bench

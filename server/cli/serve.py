@@ -17,10 +17,14 @@ from typing import Final
 
 import structlog
 from google.protobuf import descriptor_pool
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from rich.console import Console
 
-from gateway.bootstrap import App, HttpServer, build_app
+from gateway.bootstrap import App, HttpServer, build_app, default_descriptors
 from gateway.config import GatewayConfig
+from gateway.core.openapi import Info
+from gateway.edge.asgi import AsgiHandler
+from gateway.edge.console import console_pages
 from gateway.edge.upstream import InProcessUpstream
 from server.address import Address
 from server.bootstrap.service import SERVICES, Service, open_service
@@ -120,7 +124,7 @@ async def _listening(settings: Settings, service: Service) -> AsyncIterator[Addr
 
 
 def _gateway(settings: Settings, service: Service, upstream: InProcessUpstream) -> App:
-    """The gateway over the servicers of this process, with the operator's page."""
+    """The gateway over the servicers of this process, with the pages beside the routes."""
     return build_app(
         # The servicers' own message classes: requests and replies are handed over as they are.
         pool=descriptor_pool.Default(),
@@ -132,8 +136,20 @@ def _gateway(settings: Settings, service: Service, upstream: InProcessUpstream) 
             stream_buffer=settings.stream_buffer_bytes,
             heartbeat=settings.stream_heartbeat_seconds,
         ),
-        extra={"/metrics": MetricsPage(service.metrics)},
+        extra={"/metrics": MetricsPage(service.metrics), **_documents(settings)},
         observer=HttpMetrics(service.metrics),
+    )
+
+
+def _documents(settings: Settings) -> dict[str, AsgiHandler]:
+    """The API's own description; the page that shows it is for whoever is on this machine."""
+    descriptors = default_descriptors()
+    return console_pages(
+        pool=descriptor_pool.Default(),
+        services=SERVICES,
+        files=None if descriptors is None else FileDescriptorSet.FromString(descriptors.read_bytes()),
+        info=Info(title="Parley", version=version("parley")),
+        has_docs=settings.http.is_loopback,
     )
 
 

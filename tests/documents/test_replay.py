@@ -13,6 +13,9 @@ from tests.documents.shape import differences, missing_fields
 from tests.documents.source import DOCUMENTS, exchanges_of_document, exchanges_of_facts, folder
 from tests.e2e.service import Service
 
+# Processes start and stop here; a busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
 _ANSWER_SECONDS = 30
 
 

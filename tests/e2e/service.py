@@ -135,6 +135,13 @@ def running(data: Path, *arguments: str, env: Mapping[str, str] | None = None) -
         service.process.wait()
 
 
+def echo(folder: Path, *, word_delay: float) -> tuple[str, str]:
+    """Flags for a server whose echo takes so many seconds a word: long enough to be interrupted, or next to none."""
+    file = folder / f"echo-{word_delay}.toml"
+    file.write_text(f'[[providers]]\nname = "echo"\nkind = "echo"\nmodels = ["echo"]\nword_delay = {word_delay}\n')
+    return ("--config", str(file))
+
+
 def _addresses(arguments: Sequence[str]) -> list[str]:
     return [word for flag in ("--http", "--grpc") if flag not in arguments for word in (flag, "127.0.0.1:0")]
 

@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
-from tests.e2e.service import running
+from tests.e2e.service import echo, running
+
+# Processes start and stop here; a busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
 
 _GATEWAY = "/api/v1/llm/gateway"
 _RECOVERY_SECONDS = 40
@@ -28,26 +32,26 @@ def idle_state(client: httpx.Client) -> Any:
     return found
 
 
-def test_an_acknowledged_message_survives_a_kill_and_is_answered(data: Path) -> None:
-    long = " ".join(f"word{number}" for number in range(80))
-    with running(data) as first, first.client() as client:
+def test_an_acknowledged_message_survives_a_kill_and_is_answered(data: Path, tmp_path: Path) -> None:
+    with running(data, *echo(tmp_path, word_delay=1)) as first, first.client() as client:
         client.post(f"{_GATEWAY}/create-thread", json={"name": "n", "conversation_key": "k"}).raise_for_status()
-        sent = send(client, long, request_id="once")
+        sent = send(client, "first", request_id="once")
         queued = send(client, "and then")
         first.process.kill()
         first.process.wait()
     assert queued["status"] == "QUEUED"
 
-    with running(data) as second, second.client() as client:
+    with running(data, *echo(tmp_path, word_delay=0.001)) as second, second.client() as client:
         # Sent again by a client that never heard the answer: the same run, not another message.
-        assert send(client, long, request_id="once")["runId"] == sent["runId"]
+        assert send(client, "first", request_id="once")["runId"] == sent["runId"]
         found = idle_state(client)
         said = [(message["role"], message["status"]) for message in found["messages"]]
         assert said == [("user", "COMPLETE"), ("assistant", "COMPLETE")] * 2
         contents = [message["content"] for message in found["messages"]]
-        assert contents[0] == long
-        assert contents[1].startswith(f"You said: {long}")
+        assert contents[0] == "first"
+        assert contents[1].startswith("You said: first\n")
         assert contents[2] == "and then"
+        assert contents[3].startswith("You said: and then\n")
         for run_id in (sent["runId"], queued["runId"]):
             run = client.post(f"{_GATEWAY}/get-run", json={"run_id": run_id}).json()
             assert run["status"] == "COMPLETED"
@@ -64,13 +68,13 @@ def test_a_stop_lets_the_running_answer_finish(data: Path) -> None:
         assert [message["status"] for message in found["messages"]] == ["COMPLETE", "COMPLETE"]
 
 
-def test_a_stop_hands_back_what_takes_longer_than_the_grace(data: Path) -> None:
-    long = " ".join(f"word{number}" for number in range(80))
-    with running(data, env={"PARLEY_GRACE_SECONDS": "0.1"}) as first, first.client() as client:
+def test_a_stop_hands_back_what_takes_longer_than_the_grace(data: Path, tmp_path: Path) -> None:
+    slow = echo(tmp_path, word_delay=1)
+    with running(data, *slow, env={"PARLEY_GRACE_SECONDS": "0.1"}) as first, first.client() as client:
         client.post(f"{_GATEWAY}/create-thread", json={"name": "n", "conversation_key": "k"}).raise_for_status()
-        send(client, long)
+        send(client, "first")
         assert first.stop() == 0
         assert "Traceback" not in first.output
-    with running(data) as second, second.client() as client:
+    with running(data, *echo(tmp_path, word_delay=0.001)) as second, second.client() as client:
         found = idle_state(client)
         assert [message["status"] for message in found["messages"]] == ["COMPLETE", "COMPLETE"]

@@ -7,6 +7,9 @@ import pytest
 
 from tests.e2e.service import Service, parley
 
+# Processes start and stop here; a busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
 _LIST = "/api/v1/llm/gateway/list-threads"
 _CREATE = "/api/v1/llm/gateway/create-thread"
 

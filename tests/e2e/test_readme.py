@@ -11,6 +11,9 @@ import pytest
 
 from tests.e2e.service import Service, environment
 
+# Processes start and stop here; a busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
 _README = Path(__file__).parents[2] / "README.md"
 _SECONDS = 40
 

@@ -17,6 +17,9 @@ from parley.v1.thread_pb2_grpc import ThreadServiceStub
 from tests.e2e import sse
 from tests.e2e.service import Service
 
+# Processes start and stop here; a busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
 _GATEWAY = "/api/v1/llm/gateway"
 
 

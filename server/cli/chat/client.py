@@ -23,7 +23,6 @@ _PAUSES: Final = (0.1, 0.25, 0.5, 1, 2, 2, 3, 3, 3)
 _OPTIONS: Final = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 # A server that dies or stops cuts its streams with one of these; the run goes on without us.
