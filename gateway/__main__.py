@@ -10,6 +10,7 @@ from gateway.bootstrap import BadDescriptors, HttpServer, build_app, default_des
 from gateway.config import GatewayConfig
 from gateway.core.http_rule import RuleError
 from gateway.core.route import UnknownService
+from gateway.edge.console import console_pages
 from gateway.edge.upstream import ChannelUpstream
 
 _USAGE_ERROR = 2
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         "--cors-origin", action="append", default=[], metavar="ORIGIN", help="may be repeated; * is any"
     )
     parser.add_argument("--grace", type=float, default=5.0, metavar="SECONDS", help="for requests under way at the end")
+    parser.add_argument("--no-docs", action="store_true", help="do not serve the page /docs")
     return parser
 
 
@@ -57,10 +59,12 @@ async def _run(options: argparse.Namespace) -> None:
     file = options.descriptors or default_descriptors()
     if file is None:
         raise BadDescriptors("no descriptors.binpb is installed beside the package; name one with --descriptors")
-    pool, services = load_descriptors(file)
+    pool, everything, described = load_descriptors(file)
+    services = options.services or everything
     upstream = ChannelUpstream(options.upstream)
     config = GatewayConfig(cors_origins=tuple(options.cors_origin))
-    app = build_app(pool=pool, services=options.services or services, upstream=upstream, config=config)
+    pages = console_pages(pool=pool, services=services, files=described, has_docs=not options.no_docs)
+    app = build_app(pool=pool, services=services, upstream=upstream, config=config, extra=pages)
     host, port = options.http
     try:
         async with HttpServer(app, host=host, port=port, grace=options.grace) as server:

@@ -62,16 +62,17 @@ def default_descriptors() -> Path | None:
     return None
 
 
-def load_descriptors(file: Path) -> tuple[DescriptorPool, tuple[str, ...]]:
-    """Give a pool with the files of a serialised `FileDescriptorSet`, and the full names of all services in it.
+def load_descriptors(file: Path) -> tuple[DescriptorPool, tuple[str, ...], descriptor_pb2.FileDescriptorSet]:
+    """Give a pool with the files of a serialised `FileDescriptorSet`, the full names of all its services, and the set.
 
     Imports may come in any order, but must all be in the set (`protoc --include_imports`, `buf build`). The types of
     `google/rpc/error_details.proto` are added where the set lacks them. Raises `BadDescriptors`, or `OSError`.
     """
     try:
-        files = descriptor_pb2.FileDescriptorSet.FromString(file.read_bytes()).file
+        described = descriptor_pb2.FileDescriptorSet.FromString(file.read_bytes())
     except DecodeError:
         raise BadDescriptors(f"{file} is no serialised FileDescriptorSet") from None
+    files = described.file
     if not files:
         raise BadDescriptors(f"{file} holds no descriptors")
     by_name = {each.name: each for each in files}
@@ -83,7 +84,7 @@ def load_descriptors(file: Path) -> tuple[DescriptorPool, tuple[str, ...]]:
     for each in by_name.values():
         _add(each, by_name, added, pool)
     services = [f"{each.package}.{service.name}".lstrip(".") for each in files for service in each.service]
-    return pool, tuple(services)
+    return pool, tuple(services), described
 
 
 def _add(

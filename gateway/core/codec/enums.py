@@ -32,7 +32,7 @@ class EnumWords(dict[str, int]):
         for value, word in words.items():
             if word:
                 self._accept(word, value)
-        shown = [words[value] or value.name for value in enum.values][:_MAX_LISTED]
+        shown = [words[value] or value.name for value in enum.values if words[value] != ""][:_MAX_LISTED]
         self._wanted = ", ".join(shown) + (", …" if len(enum.values) > _MAX_LISTED else "")
 
     def __missing__(self, value: Any) -> int | None:

@@ -30,7 +30,7 @@ def refusal(tmp_path: Path, options: str, *, request: str = "M", reply: str = "M
     """Compile a service with one method and give what the gateway says against it."""
     (tmp_path / "bad.proto").write_text(PROTO % (request, reply, options, more))
     compile_set(tmp_path / "bad.binpb", "bad.proto")
-    pool, services = load_descriptors(tmp_path / "bad.binpb")
+    pool, services, _ = load_descriptors(tmp_path / "bad.binpb")
     with pytest.raises(RuleError) as caught:
         routed(RouteCompiler(pool).routes(services))
     return str(caught.value)
@@ -94,7 +94,7 @@ def test_the_route_table_is_the_golden_one() -> None:
 
 
 def test_a_descriptor_set_and_the_default_pool_give_the_same_routes() -> None:
-    pool, services = load_descriptors(compiled().descriptors)
+    pool, services, _ = load_descriptors(compiled().descriptors)
     toy = [service for service in services if service.startswith("toy.")]
     assert set(toy) == set(SERVICES)
     here = route_table(RouteCompiler(descriptor_pool.Default()).routes(SERVICES))
