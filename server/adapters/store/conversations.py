@@ -108,14 +108,15 @@ class StoredConversations:
         )
         if not added:
             raise ConversationKeyTaken(conversation.key)
+        self._scope.known.add(conversation.id)
 
     async def get(self, key: str) -> Conversation | None:
         """The one of that key."""
-        return _first(await self._scope.fetch_one(_BY_KEY, key=key))
+        return self._known(await self._scope.fetch_one(_BY_KEY, key=key))
 
     async def by_id(self, conversation_id: ConversationId) -> Conversation | None:
         """The one of that id."""
-        return _first(await self._scope.fetch_one(_BY_ID, id=conversation_id))
+        return self._known(await self._scope.fetch_one(_BY_ID, id=conversation_id))
 
     async def lock(self, key: str) -> Conversation | None:
         """As `get`, locked. While there is none, the key itself is locked against units that would make it."""
@@ -123,11 +124,11 @@ class StoredConversations:
         if found is None:
             await self._scope.lock_name("conversation", key)
             found = await self._scope.fetch_one(_LOCK_BY_KEY, key=key)
-        return _first(found)
+        return self._known(found)
 
     async def lock_by_id(self, conversation_id: ConversationId) -> Conversation | None:
         """As `by_id`, locked."""
-        return _first(await self._scope.fetch_one(_LOCK_BY_ID, id=conversation_id))
+        return self._known(await self._scope.fetch_one(_LOCK_BY_ID, id=conversation_id))
 
     async def page(
         self, *, include_archived: bool, limit: int | None, after: ListPosition | None
@@ -162,7 +163,15 @@ class StoredConversations:
 
     async def delete(self, conversation_id: ConversationId) -> None:
         """Destroy it; the database destroys what refers to it."""
+        self._scope.known.discard(conversation_id)
         await self._scope.fetch(_DELETE, conversation_id=conversation_id)
+
+    def _known(self, row: Row | None) -> Conversation | None:
+        if row is None:
+            return None
+        conversation = conversation_of(row)
+        self._scope.known.add(conversation.id)
+        return conversation
 
 
 def conversation_of(row: Row) -> Conversation:
@@ -183,10 +192,6 @@ def conversation_of(row: Row) -> Conversation:
         context_management=_CONTEXT.loads(context),
         last_sequence=last_sequence,
     )
-
-
-def _first(row: Row | None) -> Conversation | None:
-    return None if row is None else conversation_of(row)
 
 
 def _summary(row: Row) -> ConversationSummary:

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, bindparam, delete, select
 
 from server.adapters.store import tables
 from server.adapters.store.scope import Scope
-from server.adapters.store.statement import owned, owned_insert_beside, parameter
+from server.adapters.store.statement import found, owned, owned_insert, parameter
 from server.adapters.store.times import micros
 from server.domain.errors import RunNotFound
 from server.ports.store import RememberedRequest
@@ -21,7 +21,8 @@ _FIND = owned(
     _table,
 )
 _FORGET = owned(delete(_table).where(_c.request_id == parameter(_c.request_id)), _table)
-_REMEMBER = owned_insert_beside(_table, tables.runs, "run_id")
+_RUN = found(tables.runs)
+_REMEMBER = owned_insert(_table)
 
 
 class StoredRequests:
@@ -43,13 +44,13 @@ class StoredRequests:
 
     async def remember(self, request_id: str, request: RememberedRequest, *, now: datetime) -> None:
         """Bind the id, replacing an outdated binding. Raises `RunNotFound`: the run comes first."""
+        if not await self._scope.owns(_RUN, request.run_id):
+            raise RunNotFound(request.run_id)
         await self._scope.fetch(_FORGET, request_id=request_id)
-        bound = await self._scope.fetch(
+        await self._scope.fetch(
             _REMEMBER,
             request_id=request_id,
             run_id=request.run_id,
             fingerprint=request.fingerprint,
             created_at=micros(now),
         )
-        if not bound:
-            raise RunNotFound(request.run_id)

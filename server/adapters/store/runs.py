@@ -22,7 +22,7 @@ from server.adapters.store.executor import Row
 from server.adapters.store.json_codec import codec
 from server.adapters.store.paging import LIMIT, list_parameters, listed_after
 from server.adapters.store.scope import Scope
-from server.adapters.store.statement import owned, owned_insert_beside, parameter
+from server.adapters.store.statement import found, owned, owned_insert, parameter
 from server.adapters.store.times import micros, micros_or_none, moment, moment_or_none
 from server.domain.errors import ConversationNotFound
 from server.domain.generation import GenerationConfig
@@ -52,9 +52,9 @@ _one = _c.id == bindparam("run_id")
 _of_epoch = _c.epoch == bindparam("of_epoch", type_=BigInteger)
 _of_conversation = _c.conversation_id == parameter(_c.conversation_id)
 
-_drawn = select(_messages.ticket).where(_messages.id == parameter(_c.user_message_id)).scalar_subquery()
-_ticket = func.coalesce(_drawn, literal_column("0"))
-_ADD = owned_insert_beside(_table, tables.conversations, "conversation_id", ticket=_ticket)
+_CONVERSATION = found(tables.conversations)
+_TICKET = owned(select(_messages.ticket).where(_messages.id == parameter(_messages.id)), tables.messages)
+_ADD = owned_insert(_table)
 _GET = owned(select(*_COLUMNS).where(_one), _table)
 _ACTIVE = owned(select(*_COLUMNS).where(_of_conversation, _is_active), _table)
 _NEXT_QUEUED = owned(
@@ -127,8 +127,11 @@ class StoredRuns:
 
     async def add(self, run: Run) -> None:
         """Store a new run. Raises `ConversationNotFound`; `RowRefused` beside another active run."""
-        if not await self._scope.fetch(_ADD, **_values(run)):
+        if not await self._scope.owns(_CONVERSATION, run.conversation_id):
             raise ConversationNotFound(run.conversation_key)
+        ticket = await self._ticket(run) if run.state is RunState.QUEUED else 0
+        await self._scope.fetch(_ADD, **_values(run), ticket=ticket)
+        self._scope.known.add(run.id)
 
     async def get(self, run_id: RunId) -> Run | None:
         """The run of that id."""
@@ -190,6 +193,11 @@ class StoredRuns:
             now=micros(now),
         )
         return ended is not None
+
+    async def _ticket(self, run: Run) -> int:
+        """The one that the run's message drew; 0 when it did not have to wait."""
+        row = await self._scope.fetch_one(_TICKET, id=run.user_message_id)
+        return int(row[0] or 0) if row else 0
 
 
 def _values(run: Run) -> dict[str, Any]:

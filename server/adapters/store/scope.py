@@ -9,12 +9,17 @@ from server.domain.principal import Owner
 
 
 class Scope:
-    """One transaction, bound to an owner. Executes `Owned` statements only, always with this owner's names."""
+    """One transaction, bound to an owner. Executes `Owned` statements only, always with this owner's names.
 
-    __slots__ = ("_executor", "_names", "owner")
+    `known` are ids of conversations and runs that the transaction has found to be the owner's, or made: rows that
+    refer to them may be inserted without looking again.
+    """
+
+    __slots__ = ("_executor", "_names", "known", "owner")
 
     def __init__(self, executor: Executor, owner: Owner) -> None:
         self.owner = owner
+        self.known: set[str] = set()
         self._executor = executor
         self._names = {TENANT: owner.tenant, OWNER: owner.user}
 
@@ -25,8 +30,15 @@ class Scope:
 
     async def fetch_one(self, statement: Owned, /, **parameters: Any) -> Row | None:
         """Execute; returns the first row."""
-        rows = await self.fetch(statement, **parameters)
+        parameters.update(self._names)
+        rows = await self._executor.fetch(statement, parameters)
         return rows[0] if rows else None
+
+    async def owns(self, statement: Owned, row_id: str) -> bool:
+        """Whether the owner has the row; `statement` finds it by the parameter `id`, unless it is known already."""
+        if row_id not in self.known and await self.fetch_one(statement, id=row_id) is not None:
+            self.known.add(row_id)
+        return row_id in self.known
 
     async def insert(self, statement: Owned, rows: Sequence[Parameters]) -> None:
         """Execute once for each row."""

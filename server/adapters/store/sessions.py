@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select, update
 from server.adapters.store import tables
 from server.adapters.store.executor import Row
 from server.adapters.store.scope import Scope
-from server.adapters.store.statement import owned, owned_insert_beside, parameter
+from server.adapters.store.statement import found, owned, owned_insert, parameter
 from server.adapters.store.times import micros, moment
 from server.domain.errors import ConversationNotFound
 from server.domain.ids import ConversationId, SessionId
@@ -18,7 +18,8 @@ _table = tables.sessions
 _c = _table.c
 _COLUMNS: Final = (_c.id, _c.conversation_id, _c.model_id, _c.created_at, _c.updated_at, _c.status)
 
-_ADD = owned_insert_beside(_table, tables.conversations, "conversation_id")
+_CONVERSATION = found(tables.conversations)
+_ADD = owned_insert(_table)
 _GET = owned(select(*_COLUMNS).where(_c.id == parameter(_c.id)), _table)
 _OF_CONVERSATION = owned(
     select(*_COLUMNS).where(_c.conversation_id == parameter(_c.conversation_id)).order_by(_c.created_at, _c.id), _table
@@ -38,7 +39,9 @@ class StoredSessions:
 
     async def add(self, session: ChatSession) -> None:
         """Store a new one. Raises `ConversationNotFound`."""
-        added = await self._scope.fetch(
+        if not await self._scope.owns(_CONVERSATION, session.conversation_id):
+            raise ConversationNotFound(session.conversation_id)
+        await self._scope.fetch(
             _ADD,
             id=session.id,
             conversation_id=session.conversation_id,
@@ -47,8 +50,6 @@ class StoredSessions:
             created_at=micros(session.created_at),
             updated_at=micros(session.updated_at),
         )
-        if not added:
-            raise ConversationNotFound(session.conversation_id)
 
     async def get(self, session_id: SessionId) -> ChatSession | None:
         """The one of that id."""

@@ -57,21 +57,14 @@ def owned(statement: _Filtered, table: Table) -> Owned:
 
 
 def owned_insert(table: Table) -> Owned:
-    """Insert a row of the owner, with one parameter per column. Only for rows whose conversation the transaction has
-    just changed, and so knows to be the owner's."""
+    """Insert a row of the owner, with one parameter per column. Only for rows that refer to nothing, or to what the
+    transaction knows to be the owner's: see `Scope.known`."""
     return Owned(insert(table))
 
 
-def owned_insert_beside(table: Table, parent: Table, parent_id: str, **computed: Any) -> Owned:
-    """Insert a row of the owner if the parameter `parent_id` names one of the owner's rows in `parent`; returns the
-    row's first primary key column. `computed` gives columns that are expressions; the others are parameters."""
-    values = {column.name: computed.get(column.name, parameter(column)) for column in table.c}
-    source = select(*values.values()).where(
-        parent.c.id == parameter(table.c[parent_id]),
-        parent.c[TENANT] == bindparam(TENANT),
-        parent.c[OWNER] == bindparam(OWNER),
-    )
-    return Owned(insert(table).from_select(list(values), source).returning(*table.primary_key.columns))
+def found(table: Table) -> Owned:
+    """The owner's row of that `id`: one column, for what matters is whether there is one."""
+    return owned(select(table.c.id).where(table.c.id == parameter(table.c.id)), table)
 
 
 def parameter(column: Column[Any], name: str | None = None) -> BindParameter[Any]:
