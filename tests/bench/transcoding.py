@@ -17,10 +17,10 @@ from tests.bench.figures import Figure, Report
 from tests.bench.rig import envoy
 from tests.bench.rig.load import GrpcLoad, HttpLoad, LoadClient, Tally
 from tests.bench.rig.process import announced, cpu_seconds, serving
-from tests.bench.rig.workload import STREAMS, UNARY, Workload, fill
+from tests.bench.rig.workload import SUPPLIED, UNARY, Workload, fill
 
-ROUNDS = 3
-SECONDS = 0.6
+ROUNDS = 5
+SECONDS = 0.4
 WARM_UP_SECONDS = 0.3
 BAR = 8.0
 """How many times our CPU Envoy and the server behind it take together; DESIGN.md 10."""
@@ -68,14 +68,17 @@ class Cost:
 def run() -> Report:
     """Measure every workload on every contestant that can be had here."""
     figures: list[Figure] = []
-    notes = ["ratios: the other's CPU a call or event, all server-side processes together, over ours"]
+    notes = [
+        "ratios: the other's CPU a call or event, all server-side processes together, over ours",
+        "data at hand: no store is asked for threads, messages and events, so that the way to the caller is what counts",
+    ]
     try:
         binary = envoy.installed()
     except envoy.NoEnvoy as error:
         binary = None
         notes.append(f"without Envoy: {error}")
     with TemporaryDirectory() as folder, LoadClient() as client:
-        for module, workloads in (("server", UNARY), ("tests.bench.rig.event_server", STREAMS)):
+        for module, workloads in (("server", UNARY), ("tests.bench.rig.supplied_server", SUPPLIED)):
             with _contestants(module, Path(folder) / module, binary) as contestants, _floor() as floor:
                 for workload in workloads:
                     figures += _figures(workload, client, contestants, floor)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from server.domain.ids import ConversationId, MessageId
 from server.domain.message import Message as ThreadMessage
 from server.domain.message import Role
 from server.ports.store import Transaction
-from tests.bench.rig.event_server import CALM, EVENTS
 from tests.bench.rig.load import GrpcLoad, HttpLoad
+from tests.bench.rig.supplied_server import CALM, EVENTS
 
 SHORT_THREAD = "bench-short"
 LONG_THREAD = "bench-long"
@@ -101,7 +101,12 @@ UNARY = (
         {"conversationKey": LONG_THREAD, "pageSize": _MESSAGES},
     ),
 )
-STREAMS = (_watch("SSE, as fast as it is read", "bench"), _watch("SSE, one event at a time", f"{CALM}-bench"))
+SUPPLIED = (
+    *(replace(workload, name=f"{workload.name}, data at hand") for workload in UNARY),
+    _watch("SSE, as fast as it is read", "bench"),
+    _watch("SSE, one event at a time", f"{CALM}-bench"),
+)
+"""For a service that has its data at hand."""
 
 
 async def fill(database: Path) -> None:
