@@ -157,13 +157,21 @@ class App:
         except asyncio.CancelledError:
             cause = watch.caught()
             if cause is None:
-                raise
+                raise self._cancelled() from None
             if cause is Cause.SLOW_BODY:
                 raise refusals.body_too_slow() from None
             return
         finally:
             watch.close()
         await self._stream(exchange, found.target, invocation)
+
+    def _cancelled(self) -> BaseException:
+        """Give what a cancellation from outside becomes: a reply that says so when the server stops."""
+        task = asyncio.current_task()
+        if task is None or not self._health.is_stopping:
+            return asyncio.CancelledError()
+        task.uncancel()
+        return Refused(refusals.STOPPING)
 
     async def _invocation(self, exchange: Exchange, found: Found[Route]) -> Invocation:
         route, headers = found.target, exchange.headers

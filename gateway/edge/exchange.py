@@ -11,6 +11,11 @@ _ID_BYTES = 16
 _BODILESS = (204, 205, 304)
 
 
+def new_request_id() -> str:
+    """Make a request id: 32 hexadecimal digits."""
+    return os.urandom(_ID_BYTES).hex()
+
+
 class Exchange:
     """A request as ASGI brings it, and the way to answer it.
 
@@ -52,7 +57,7 @@ class Exchange:
     def identify(self, headers: dict[bytes, bytes]) -> None:
         """Take the request's headers, by lower-case name, and the request id from them or a new one."""
         self.headers = headers
-        self.request_id = accepted_request_id(headers.get(b"x-request-id")) or os.urandom(_ID_BYTES).hex()
+        self.request_id = accepted_request_id(headers.get(b"x-request-id")) or new_request_id()
 
     async def start(self, status: int, headers: Iterable[RawHeader]) -> None:
         """Send the head of the reply."""

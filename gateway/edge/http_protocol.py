@@ -13,6 +13,7 @@ from gateway.core.error_writer import ErrorReply
 from gateway.core.headers import headers_too_large
 from gateway.core.problem import Problem, Refused
 from gateway.edge import refusals
+from gateway.edge.exchange import new_request_id
 from gateway.edge.head_joiner import HeadJoiner
 
 ErrorSource = Callable[[bytes, Problem], ErrorReply]
@@ -99,6 +100,7 @@ class HttpProtocol(HttpToolsProtocol):
                 *self.server_state.default_headers,
                 *reply.headers,
                 (b"content-length", b"%d" % len(body)),
+                (b"x-request-id", new_request_id().encode()),
                 (b"connection", b"close"),
             )
             head = b"".join([b"%b: %b\r\n" % header for header in headers])

@@ -50,8 +50,9 @@ async def test_what_is_no_http_is_400(served: Served, raw: bytes) -> None:
 
 
 async def test_a_malformed_head_is_answered_in_the_dialect_of_its_path(served: Served) -> None:
-    status, _, body = await exchange(served, b"GET /quirks/echo HTTP/1.1\r\nbad header\r\n\r\n")
+    status, headers, body = await exchange(served, b"GET /quirks/echo HTTP/1.1\r\nbad header\r\n\r\n")
     assert (status, json.loads(body)) == (400, {"detail": "this is no valid HTTP request"})
+    assert len(headers[b"x-request-id"]) == 32
 
 
 async def test_an_endless_head_is_431(served: Served) -> None:
