@@ -29,6 +29,8 @@ class Banner:
     """Whether no model is configured and the offline `echo` answers."""
     key: str | None
     """The development key; `None` when there is none to use."""
+    docs_path: str | None = None
+    """Where a browser finds the API's description."""
     why_no_key: str = ""
     """Said in its place then."""
     chat_command: str = "parley chat"
@@ -46,6 +48,8 @@ class Banner:
 
     def _rows(self) -> Iterator[tuple[str, str]]:
         yield "HTTP", f"http://{self.http}"
+        if self.docs_path:
+            yield "Docs", f"http://{self.http}{self.docs_path}"
         yield "gRPC", self.grpc
         yield "Data", str(self.data)
         yield "Key", f"{self.key}  (user dev; also in {self.data / 'dev.key'})" if self.key else self.why_no_key

@@ -24,7 +24,7 @@ from gateway.bootstrap import App, HttpServer, build_app, default_descriptors
 from gateway.config import GatewayConfig
 from gateway.core.openapi import Info
 from gateway.edge.asgi import AsgiHandler
-from gateway.edge.console import console_pages
+from gateway.edge.console import DOCS_PATH, console_pages
 from gateway.edge.upstream import InProcessUpstream
 from server.address import Address
 from server.bootstrap.service import SERVICES, Service, open_service
@@ -174,6 +174,7 @@ def _banner(
         data=directory.path,
         model=service.default_model,
         answers_are_echoed=service.answers_are_echoed,
+        docs_path=DOCS_PATH if settings.http.is_loopback else None,
         key=key.text,
         why_no_key=key.why_not,
         chat_command=_chat_command(settings, directory),

@@ -1,5 +1,6 @@
 """Starting and stopping: what a user sees, what the machine keeps, what is refused."""
 
+import json
 import re
 import signal
 import socket
@@ -64,6 +65,17 @@ def test_it_counts_its_calls_for_this_machine(service: Service) -> None:
     assert re.search(
         r'^parley_rpc_calls_total\{code="OK",method="parley.v1.ThreadService/ListThreads"\} ', metrics, re.MULTILINE
     )
+
+
+def test_it_describes_itself_with_the_comments_of_the_protos(service: Service) -> None:
+    with service.client() as client:
+        document = client.get("/openapi.json").json()
+        assert client.get("/docs").headers["content-type"].startswith("text/html")
+    assert document["openapi"].startswith("3.1")
+    assert document["info"]["title"] == "Parley"
+    assert f"http://{service.addresses['http']}/docs" in service.output
+    operation = document["paths"][f"{_GATEWAY}/create-thread"]["post"]
+    assert "Makes a thread." in json.dumps(operation)
 
 
 def test_a_wrong_key_is_refused_and_logged_without_it(service: Service) -> None:
@@ -195,7 +207,11 @@ def test_others_reach_it_only_when_that_is_wanted_and_never_with_a_development_k
         assert not (data / "dev.key").exists()
         assert "parley keys create" in service.output
         port = service.addresses["http"].rpartition(":")[2]
-        assert httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200
+        answers = {
+            path: httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False).status_code
+            for path in ("/healthz", "/openapi.json", "/docs")
+        }
+    assert answers == {"/healthz": 200, "/openapi.json": 200, "/docs": 404}
 
 
 def test_a_revoked_development_key_is_not_revived(data: Path) -> None:
