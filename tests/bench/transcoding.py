@@ -70,7 +70,7 @@ def run() -> Report:
     figures: list[Figure] = []
     notes = [
         "ratios: the other's CPU a call or event, all server-side processes together, over ours",
-        "data at hand: no store is asked for threads, messages and events, so that the way to the caller is what counts",
+        "data at hand: no store is asked for threads, messages or events, so what counts is the way to the caller",
     ]
     try:
         binary = envoy.installed()
