@@ -72,11 +72,12 @@ class LoadClient:
 
     def __init__(self) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self._pipe, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_obey, args=(theirs,), daemon=True)
+        self._pipe, self._theirs = spawn.Pipe()
+        self._process = spawn.Process(target=_obey, args=(self._theirs,), daemon=True)
 
     def __enter__(self) -> Self:
         self._process.start()
+        self._theirs.close()
         return self
 
     def __exit__(
@@ -84,6 +85,8 @@ class LoadClient:
     ) -> None:
         self._process.terminate()
         self._process.join()
+        self._process.close()
+        self._pipe.close()
 
     def run(self, load: Load) -> Tally:
         """Put the load on its target until its time is over and the last reply is there. Raises `LoadFailed`."""

@@ -1,0 +1,91 @@
+"""The benches count what they say they count, and leave nothing running."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bench.__main__ import table
+from tests.bench.catalogue import names
+from tests.bench.figures import Figure, Report
+from tests.bench.rig.load import HttpLoad, LoadClient, LoadFailed
+from tests.bench.rig.process import CouldNotStart, announced, cpu_seconds
+
+_CONSTANTS = (sys.executable, "-m", "tests.bench.rig.constant_server")
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[LoadClient]:
+    with LoadClient() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def constants() -> Iterator[str]:
+    with announced(_CONSTANTS) as (_, address):
+        yield address
+
+
+def _load(address: str, route: str, *, events: int = 0) -> HttpLoad:
+    request = f"POST {route} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\n\r\n".encode()
+    return HttpLoad(address, request, connections=2, seconds=0.05, events=events)
+
+
+def test_every_reply_is_counted_with_its_bytes(client: LoadClient, constants: str) -> None:
+    tally = client.run(_load(constants, "/bytes/1234"))
+    assert tally.calls >= 2
+    assert tally.body_bytes == tally.calls * 1234
+    assert tally.events == 0
+
+
+def test_every_event_is_counted_in_the_pieces_in_which_it_came(client: LoadClient, constants: str) -> None:
+    tally = client.run(_load(constants, "/events/7/50", events=7))
+    assert tally.events == tally.calls * 7
+    assert tally.body_bytes == tally.events * 50
+    assert tally.pieces >= tally.events
+
+
+def test_a_stream_that_lacks_events_is_no_success(client: LoadClient, constants: str) -> None:
+    with pytest.raises(LoadFailed, match="7 events"):
+        client.run(_load(constants, "/events/7/50", events=9))
+
+
+def test_a_target_that_is_not_there_is_no_success(client: LoadClient) -> None:
+    with pytest.raises(LoadFailed):
+        client.run(_load("127.0.0.1:1", "/bytes/1"))
+
+
+def test_cpu_time_is_that_of_the_process() -> None:
+    before = time.process_time()
+    counted = cpu_seconds([os.getpid()])
+    assert before <= counted <= time.process_time()
+
+
+def test_a_process_ends_with_its_block() -> None:
+    with announced(_CONSTANTS) as (pid, _):
+        assert cpu_seconds([pid]) > 0
+    with pytest.raises(OSError, match=r"Invalid argument|No such process"):
+        cpu_seconds([pid])
+
+
+def test_a_process_that_does_not_start_says_why() -> None:
+    with pytest.raises(CouldNotStart, match="No module named"), announced((sys.executable, "-m", "no_such_module")):
+        pass
+
+
+def test_every_bench_is_offered() -> None:
+    assert {"codec", "provider", "store", "transcoding"} <= set(names())
+
+
+def test_each_figure_stands_beside_its_bar() -> None:
+    figures = [Figure("a", 9.0, 8.0, "1 us against 9 us"), Figure("b", 7.99, 8.0), Figure("c", 1.0)]
+    lines = table(Report("Title", figures, ["a note"])).splitlines()
+    assert lines == [
+        "Title",
+        "  a     9.00 x  bar 8   met      1 us against 9 us",
+        "  b     7.99 x  bar 8   NOT MET",
+        "  c     1.00 x",
+        "  (a note)",
+    ]
