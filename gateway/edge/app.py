@@ -218,10 +218,8 @@ class App:
 
     async def _refuse(self, exchange: Exchange, found: Found[Route] | None, problem: Problem) -> None:
         errors = found.target.errors if found is not None else self._errors_near(exchange.path)
-        headers = []
-        if not await drain(exchange, self.config.body_limit):
-            headers.append((b"connection", b"close"))
-        await exchange.fail(errors.write(problem), headers)
+        exchange.must_close = not await drain(exchange, self.config.body_limit)
+        await exchange.fail(errors.write(problem))
 
     def _errors_near(self, raw_path: bytes) -> Errors:
         nearest = self._router.nearest(raw_path)

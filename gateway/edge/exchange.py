@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from gateway.core.error_writer import ErrorReply
 from gateway.core.headers import accepted_request_id
 from gateway.edge.asgi import Event, RawHeader, Receive, Scope, Send
+from gateway.edge.direct_reply import EXTENSION
 
 _ID_BYTES = 16
 _BODILESS = (204, 205, 304)
+_NONE: dict[str, Any] = {}
 
 
 def new_request_id() -> str:
@@ -30,6 +33,7 @@ class Exchange:
         "is_body_taken",
         "is_head",
         "method",
+        "must_close",
         "path",
         "query",
         "receive",
@@ -51,6 +55,8 @@ class Exchange:
         self.request_id = ""
         self.is_body_taken = False
         """Whether nothing of the request's body is left to receive."""
+        self.must_close = False
+        """Whether the connection ends with the reply."""
         self.status = 0
         """HTTP status of the reply; 0 until there is one."""
 
@@ -62,9 +68,7 @@ class Exchange:
     async def start(self, status: int, headers: Iterable[RawHeader]) -> None:
         """Send the head of the reply."""
         self.status = status
-        request_id = (b"x-request-id", self.request_id.encode())
-        event = {"type": "http.response.start", "status": status, "headers": [*headers, request_id, *self.added]}
-        await self._send(event)
+        await self._send({"type": "http.response.start", "status": status, "headers": self._with_own(headers)})
 
     async def write(self, data: bytes, *, more: bool) -> None:
         """Send a piece of the body."""
@@ -76,13 +80,25 @@ class Exchange:
             headers, body = [header for header in headers if header[0] != b"content-type"], b""
         if status != 204:  # noqa: PLR2004 - the one status that may not have a length (RFC 9110, 8.6)
             headers.append((b"content-length", b"%d" % len(body)))
+        if self.is_head:
+            body = b""
+        direct = self.scope.get("extensions", _NONE).get(EXTENSION)
+        if direct is not None and not self.must_close and direct(status, self._with_own(headers), body):
+            self.status = status
+            return
         await self.start(status, headers)
-        await self._send({"type": "http.response.body", "body": b"" if self.is_head else body})
+        await self.write(body, more=False)
 
     async def fail(self, reply: ErrorReply, headers: Iterable[RawHeader] = ()) -> None:
         """Send an error reply; of `headers`, those that the error itself does not have."""
         own = {name for name, _ in reply.headers}
         await self.reply(reply.status, [*reply.headers, *(each for each in headers if each[0] not in own)], reply.body)
+
+    def _with_own(self, headers: Iterable[RawHeader]) -> list[RawHeader]:
+        own = [*headers, (b"x-request-id", self.request_id.encode()), *self.added]
+        if self.must_close:
+            own.append((b"connection", b"close"))
+        return own
 
     async def forward(self, event: Event) -> None:
         """Send an event of a page that speaks ASGI itself."""

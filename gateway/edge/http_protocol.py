@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -13,6 +13,7 @@ from gateway.core.error_writer import ErrorReply
 from gateway.core.headers import headers_too_large
 from gateway.core.problem import Problem, Refused
 from gateway.edge import refusals
+from gateway.edge.direct_reply import EXTENSION, DirectReply
 from gateway.edge.exchange import new_request_id
 from gateway.edge.head_joiner import HeadJoiner
 
@@ -38,8 +39,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         """Begin the connection: the first request's head has its time from here on."""
-        joiner: Any = HeadJoiner(transport, self.loop)
-        super().connection_made(joiner)
+        self._joiner = HeadJoiner(transport, self.loop)
+        super().connection_made(cast("asyncio.Transport", self._joiner))
         self._head_timer = self.loop.call_later(self._head_timeout, self._head_expired)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -71,6 +72,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._awaits_head = self._has_begun = False
         self._stop_head_timer()
         super().on_headers_complete()
+        scope: Any = self.scope
+        scope["extensions"] = {EXTENSION: DirectReply(self.cycle, self._joiner)}
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP; the name is uvicorn's."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]
 
@@ -82,3 +83,13 @@ async def test_an_error_of_the_gateway_itself_is_a_500_that_gives_nothing_away(
     assert (reply.status_code, reply.json()["error"]["message"]) == (500, "Unexpected error in the gateway.")
     assert "ValueError" in caplog.text
     assert "secret" not in caplog.text.replace('raise ValueError("secret")', "")
+
+
+async def test_any_asgi_server_will_do() -> None:
+    """The application asks for no more than the specification has; our server's short cut is an extension."""
+    async with serving("in_process") as served:
+        transport = httpx.ASGITransport(app=served.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://toy") as client:
+            assert (await client.post("/v1/samples", json={"text": "x"})).json() == {"text": "x"}
+            assert (await client.get("/v1/act?code=16")).headers["www-authenticate"] == "Toy"
+            assert (await client.head("/v1/samples")).content == b""
