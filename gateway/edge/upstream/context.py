@@ -14,7 +14,6 @@ from gateway.edge.upstream.call import Invocation, Outcome, StreamSink
 _LOGGER = logging.getLogger(__name__)
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 UNKNOWN = 2
-INTERNAL = 13
 
 
 class CallContext(aio.ServicerContext[Any, Any]):
