@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from tests.bench.figures import Figure, Report
@@ -59,17 +60,12 @@ class Cost:
     microseconds: float
     per_second: float
 
-    @property
-    def per_cpu_second(self) -> float:
-        """How many a second of CPU is enough for."""
-        return 1e6 / self.microseconds
-
 
 def run() -> Report:
     """Measure every workload on every contestant that can be had here."""
     figures: list[Figure] = []
     notes = [
-        "ratios: the other's CPU a call or event, all server-side processes together, over ours",
+        "ratios: the other's CPU a call or event, all server-side processes together, over ours; medians of the rounds",
         "data at hand: no store is asked for threads, messages or events, so what counts is the way to the caller",
     ]
     try:
@@ -122,10 +118,10 @@ def _floor() -> Iterator[Callable[[int], Contestant]]:
         yield lambda size: Contestant(FLOOR, (pid,), lambda work, seconds: work.of_constants(address, size, seconds))
 
 
-def _costs(workload: Workload, client: LoadClient, contestants: Sequence[Contestant]) -> dict[str, Cost]:
-    """The best round of each. In turns, so that a change of the machine's pace meets all of them."""
-    rounds = [{each.name: _measure(workload, client, each) for each in contestants} for _ in range(ROUNDS)]
-    return {each.name: min((costs[each.name] for costs in rounds), key=_microseconds) for each in contestants}
+def _rounds(workload: Workload, client: LoadClient, contestants: Sequence[Contestant]) -> dict[str, list[Cost]]:
+    """What each contestant cost, round by round. In turns, so that a change of the machine's pace meets all of them."""
+    rounds = [[_measure(workload, client, each) for each in contestants] for _ in range(ROUNDS)]
+    return {each.name: list(costs) for each, costs in zip(contestants, zip(*rounds, strict=True), strict=True)}
 
 
 def _measure(workload: Workload, client: LoadClient, contestant: Contestant) -> Cost:
@@ -134,10 +130,6 @@ def _measure(workload: Workload, client: LoadClient, contestant: Contestant) -> 
     spent = cpu_seconds(contestant.pids) - before
     units = tally.events if workload.events else tally.calls
     return Cost(spent / units * 1e6, units / tally.seconds)
-
-
-def _microseconds(cost: Cost) -> float:
-    return cost.microseconds
 
 
 def _size(workload: Workload, tally: Tally) -> int:
@@ -152,30 +144,18 @@ def _figures(
     sizes = [_size(workload, client.run(each.load(workload, WARM_UP_SECONDS))) for each in contestants]
     everybody = [*contestants, floor(sizes[0])]
     client.run(everybody[-1].load(workload, WARM_UP_SECONDS))
-    costs = _costs(workload, client, everybody)
-    ours = costs.pop(OURS)
-    title = f"{workload.name} ({sizes[0]} B)"
-    own = Figure(f"{title}: {OURS}", 1.0, None, _detail(ours, workload.unit))
-    return [
-        own,
-        *(
-            Figure(
-                f"  {name}",
-                cost.microseconds / ours.microseconds,
-                BAR if name == ENVOY else None,
-                _detail(cost, workload.unit),
-            )
-            for name, cost in costs.items()
-        ),
-    ]
+    costs = _rounds(workload, client, everybody)
+    return [_figure(workload, sizes[0], name, costs[name], costs[OURS]) for name in costs]
 
 
-def _detail(cost: Cost, unit: str) -> str:
-    return (
-        f"{cost.microseconds:6.1f} us CPU a{'n' if unit == 'event' else ''} {unit}, "
-        f"{cost.per_cpu_second:6.0f} a CPU second, {cost.per_second:6.0f} a second"
-    )
+def _figure(workload: Workload, size: int, name: str, costs: Sequence[Cost], ours: Sequence[Cost]) -> Figure:
+    """One contestant against ours: the median of the rounds, each compared with its own round of ours."""
+    ratio = median(cost.microseconds / own.microseconds for cost, own in zip(costs, ours, strict=True))
+    title = f"{workload.name} ({size} B): {name}" if name == OURS else f"  {name}"
+    return Figure(title, ratio, BAR if name == ENVOY else None, _detail(costs, "event" if workload.events else "call"))
 
 
-if __name__ == "__main__":
-    print(run())
+def _detail(costs: Sequence[Cost], unit: str) -> str:
+    cpu = median(cost.microseconds for cost in costs)
+    rate = median(cost.per_second for cost in costs)
+    return f"{cpu:6.1f} us CPU per {unit}, {1e6 / cpu:6.0f} per CPU second, {rate:6.0f} per second"

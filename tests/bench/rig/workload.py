@@ -41,11 +41,6 @@ class Workload:
     events: int = 0
     """Events of each stream; 0 for a unary call."""
 
-    @property
-    def unit(self) -> str:
-        """What the cost is counted by."""
-        return "event" if self.events else "call"
-
     def over_http(self, address: str, key: str, seconds: float) -> HttpLoad:
         """The call as JSON."""
         fields = {field.json_name: value for field, value in self.request.ListFields()}
