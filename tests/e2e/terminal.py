@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tests.e2e.service import environment
 
 CTRL_C = "\x03"
 CTRL_D = "\x04"
 _PATIENCE_SECONDS = 40
+_BEFORE_PRESSING_AGAIN_SECONDS = 10
 # Makes standard input the controlling terminal, so that Ctrl-C reaches the program as a signal.
 _ON_ITS_OWN_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -31,7 +32,9 @@ class Terminal:
 
     def type(self, text: str) -> None:
         """Press keys. Ctrl-C goes to the program as a terminal sends it: a signal."""
-        os.write(self._controller, text.encode())
+        # A program that has just left has closed its side.
+        with suppress(OSError):
+            os.write(self._controller, text.encode())
 
     def wait_for(self, text: str) -> str:
         """Look until the text appears behind what was last waited for; returns what was shown up to its end."""
@@ -45,9 +48,23 @@ class Terminal:
 
     def wait_for_end(self) -> int:
         """Wait until the program has left; returns its exit code."""
-        while self._look():
-            pass
+        assert self._ends_within(_PATIENCE_SECONDS), f"the program never ended:\n{self._seen}"
         return self.process.wait(timeout=_PATIENCE_SECONDS)
+
+    def interrupt_until_end(self) -> int:
+        """Press Ctrl-C until the program leaves, as a person would: Python misses one that comes in the moment before
+        its line editor begins to wait."""
+        self.type(CTRL_C)
+        while not self._ends_within(_BEFORE_PRESSING_AGAIN_SECONDS):
+            self.type(CTRL_C)
+        return self.wait_for_end()
+
+    def _ends_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if not self._look():
+                return True
+        return False
 
     def _look(self) -> bool:
         """Read what there is, waiting a moment for it; False at the end."""

@@ -100,8 +100,7 @@ def test_a_conversation_at_a_terminal(service: Service) -> None:
     with terminal([*PARLEY, "chat", "--data", str(service.data), "--thread", thread]) as person:
         person.wait_for("You said: and again")
         person.wait_for(_PROMPT)
-        person.type(CTRL_C)
-        assert person.wait_for_end() == 0
+        assert person.interrupt_until_end() == 0
 
 
 def test_ctrl_c_ends_an_answer_and_not_the_client(data: Path, tmp_path: Path) -> None:
@@ -114,8 +113,7 @@ def test_ctrl_c_ends_an_answer_and_not_the_client(data: Path, tmp_path: Path) ->
                 person.type(CTRL_C)
                 person.wait_for("(cancelled)")
             person.wait_for(_PROMPT)
-            person.type(CTRL_C)
-            assert person.wait_for_end() == 0
+            assert person.interrupt_until_end() == 0
         messages = state(service, "ended")["messages"]
     assert [message["status"] for message in messages] == ["COMPLETE", "INTERRUPTED"] * 2
     assert messages[3]["content"].startswith("You said:")
