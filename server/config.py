@@ -5,7 +5,7 @@ a misspelt one would otherwise be a setting silently lost. Secrets are `SecretSt
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -145,24 +145,24 @@ def variables() -> list[str]:
     return [variable(settings, field) for settings in (Settings, ClientSettings) for field in settings.model_fields]
 
 
-def load(flags: Mapping[str, object], *, also_known: Iterable[str] = ()) -> Settings:
-    """Read the settings; a flag that is `None` was not given. `also_known` are variables that others read.
+def load(flags: Mapping[str, object]) -> Settings:
+    """Read the settings; a flag that is `None` was not given.
 
     Raises `InvalidConfiguration`, which names the flag or the variable and what is wrong with it.
     """
-    refuse_unknown_variables(also_known)
+    refuse_unknown_variables()
     return _parse(Settings, flags)
 
 
-def load_client(flags: Mapping[str, object], *, also_known: Iterable[str] = ()) -> ClientSettings:
+def load_client(flags: Mapping[str, object]) -> ClientSettings:
     """As `load`, for the terminal client."""
-    refuse_unknown_variables(also_known)
+    refuse_unknown_variables()
     return _parse(ClientSettings, flags)
 
 
-def refuse_unknown_variables(also_known: Iterable[str] = ()) -> None:
+def refuse_unknown_variables() -> None:
     """Raise `InvalidConfiguration` for a `PARLEY_*` variable that nobody reads, with the nearest that somebody does."""
-    known = [*variables(), *also_known]
+    known = variables()
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             nearest = get_close_matches(name.upper(), known, n=1, cutoff=0)

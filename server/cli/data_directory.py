@@ -72,7 +72,7 @@ class DataDirectory:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise DirectoryInUse(self._who_uses_it()) from None
-            self.withdraw_addresses()
+            self.addresses.unlink(missing_ok=True)
             yield
 
     def pepper(self) -> bytes:
@@ -97,13 +97,14 @@ class DataDirectory:
         """Keep the development key."""
         self._write(self.development_key, key + "\n")
 
-    def publish_addresses(self, *, http: str, grpc: str) -> None:
-        """Say where calls are accepted, from now on."""
+    @contextlib.contextmanager
+    def published(self, *, http: str, grpc: str) -> Iterator[None]:
+        """Say for the length of the block where calls are accepted."""
         self._write(self.addresses, json.dumps({"http": http, "grpc": grpc}) + "\n")
-
-    def withdraw_addresses(self) -> None:
-        """Calls are no longer accepted."""
-        self.addresses.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            self.addresses.unlink(missing_ok=True)
 
     def read_addresses(self) -> dict[str, str] | None:
         """Where calls are accepted; `None` while no server runs here."""

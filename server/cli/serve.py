@@ -74,7 +74,11 @@ def serve(settings: Settings) -> None:
     directory = DataDirectory(settings.data)
     directory.prepare()
     with directory.locked(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, directory))
+        try:
+            runner.run(_serve(settings, directory))
+        except asyncio.CancelledError:
+            # The signal came before anybody could be served.
+            raise KeyboardInterrupt from None
 
 
 async def _serve(settings: Settings, directory: DataDirectory) -> None:
@@ -86,10 +90,9 @@ async def _serve(settings: Settings, directory: DataDirectory) -> None:
                 directory, service.keys, service.key_factory, loopback=settings.binds_to_loopback
             )
             async with _listening(settings, service) as addresses:
-                directory.publish_addresses(http=str(addresses.http), grpc=str(addresses.grpc))
-                _banner(settings, directory, service, key, addresses).show(Console(highlight=False))
-                await stop.wait()
-                directory.withdraw_addresses()
+                with directory.published(http=str(addresses.http), grpc=str(addresses.grpc)):
+                    _banner(settings, directory, service, key, addresses).show(Console(highlight=False))
+                    await stop.wait()
                 await _drain(service, timedelta(seconds=settings.grace_seconds))
 
 

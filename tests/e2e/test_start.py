@@ -115,6 +115,19 @@ def test_a_second_signal_ends_it_at_once(data: Path, tmp_path: Path) -> None:
         assert service.stop(signal.SIGINT) == 128 + signal.SIGINT
 
 
+def test_a_signal_while_it_starts_ends_it_quietly(data: Path) -> None:
+    command = [*PARLEY, "serve", "--data", str(data), "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        while not (data / "lock").exists():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=40)
+    # 0 when it was quicker than the signal.
+    assert process.returncode in (130, 0)
+    assert "Traceback" not in errors
+    assert not (data / "addresses.json").exists()
+
+
 def test_a_second_server_on_the_same_directory_is_refused(service: Service) -> None:
     refused = parley("serve", "--data", service.data, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
     assert refused.returncode == 1

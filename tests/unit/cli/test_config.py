@@ -77,8 +77,3 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, v
     with pytest.raises(InvalidConfiguration, match=says) as refused:
         config.load({})
     assert "hidden" not in str(refused.value)
-
-
-def test_variables_of_others_may_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PARLEY_ELSEWHERE", "x")
-    assert config.load({}, also_known=["PARLEY_ELSEWHERE"]).http.port == 8080

@@ -31,13 +31,16 @@ def test_all_who_ask_first_get_the_same_pepper(directory: DataDirectory) -> None
 
 
 def test_one_server_at_a_time(directory: DataDirectory) -> None:
-    with directory.locked():
-        directory.publish_addresses(http="127.0.0.1:1", grpc="127.0.0.1:2")
+    with directory.locked(), directory.published(http="127.0.0.1:1", grpc="127.0.0.1:2"):
         with pytest.raises(DirectoryInUse, match=r"http://127\.0\.0\.1:1\."), DataDirectory(directory.path).locked():
             pass
         assert directory.read_addresses() == {"http": "127.0.0.1:1", "grpc": "127.0.0.1:2"}
+    assert directory.read_addresses() is None
+
+
+def test_what_a_killed_server_left_does_not_outlive_the_next_start(directory: DataDirectory) -> None:
+    directory.addresses.write_text('{"http": "127.0.0.1:1", "grpc": "127.0.0.1:2"}')
     with directory.locked():
-        # What a killed server left does not outlive the next one's start.
         assert directory.read_addresses() is None
 
 
