@@ -66,8 +66,9 @@ check-breaking: install ## Fail if the protos break callers of BREAKING_BASE
 typecheck: install ## Check types (mypy, strict)
 	@$(BIN)/mypy
 
+# Tests start programs from processes in which gRPC runs; its fork handlers have no place in those.
 test: install ## Run every test; TESTS=path for some
-	@$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal $(TESTS)
+	@GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal $(TESTS)
 
 bench: install ## Print the figures of DESIGN.md 10 as ratios within one run
 	@$(BIN)/python -m tests.bench

@@ -52,8 +52,10 @@ class Terminal:
         return self.process.wait(timeout=_PATIENCE_SECONDS)
 
     def interrupt_until_end(self) -> int:
-        """Press Ctrl-C until the program leaves, as a person would: Python misses one that comes in the moment before
-        its line editor begins to wait."""
+        """Press Ctrl-C at a prompt until the program leaves, as a person would: Python misses one that comes in the moment
+        before its line editor begins to wait. It does wait once it has shown what was typed."""
+        self.type("x")
+        self.wait_for("x")
         self.type(CTRL_C)
         while not self._ends_within(_BEFORE_PRESSING_AGAIN_SECONDS):
             self.type(CTRL_C)
