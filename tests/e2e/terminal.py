@@ -52,8 +52,8 @@ class Terminal:
         return self.process.wait(timeout=_PATIENCE_SECONDS)
 
     def interrupt_until_end(self) -> int:
-        """Press Ctrl-C at a prompt until the program leaves, as a person would: Python misses one that comes in the moment
-        before its line editor begins to wait. It does wait once it has shown what was typed."""
+        """Press Ctrl-C at a prompt until the program leaves. Python misses one that comes in the moment before its line
+        editor begins to wait; it does wait once it has shown what was typed."""
         self.type("x")
         self.wait_for("x")
         self.type(CTRL_C)
