@@ -107,5 +107,5 @@ def written(
 
 
 async def record(tx: Transaction, run: Run, payloads: list[Payload], *, now: datetime) -> None:
-    """Append events of the run's current epoch to its conversation's log."""
-    await tx.events.append(run.conversation_id, payloads, now=now, run_id=run.id, epoch=run.epoch)
+    """Append events of the run's current epoch to its conversation's log; of none while it has not begun."""
+    await tx.events.append(run.conversation_id, payloads, now=now, run_id=run.id, epoch=run.epoch or None)

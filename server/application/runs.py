@@ -55,6 +55,15 @@ class Accepted:
     repeated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Cancelled:
+    """A run that is over, and what its cancellation changed besides."""
+
+    run: Run
+    was_active: bool = False
+    following: Run | None = None
+
+
 class Runs:
     """Runs of a caller's conversations."""
 
@@ -70,21 +79,9 @@ class Runs:
         """Accept a message and start its run, or queue it behind the active one.
 
         Returns the run as it was accepted, RUNNING or QUEUED. Raises `ConversationNotFound`, `UnknownModel`,
-        `QueueFull`, `RequestIdReused`, `ShuttingDown`.
+        `QueueFull`, `RequestIdReused`, `ShuttingDown`. Cancelled, it may have been accepted; then it is carried out.
         """
-        lease = self._worker.lease()
-
-        async def unit(tx: Transaction) -> Accepted:
-            return await self._accept(tx, principal, command, lease)
-
-        accepted = await self._store.write(principal.owner, unit)
-        if accepted.repeated:
-            return accepted.run
-        if accepted.interrupted:
-            self._worker.stop(accepted.interrupted)
-        if accepted.run.state is RunState.RUNNING:
-            self._worker.start(accepted.run)
-        return accepted.run
+        return await self._worker.uninterrupted(self._send(principal, command))
 
     async def get(self, owner: Owner, run_id: RunId) -> Run:
         """A run. Raises `RunNotFound`."""
@@ -109,38 +106,52 @@ class Runs:
 
     async def cancel(self, owner: Owner, run_id: RunId) -> Run:
         """End a run; one that is over stays as it is. The next one in the queue starts. Raises `RunNotFound`."""
-        lease = self._lease_unless_draining()
-        now = self._clock.now()
+        return await self._worker.uninterrupted(self._cancel(owner, run_id))
 
-        async def unit(tx: Transaction) -> tuple[Run, Run | None, Run | None]:
+    async def _send(self, principal: Principal, command: SendMessage) -> Run:
+        async def unit(tx: Transaction) -> Accepted:
+            return await self._accept(tx, principal, command)
+
+        accepted = await self._store.write(principal.owner, unit)
+        if accepted.repeated:
+            return accepted.run
+        if accepted.interrupted:
+            self._worker.stop(accepted.interrupted)
+        if accepted.run.state is RunState.RUNNING:
+            self._worker.start(accepted.run)
+        return accepted.run
+
+    async def _cancel(self, owner: Owner, run_id: RunId) -> Run:
+        async def unit(tx: Transaction) -> _Cancelled:
             found = await find_run(tx, run_id)
             await tx.conversations.lock_by_id(found.conversation_id)
             run = await find_run(tx, run_id)
+            now = self._clock.now()
             if run.state.is_terminal:
-                return run, None, None
+                return _Cancelled(run)
             if run.state is RunState.QUEUED:
-                return await withdraw(tx, run, now=now) or run, None, None
+                return _Cancelled(await withdraw(tx, run, now=now) or run)
             ended = await cut_off(tx, run, state=RunState.CANCELLED, now=now) or run
+            lease = self._lease_unless_draining()
             following = await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
-            return ended, run, following
+            return _Cancelled(ended, was_active=True, following=following)
 
-        ended, stopped, following = await self._store.write(owner, unit)
-        if stopped:
-            self._worker.stop(stopped)
-        if following:
-            self._worker.start(following)
-        return ended
+        cancelled = await self._store.write(owner, unit)
+        if cancelled.was_active:
+            self._worker.stop(cancelled.run)
+        if cancelled.following:
+            self._worker.start(cancelled.following)
+        return cancelled.run
 
-    async def _accept(self, tx: Transaction, principal: Principal, command: SendMessage, lease: Lease) -> Accepted:
+    async def _accept(self, tx: Transaction, principal: Principal, command: SendMessage) -> Accepted:
         conversation = await lock(tx, command.conversation_key)
         now = self._clock.now()
         if command.request_id:
             repeated = await self._repeated(tx, command, now)
             if repeated is not None:
                 return Accepted(repeated, repeated=True)
-        accepted = await self._place(
-            tx, conversation, self._new_run(principal, conversation, command, now), command, lease
-        )
+        run = self._new_run(principal, conversation, command, now)
+        accepted = await self._place(tx, conversation, run, command, self._worker.lease())
         if command.request_id:
             remembered = RememberedRequest(command.fingerprint, accepted.run.id)
             await tx.requests.remember(command.request_id, remembered, now=now)

@@ -1,8 +1,7 @@
 """Use cases of conversation threads: make, list, read, configure, delete."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from server.application.paging import Page, cut, list_position, list_token, number_position, number_token
 from server.domain.conversation import (
@@ -25,8 +24,6 @@ from server.ports.provider import Models
 from server.ports.store import ListPosition, Store, Transaction
 from server.ports.system import Clock, Ids
 from server.ports.worker import Worker
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +82,21 @@ class Threads:
 
     async def update(self, owner: Owner, key: str, *, name: str | None, archived: bool | None) -> ConversationSummary:
         """Change what is given. Raises `ConversationNotFound`."""
-        now = self._clock.now()
 
-        async def unit(tx: Transaction) -> ConversationSummary:
-            old = await lock(tx, key)
-            new = replace(
+        def change(old: Conversation) -> Conversation:
+            return replace(
                 old,
                 name=old.name if name is None else name,
                 archived=old.archived if archived is None else archived,
-                updated_at=now,
             )
-            await tx.conversations.save(new)
-            return await _summary(tx, new)
 
-        return await self._store.write(owner, unit)
+        return await self._change(owner, key, change)
 
     async def delete(self, owner: Owner, key: str) -> ConversationId:
         """Destroy a thread and everything in it; its run stops, its streams end. Raises `ConversationNotFound`."""
+        return await self._worker.uninterrupted(self._delete(owner, key))
 
+    async def _delete(self, owner: Owner, key: str) -> ConversationId:
         async def unit(tx: Transaction) -> tuple[ConversationId, Run | None]:
             conversation = await lock(tx, key)
             active = await tx.runs.active(conversation.id)
@@ -148,48 +142,48 @@ class Threads:
         if changes.model is not None:
             self._models.resolve(changes.model)
 
-        async def change(tx: Transaction, old: Conversation) -> GenerationConfig:
-            generation = old.generation.overridden_by(changes)
-            await tx.conversations.save(replace(old, generation=generation, updated_at=self._clock.now()))
-            return generation
+        def change(old: Conversation) -> Conversation:
+            return replace(old, generation=old.generation.overridden_by(changes))
 
-        return await self._configure(owner, key, change)
+        return (await self._change(owner, key, change)).conversation.generation
 
     async def configure_settings(
         self, owner: Owner, key: str, *, system_prompt: str | None, interrupt_policy: InterruptPolicy | None
     ) -> Settings:
         """Set system prompt and interrupt policy; an empty prompt removes it. Raises `ConversationNotFound`."""
 
-        async def change(tx: Transaction, old: Conversation) -> Settings:
+        def change(old: Conversation) -> Conversation:
             settings = Settings(
                 system_prompt=old.settings.system_prompt if system_prompt is None else system_prompt or None,
                 interrupt_policy=interrupt_policy or old.settings.interrupt_policy,
             )
-            await tx.conversations.save(replace(old, settings=settings, updated_at=self._clock.now()))
-            return settings
+            return replace(old, settings=settings)
 
-        return await self._configure(owner, key, change)
+        return (await self._change(owner, key, change)).conversation.settings
 
     async def configure_context(
         self, owner: Owner, key: str, *, strategy: ContextStrategy | None, max_history_messages: int | None
     ) -> ContextManagement:
         """Set how the history is fitted into a model request. Raises `ConversationNotFound`."""
 
-        async def change(tx: Transaction, old: Conversation) -> ContextManagement:
+        def change(old: Conversation) -> Conversation:
             context = ContextManagement(
                 strategy=strategy or old.context_management.strategy,
                 max_history_messages=max_history_messages or old.context_management.max_history_messages,
             )
-            await tx.conversations.save(replace(old, context_management=context, updated_at=self._clock.now()))
-            return context
+            return replace(old, context_management=context)
 
-        return await self._configure(owner, key, change)
+        return (await self._change(owner, key, change)).conversation.context_management
 
-    async def _configure(
-        self, owner: Owner, key: str, change: Callable[[Transaction, Conversation], Awaitable[Value]]
-    ) -> Value:
-        async def unit(tx: Transaction) -> Value:
-            return await change(tx, await lock(tx, key))
+    async def _change(
+        self, owner: Owner, key: str, change: Callable[[Conversation], Conversation]
+    ) -> ConversationSummary:
+        async def unit(tx: Transaction) -> ConversationSummary:
+            old = await lock(tx, key)
+            # Never back, whatever the clock does: a list that is sorted by it would show the thread twice.
+            new = replace(change(old), updated_at=max(old.updated_at, self._clock.now()))
+            await tx.conversations.save(new)
+            return await _summary(tx, new)
 
         return await self._store.write(owner, unit)
 

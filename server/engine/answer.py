@@ -13,7 +13,7 @@ class Answer:
         self.message_id = message_id
         self.usage: Usage | None = None
         self.size = 0
-        """Bytes said so far, roughly: characters of text and reasoning."""
+        """Bytes of text and reasoning said so far, in UTF-8."""
         self.pending_size = 0
         """The same of what is not handed out yet."""
         self._model = model
@@ -29,8 +29,9 @@ class Answer:
             return
         (self._text if isinstance(piece, TextPiece) else self._reasoning).append(piece.text)
         self._pending.append(piece)
-        self.size += len(piece.text)
-        self.pending_size += len(piece.text)
+        size = len(piece.text) if piece.text.isascii() else len(piece.text.encode())
+        self.size += size
+        self.pending_size += size
 
     @property
     def text(self) -> str:
@@ -42,10 +43,11 @@ class Answer:
         """Everything thought."""
         return "".join(self._reasoning)
 
-    def take_pending(self) -> list[Payload]:
-        """Events for what was said since the last call: one delta for each stretch of text or reasoning."""
+    def take_pending(self, *, is_whole: bool = False) -> list[Payload]:
+        """Events for what was said since the last call: one delta for each stretch of text or reasoning. A message
+        begins with its first piece, or, when it `is_whole`, without any."""
         payloads: list[Payload] = []
-        if self._pending and not self._started:
+        if (self._pending or is_whole) and not self._started:
             self._started = True
             payloads.append(MessageStarted(self.message_id, Role.ASSISTANT, self._model))
         for kind, text in _stretches(self._pending):

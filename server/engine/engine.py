@@ -1,10 +1,12 @@
 """The worker of a process: owns the tasks of its runs, renews their leases, picks up what others left."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import structlog
 
@@ -13,13 +15,17 @@ from server.domain.ids import RunId, WorkerId
 from server.domain.limits import Limits
 from server.domain.run import Lease, Run
 from server.engine.delta_log import RunLost
+from server.engine.housekeeping import Housekeeping
 from server.engine.recovery import Recovery
 from server.engine.runner import Runner
+from server.engine.uninterrupted import Uninterrupted
 from server.ports.provider import Models
-from server.ports.store import Store
+from server.ports.store import RunReference, Store
 from server.ports.system import Clock, Ids
 
 _log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -42,22 +48,32 @@ class Engine:
         self._worker = WorkerId(str(ids.uuid()))
         self._runner = Runner(store=store, models=models, clock=clock, ids=ids, limits=limits)
         self._recovery = Recovery(store=store, clock=clock, limits=limits)
+        self._housekeeping = Housekeeping(store=store, clock=clock, limits=limits)
         self._executions: dict[RunId, _Execution] = {}
+        self._uninterrupted = Uninterrupted()
         self._group = asyncio.TaskGroup()
-        self._keeper: asyncio.Task[None] | None = None
+        self._loops: list[asyncio.Task[None]] = []
+        self._renewed = clock.monotonic()
         self._draining = False
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
-        await self._recover()
-        self._keeper = self._group.create_task(self._keep())
+        heartbeat = self._limits.lease_heartbeat
+        # Each on its own: a claim that waits for a lock must not let the leases of what runs lapse.
+        self._loops = [
+            self._group.create_task(self._repeat(self._renew, every=heartbeat)),
+            self._group.create_task(self._repeat(self._recover, every=heartbeat)),
+            self._group.create_task(self._repeat(self._housekeeping.tidy, every=Housekeeping.INTERVAL)),
+        ]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.drain(timedelta(0))
-        await self._group.__aexit__(None, None, None)
+        async with AsyncExitStack() as closing:
+            closing.push_async_exit(self._group)
+            await self.drain(timedelta(0))
+            await self._uninterrupted.ended()
 
     def lease(self) -> Lease:
         """See `ports.worker.Worker`."""
@@ -65,14 +81,19 @@ class Engine:
             raise ShuttingDown
         return Lease(self._worker, self._clock.now() + self._limits.lease)
 
+    async def uninterrupted(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """See `ports.worker.Worker`."""
+        return await self._uninterrupted.result(work)
+
     def start(self, run: Run) -> None:
         """See `ports.worker.Worker`."""
         if self._draining:
             self._group.create_task(self._hand_back(run))
             return
-        execution = _Execution(run)
-        self._executions[run.id] = execution
+        execution = self._executions[run.id] = _Execution(run)
         execution.task = self._group.create_task(self._execute(execution))
+        # Not at the end of the task's own code: a task that is cancelled before its first step has no such end.
+        execution.task.add_done_callback(lambda _: self._forget(execution))
 
     def stop(self, run: Run) -> None:
         """See `ports.worker.Worker`."""
@@ -83,14 +104,15 @@ class Engine:
     async def drain(self, grace: timedelta) -> None:
         """Take no more runs; wait up to `grace` for those under way, then hand the others back. Idempotent."""
         self._draining = True
-        if self._keeper is not None:
-            tasks = [execution.task for execution in self._executions.values() if execution.task is not None]
-            if tasks:
-                await asyncio.wait(tasks, timeout=grace.total_seconds())
-            self._keeper.cancel()
-        for execution in list(self._executions.values()):
-            self.stop(execution.run)
-            await self._hand_back(execution.run)
+        tasks = [execution.task for execution in self._executions.values() if execution.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace.total_seconds())
+        for loop in self._loops:
+            loop.cancel()
+        left = [execution.run for execution in self._executions.values()]
+        for run in left:
+            self.stop(run)
+        await asyncio.gather(*(self._hand_back(run) for run in left))
 
     async def _execute(self, execution: _Execution) -> None:
         run = execution.run
@@ -106,36 +128,40 @@ class Engine:
             _log.warning("run_suspended", run=run.id, epoch=run.epoch, cause=unavailable.message)
         except Exception:  # noqa: BLE001 - the boundary of a run: its failure must not reach the others
             _log.exception("run_attempt_failed", run=run.id, epoch=run.epoch)
+            await self._hand_back(run)
         else:
             _log.info("run_ended", run=run.id, epoch=run.epoch, reason=error.reason if error else None)
             if following is not None:
                 self.start(following)
-        finally:
-            if self._executions.get(run.id) is execution:
-                del self._executions[run.id]
 
-    async def _keep(self) -> None:
-        """Every heartbeat: renew the leases, give up what is no longer held, claim what lies about."""
-        renewed = self._clock.monotonic()
+    def _forget(self, execution: _Execution) -> None:
+        if self._executions.get(execution.run.id) is execution:
+            del self._executions[execution.run.id]
+
+    async def _repeat(self, step: Callable[[], Awaitable[None]], *, every: timedelta) -> None:
+        """Take a step again and again, whatever becomes of it."""
         while True:
-            await self._clock.sleep(self._limits.lease_heartbeat.total_seconds())
             try:
-                await self._renew()
-                renewed = self._clock.monotonic()
-                await self._recover()
+                await step()
             except StoreUnavailable as unavailable:
                 _log.warning("store_unavailable", cause=unavailable.message)
-                if self._clock.monotonic() - renewed >= self._limits.lease.total_seconds():
-                    self._give_up(set(self._executions))
-            except Exception:  # noqa: BLE001 - the boundary of the loop that keeps every run of the process alive
-                _log.exception("lease_keeper_failed")
+            except Exception:  # noqa: BLE001 - the boundary of the loops that keep every run of the process alive
+                _log.exception("engine_step_failed")
+            await self._clock.sleep(every.total_seconds())
 
     async def _renew(self) -> None:
+        """Renew the leases and give up what is no longer held: all of it when nothing could be renewed for as long as
+        a lease lasts."""
         held = {run_id: execution.run.epoch for run_id, execution in self._executions.items()}
-        if not held:
-            return
+        began = self._clock.monotonic()
         lease = Lease(self._worker, self._clock.now() + self._limits.lease)
-        ours = await self._store.write_system(lambda tx: tx.renew_leases(lease, held))
+        try:
+            ours = await self._store.write_system(lambda tx: tx.renew_leases(lease, held)) if held else {}
+        except StoreUnavailable:
+            if self._clock.monotonic() - self._renewed >= self._limits.lease.total_seconds():
+                self._give_up(set(self._executions))
+            raise
+        self._renewed = began
         self._give_up({run_id for run_id, epoch in held.items() if ours.get(run_id) != epoch})
 
     def _give_up(self, run_ids: set[RunId]) -> None:
@@ -145,15 +171,28 @@ class Engine:
                 self.stop(execution.run)
 
     async def _recover(self) -> None:
-        if not self._draining:
-            for run in await self._recovery.claim(self.lease, held=self._executions):
-                self.start(run)
+        """Take up what nobody works on, a batch after the other, until a look finds nothing to take."""
+        taken = [True]
+        while any(taken) and not self._draining:
+            found = await self._recovery.abandoned(held=self._executions)
+            taken = await asyncio.gather(*(self.uninterrupted(self._take_up(reference)) for reference in found))
+
+    async def _take_up(self, reference: RunReference) -> bool:
+        try:
+            run = await self._recovery.claim(reference, self.lease)
+        except ShuttingDown:
+            return False
+        if run is not None:
+            self.start(run)
+        return run is not None
 
     async def _hand_back(self, run: Run) -> None:
         try:
             await self._store.write_system(lambda tx: tx.release_lease(run.id, epoch=run.epoch, worker=self._worker))
         except StoreUnavailable as unavailable:
             _log.warning("lease_not_released", run=run.id, cause=unavailable.message)
+        except Exception:  # noqa: BLE001 - what is not given back lapses; nothing else may suffer from it
+            _log.exception("lease_not_released", run=run.id)
 
     def _lease_or_none(self) -> Lease | None:
         return None if self._draining else self.lease()

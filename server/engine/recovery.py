@@ -5,7 +5,7 @@ from collections.abc import Callable, Container
 import structlog
 
 from server.application.run_states import cut_off, record, start_next
-from server.domain.errors import StoreUnavailable
+from server.domain.errors import ShuttingDown, StoreUnavailable
 from server.domain.events import AttemptReset
 from server.domain.ids import RunId
 from server.domain.limits import Limits
@@ -25,24 +25,26 @@ class Recovery:
         self._clock = clock
         self._limits = limits
 
-    async def claim(self, lease: Callable[[], Lease], *, held: Container[RunId]) -> list[Run]:
-        """Claim what is abandoned and not `held` by this process; returns the runs to execute."""
+    async def abandoned(self, *, held: Container[RunId]) -> list[RunReference]:
+        """Some of the runs that may be claimed and are not `held` by this process, the oldest first."""
         now = self._clock.now()
         found = await self._store.read_system(lambda tx: tx.claimable(now, limit=_BATCH))
-        claimed = [await self._claim(reference, lease()) for reference in found if reference.id not in held]
-        return [run for run in claimed if run is not None]
+        return [reference for reference in found if reference.id not in held]
 
-    async def _claim(self, reference: RunReference, lease: Lease) -> Run | None:
+    async def claim(self, reference: RunReference, lease: Callable[[], Lease]) -> Run | None:
+        """Claim a run, if it still is as it was found; returns what is to be executed: the run itself, or the one
+        behind it in its queue. Raises `StoreUnavailable`, `ShuttingDown`."""
+
         async def unit(tx: Transaction) -> Run | None:
             await tx.conversations.lock_by_id(reference.conversation_id)
             run = await tx.runs.get(reference.id)
             if run is None or run.epoch != reference.epoch:
                 return None
-            return await self._take(tx, run, lease)
+            return await self._take(tx, run, lease())
 
         try:
             return await self._store.write(reference.owner, unit)
-        except StoreUnavailable:
+        except (StoreUnavailable, ShuttingDown):
             raise
         except Exception:  # noqa: BLE001 - one run that cannot be recovered must not hold up the others
             _log.exception("run_not_recovered", run=reference.id)
@@ -54,7 +56,7 @@ class Recovery:
             if await tx.runs.active(run.conversation_id) is not None:
                 return None
             return await start_next(tx, run.conversation_id, lease=lease, now=now)
-        if run.state is not RunState.RUNNING:
+        if run.state is not RunState.RUNNING or (run.lease is not None and now < run.lease.until):
             return None
         if run.epoch >= self._limits.run_attempts:
             return await self._abandon(tx, run, lease)

@@ -34,13 +34,13 @@ class Runner:
         """
         seconds = self._limits.run_duration.total_seconds()
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as bound:
                 return await self._stream(run, answer)
         except ProviderError as error:
             return RunError(error.reason, error.message, error.retry_after)
-        except UnknownModel as error:
-            return RunError(error.reason, error.message)
         except TimeoutError:
+            if not bound.expired():
+                raise
             return RunError("RUN_TIMEOUT", f"the run took longer than {seconds:.0f} seconds; ask for a shorter answer")
 
     async def finish(
@@ -51,12 +51,11 @@ class Runner:
         Raises `RunLost`, `StoreUnavailable`. Not to be cancelled: a claim would be lost.
         """
         state = RunState.FAILED if error else RunState.COMPLETED
-        now = self._clock.now()
-        rest = tuple(answer.take_pending())
-        lease = next_lease()
+        rest = tuple(answer.take_pending(is_whole=state is RunState.COMPLETED))
 
         async def unit(tx: Transaction) -> Run | None:
             await hold(tx, run)
+            now, lease = self._clock.now(), next_lease()
             said = answer.text or answer.reasoning or state is RunState.COMPLETED
             message = (
                 written(run, answer.message_id, answer.text, answer.reasoning, state=state, now=now, usage=answer.usage)
@@ -73,10 +72,15 @@ class Runner:
         return Answer(message_id=MessageId(str(self._ids.uuid())), model=run.model)
 
     async def _stream(self, run: Run, answer: Answer) -> RunError | None:
-        provider = self._models.provider(run.provider)
+        try:
+            provider = self._models.provider(run.provider)
+        except UnknownModel as error:
+            gone = f"no configured provider is called {run.provider!r} any more, which offered the model {run.model!r}"
+            return RunError(error.reason, gone)
         request = await self._request(run)
         log = DeltaLog(store=self._store, clock=self._clock, limits=self._limits, run=run, answer=answer)
-        async with aclosing(provider.stream(request)) as pieces, log:
+        # Left from right to left: the request to the model ends at once, whatever the store does.
+        async with log, aclosing(provider.stream(request)) as pieces:
             async for piece in pieces:
                 log.add(piece)
                 if answer.size > self._limits.run_output_bytes:

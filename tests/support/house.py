@@ -1,6 +1,6 @@
 """The service without its transport: a real store, feed and engine under the use cases, with a scripted model."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -24,6 +24,7 @@ from server.domain.run import Run
 from server.engine.engine import Engine
 from server.ports.provider import Provider
 from server.ports.store import Store
+from server.ports.system import Clock
 from tests.support.scripted_provider import ScriptedProvider
 
 ANNA = Principal(Owner("acme", "anna"), frozenset({"*"}), KeyId("key-anna"))
@@ -99,22 +100,28 @@ class House:
 
 @asynccontextmanager
 async def open_house(
-    folder: Path, provider: ScriptedProvider, *, limits: Limits = QUICK, url: str | None = None
+    folder: Path,
+    provider: ScriptedProvider,
+    *,
+    limits: Limits = QUICK,
+    url: str | None = None,
+    clock: Clock | None = None,
+    wrap: Callable[[Store], Store] = lambda store: store,
 ) -> AsyncIterator[House]:
-    """Compose a house over the database in `folder` (or at `url`) and take it down again."""
-    clock, ids, feed = SystemClock(), SystemIds(), LocalFeed(limits=limits)
+    """Compose a house over the database in `folder` (or at `url`) and take it down again. `wrap` may put something
+    between the store and everybody else."""
+    time: Clock = clock or SystemClock()
+    ids, feed = SystemIds(), LocalFeed(limits=limits)
     models = ScriptedModels(provider)
     async with AsyncExitStack() as stack:
         opened = open_store(url or f"sqlite+aiosqlite:///{folder / 'house.db'}", feed=feed)
-        store = await stack.enter_async_context(opened)
+        store = wrap(await stack.enter_async_context(opened))
         for principal in (ANNA, BERT):
             owner = principal.owner
-            await store.write_system(lambda tx, owner=owner: tx.provision(owner, clock.now()))  # type: ignore[misc]
-        engine = await stack.enter_async_context(
-            Engine(store=store, models=models, clock=clock, ids=ids, limits=limits)
-        )
-        runs = Runs(store=store, clock=clock, ids=ids, models=models, worker=engine, limits=limits)
-        threads = Threads(store=store, clock=clock, ids=ids, models=models, worker=engine, feed=feed, limits=limits)
+            await store.write_system(lambda tx, owner=owner: tx.provision(owner, time.now()))  # type: ignore[misc]
+        engine = await stack.enter_async_context(Engine(store=store, models=models, clock=time, ids=ids, limits=limits))
+        runs = Runs(store=store, clock=time, ids=ids, models=models, worker=engine, limits=limits)
+        threads = Threads(store=store, clock=time, ids=ids, models=models, worker=engine, feed=feed, limits=limits)
         yield House(
             store=store,
             feed=feed,
@@ -123,6 +130,6 @@ async def open_house(
             threads=threads,
             runs=runs,
             streams=Streams(store=store, feed=feed, limits=limits),
-            sessions=Sessions(store=store, clock=clock, ids=ids, models=models, runs=runs),
+            sessions=Sessions(store=store, clock=time, ids=ids, models=models, runs=runs),
             organizations=Organizations(store=store, models=models),
         )

@@ -211,6 +211,13 @@ async def test_an_endless_answer_is_cut_at_the_limit(tmp_path: Path, provider: S
         assert 5000 < len((await house.said())[-1][1]) < 5200
 
 
+async def test_the_limit_of_an_answer_counts_its_bytes_on_the_wire(tmp_path: Path, provider: ScriptedProvider) -> None:
+    provider.script("\u00e9" * 3000, "more")
+    async with open_house(tmp_path, provider, limits=replace(QUICK, run_output_bytes=5000)) as house:
+        await house.threads.create(ANNA.owner, name="", key="talk")
+        assert (await house.ended(await house.send("talk"))).reason == "OUTPUT_TOO_LONG"
+
+
 async def test_a_run_past_its_time_fails_and_keeps_its_text(tmp_path: Path, provider: ScriptedProvider) -> None:
     provider.script("slow", Gate())
     limits = replace(QUICK, run_duration=timedelta(milliseconds=300))
