@@ -1,5 +1,6 @@
 """Use cases of streams: follow a run or a conversation from any point of its log, without gap or repeat."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from server.application.threads import find
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, CursorInFuture
 from server.domain.events import Event, RunEnded
-from server.domain.ids import ConversationId, RunId
+from server.domain.ids import RunId
 from server.domain.limits import Limits
 from server.domain.principal import Owner
 from server.ports.feed import Feed, Subscription, SubscriptionLagged
@@ -20,12 +21,14 @@ _CATCH_UP_PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class _CatchUp:
-    """A page of the log, and the newest sequence at that moment."""
+    """A page of the log, and where to go on behind it."""
 
     events: list[Event]
-    last_sequence: int
+    cursor: int
+    """Nothing that is to be shown stands between the page's last event and this sequence."""
+    has_more: bool
     is_over: bool
-    """Whether the followed run is over and nothing can come after this page."""
+    """Whether the followed run is over, so that nothing comes after its last page."""
 
 
 class Streams:
@@ -39,7 +42,7 @@ class Streams:
     async def run(self, owner: Owner, run_id: RunId, *, after: int) -> AsyncGenerator[Event | None, None]:
         """Events of one run behind a sequence, to its end; `None` is a heartbeat.
 
-        Raises `RunNotFound`, `CursorInFuture`.
+        Raises `RunNotFound` (also when its conversation is deleted meanwhile), `CursorInFuture`.
         """
 
         async def unit(tx: Transaction) -> Conversation:
@@ -69,61 +72,67 @@ class Streams:
     async def _follow(
         self, owner: Owner, conversation: Conversation, after: int, run_id: RunId | None
     ) -> AsyncGenerator[Event | None, None]:
-        """The log behind `after`, then what is published; back to the log whenever the feed has a gap."""
+        """The log behind `after`, then what is published; back to the log whenever the feed has a gap, and after every
+        heartbeat, so that nothing that a feed fails to tell is missed for longer."""
         if after > conversation.last_sequence:
             raise CursorInFuture(cursor=after, last=conversation.last_sequence)
         cursor = after
         async with self._feed.subscribe(conversation.id) as subscription:
             while True:
-                page = await self._catch_up(owner, conversation.id, cursor, run_id)
+                page = await self._catch_up(owner, conversation, cursor, run_id)
                 for stored in page.events:
                     yield stored
-                if len(page.events) == _CATCH_UP_PAGE:
-                    cursor = page.events[-1].sequence
+                cursor = page.cursor
+                if page.has_more:
                     continue
                 if page.is_over:
                     return
-                cursor = page.last_sequence
-                async with aclosing(self._live(subscription, cursor)) as events:
+                async with aclosing(self._live(subscription, cursor, run_id)) as events:
                     async for event in events:
-                        if event is None:
-                            yield None
-                            continue
-                        cursor = event.sequence
-                        if run_id is None or event.run_id == run_id:
-                            yield event
+                        yield event
+                        cursor = event.sequence if event else cursor
 
-    async def _live(self, subscription: Subscription, cursor: int) -> AsyncGenerator[Event | None, None]:
-        """Published events behind `cursor` as long as they follow each other; ends at the first gap."""
+    async def _live(
+        self, subscription: Subscription, cursor: int, run_id: RunId | None
+    ) -> AsyncGenerator[Event | None, None]:
+        """Published events behind `cursor` as long as they follow each other, those of other runs left out. Ends at
+        the first gap, or with a heartbeat when there was nothing to show for so long."""
         heartbeat = self._limits.stream_heartbeat.total_seconds()
-        while True:
-            try:
-                batch = await subscription.next(heartbeat)
-            except SubscriptionLagged:
-                return
-            if batch is None:
-                yield None
-                continue
-            for event in batch:
-                if event.sequence <= cursor:
-                    continue
-                if event.sequence != cursor + 1:
-                    return
-                cursor = event.sequence
-                yield event
+        time = asyncio.get_running_loop().time
+        due = time() + heartbeat
+        try:
+            while batch := await subscription.next(max(0.0, due - time())):
+                for event in batch:
+                    if event.sequence <= cursor:
+                        continue
+                    if event.sequence != cursor + 1:
+                        return
+                    cursor = event.sequence
+                    if run_id is None or event.run_id == run_id:
+                        yield event
+                        due = time() + heartbeat
+                if time() >= due:
+                    break
+        except SubscriptionLagged:
+            return
+        yield None
 
-    async def _catch_up(
-        self, owner: Owner, conversation_id: ConversationId, cursor: int, run_id: RunId | None
-    ) -> _CatchUp:
+    async def _catch_up(self, owner: Owner, conversation: Conversation, cursor: int, run_id: RunId | None) -> _CatchUp:
         async def unit(tx: Transaction) -> _CatchUp:
-            conversation = await tx.conversations.by_id(conversation_id)
-            if conversation is None:
-                raise ConversationNotFound(conversation_id)
-            if run_id is None:
-                events = await tx.events.after(conversation_id, cursor, limit=_CATCH_UP_PAGE)
-                return _CatchUp(events, conversation.last_sequence, is_over=False)
-            run = await find_run(tx, run_id)
-            events = await tx.events.of_run_after(run_id, cursor, limit=_CATCH_UP_PAGE)
-            return _CatchUp(events, conversation.last_sequence, is_over=run.state.is_terminal)
+            run = None if run_id is None else await find_run(tx, run_id)
+            found = await tx.conversations.by_id(conversation.id)
+            if found is None:
+                raise ConversationNotFound(conversation.key)
+            if run is None:
+                events = await tx.events.after(found.id, cursor, limit=_CATCH_UP_PAGE)
+            else:
+                events = await tx.events.of_run_after(run.id, cursor, limit=_CATCH_UP_PAGE)
+            has_more = len(events) == _CATCH_UP_PAGE
+            return _CatchUp(
+                events,
+                cursor=events[-1].sequence if has_more else found.last_sequence,
+                has_more=has_more,
+                is_over=run is not None and run.state.is_terminal,
+            )
 
         return await self._store.read(owner, unit)

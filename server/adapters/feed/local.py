@@ -25,12 +25,13 @@ class LocalSubscription:
 
     def offer(self, events: Sequence[Event]) -> None:
         """Take published events; when they do not fit, everything is dropped and the reader told so."""
+        if self._lagged:
+            return
         self._bytes += sum(_weight(event) for event in events)
         if self._bytes > self._limit:
             self.lose()
             return
-        if not self._lagged:
-            self._events.extend(events)
+        self._events.extend(events)
         self._wake()
 
     def lose(self) -> None:

@@ -50,6 +50,20 @@ async def test_a_slow_reader_is_told_that_it_lagged_and_the_others_see_everythin
         assert [event.sequence for event in caught_up] == [21]
 
 
+async def test_what_a_lagging_reader_was_not_given_does_not_fill_its_buffer() -> None:
+    feed = LocalFeed(limits=Limits(stream_buffer_bytes=2000))
+    async with feed.subscribe(HERE) as reader:
+        feed.resync(HERE)
+        for sequence in range(1, 6):
+            feed.publish([delta(sequence, "y" * 100)])
+        with pytest.raises(SubscriptionLagged):
+            await reader.next(1)
+        feed.publish([delta(6, "y" * 100)])
+        seen = await reader.next(1)
+        assert seen is not None
+        assert [event.sequence for event in seen] == [6]
+
+
 async def test_a_resync_sends_waiting_and_later_readers_back_to_the_store() -> None:
     feed = LocalFeed()
     async with feed.subscribe(HERE) as reader:
