@@ -32,6 +32,7 @@ def list_position(kind: str, token: str) -> ListPosition | None:
         return None
     time, identity = _parts(kind, token, 2)
     try:
+        str(identity).encode()  # half of a surrogate pair, which JSON can hold, is no text
         return ListPosition(time=datetime.fromisoformat(str(time)).astimezone(UTC), id=str(identity))
     except (ValueError, OverflowError) as error:
         raise InvalidPageToken from error
@@ -47,7 +48,7 @@ def number_position(kind: str, token: str) -> int:
     if not token:
         return 0
     (number,) = _parts(kind, token, 1)
-    if not isinstance(number, int) or not 0 <= number < 2**31:
+    if type(number) is not int or not 0 <= number < 2**31:
         raise InvalidPageToken
     return number
 

@@ -1,5 +1,7 @@
 """Page tokens continue exactly the list they were made for, and nothing else."""
 
+import base64
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -29,6 +31,13 @@ def test_a_forged_token_is_refused_by_name(token: str) -> None:
     for read in (list_position, number_position):
         with pytest.raises(InvalidPageToken):
             read("threads", token)
+
+
+@pytest.mark.parametrize("parts", [["threads", "2026-01-01T00:00:00+00:00", "\ud800"], ["threads", "", ""]])
+def test_a_forged_position_that_is_no_text_or_no_time_is_refused(parts: list[str]) -> None:
+    token = base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
+    with pytest.raises(InvalidPageToken):
+        list_position("threads", token)
 
 
 def test_a_token_of_another_list_is_refused() -> None:
