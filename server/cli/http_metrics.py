@@ -28,8 +28,18 @@ class HttpMetrics:
             buckets=_SECONDS,
             registry=metrics.registry,
         )
+        # Resolving labels costs twice what counting does; there are as many as routes, methods and statuses.
+        self._counters: dict[tuple[str, str, int], Counter] = {}
+        self._timers: dict[str, Histogram] = {}
 
     def finished(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an exchange that is over."""
-        self._requests.labels(route, method if method in _METHODS else "other", status).inc()
-        self._seconds.labels(route).observe(seconds)
+        labels = (route, method if method in _METHODS else "other", status)
+        counter = self._counters.get(labels)
+        if counter is None:
+            counter = self._counters[labels] = self._requests.labels(*labels)
+        counter.inc()
+        timer = self._timers.get(route)
+        if timer is None:
+            timer = self._timers[route] = self._seconds.labels(route)
+        timer.observe(seconds)
