@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import structlog
 
-from server.domain.errors import ConversationNotFound, ShuttingDown, StoreUnavailable
+from server.domain.errors import ShuttingDown, StoreUnavailable
 from server.domain.ids import RunId, WorkerId
 from server.domain.limits import Limits
 from server.domain.run import Lease, Run
@@ -121,7 +121,7 @@ class Engine:
             error = await self._runner.generate(run, answer)
             execution.finishing = True
             following = await self._runner.finish(run, answer, error, next_lease=self._lease_or_none)
-        except (RunLost, ConversationNotFound):
+        except RunLost:
             _log.info("run_lost", run=run.id, epoch=run.epoch)
         except StoreUnavailable as unavailable:
             # The lease lapses and the run is claimed again, here or elsewhere, as often as attempts are permitted.
@@ -175,9 +175,13 @@ class Engine:
         taken = [True]
         while any(taken) and not self._draining:
             found = await self._recovery.abandoned(held=self._executions)
-            taken = await asyncio.gather(*(self.uninterrupted(self._take_up(reference)) for reference in found))
+            taken = await asyncio.gather(*(self._take_up(reference) for reference in found))
 
     async def _take_up(self, reference: RunReference) -> bool:
+        """Claim a run and start it; returns whether there is something to execute."""
+        return await self.uninterrupted(self._claim_and_start(reference))
+
+    async def _claim_and_start(self, reference: RunReference) -> bool:
         try:
             run = await self._recovery.claim(reference, self.lease)
         except ShuttingDown:

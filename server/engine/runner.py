@@ -6,12 +6,12 @@ from contextlib import aclosing
 
 from server.application.run_states import end_run, start_next, written
 from server.domain.context import prompt
-from server.domain.errors import ConversationNotFound, UnknownModel
+from server.domain.errors import UnknownModel
 from server.domain.ids import MessageId
 from server.domain.limits import Limits
 from server.domain.run import Lease, Run, RunError, RunState
 from server.engine.answer import Answer
-from server.engine.delta_log import DeltaLog, hold
+from server.engine.delta_log import DeltaLog, RunLost, hold
 from server.ports.provider import CompletionRequest, Models, ProviderError
 from server.ports.store import Store, Transaction
 from server.ports.system import Clock, Ids
@@ -91,10 +91,14 @@ class Runner:
         return None
 
     async def _request(self, run: Run) -> CompletionRequest:
+        """What to ask the model. Raises `RunLost`: a run that was ended elsewhere is not worth its tokens, and its
+        history may have gone on."""
+
         async def unit(tx: Transaction) -> CompletionRequest:
+            current = await tx.runs.get(run.id)
             conversation = await tx.conversations.by_id(run.conversation_id)
-            if conversation is None:
-                raise ConversationNotFound(run.conversation_key)
+            if conversation is None or current is None or (current.state, current.epoch) != (run.state, run.epoch):
+                raise RunLost
             context = conversation.context_management
             history = await tx.messages.history(conversation.id, last=context.max_history_messages)
             return CompletionRequest(prompt(history, conversation.settings, context), run.generation)

@@ -3,10 +3,14 @@
 import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 TERMINAL = {"COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"}
 ACTIVE = {"RUNNING", "AWAITING_APPROVAL", "AWAITING_CLIENT_TOOLS"}
+
+Rows = Sequence[sqlite3.Row]
 
 
 def check_invariants(path: Path, *, settled: bool = True) -> None:
@@ -14,6 +18,7 @@ def check_invariants(path: Path, *, settled: bool = True) -> None:
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
     try:
+        connection.execute("BEGIN")  # one moment for all tables
         runs = connection.execute("SELECT * FROM runs").fetchall()
         messages = connection.execute("SELECT * FROM messages ORDER BY conversation_id, position").fetchall()
         events = connection.execute("SELECT * FROM run_events ORDER BY conversation_id, sequence").fetchall()
@@ -21,48 +26,85 @@ def check_invariants(path: Path, *, settled: bool = True) -> None:
         connection.close()
     _check_runs(runs, settled=settled)
     _check_messages(messages, runs)
-    _check_events(events, runs, messages)
+    _check_logs(events)
+    _check_stories(events, runs)
+    _check_texts(events, runs, messages)
 
 
-def _check_runs(runs: list[sqlite3.Row], *, settled: bool) -> None:
+def _check_runs(runs: Rows, *, settled: bool) -> None:
     active: dict[str, int] = defaultdict(int)
     for run in runs:
         active[run["conversation_id"]] += run["state"] in ACTIVE
         assert not settled or run["state"] in TERMINAL, f"run {run['id']} is still {run['state']}"
+        assert run["state"] == "RUNNING" or run["lease_worker"] is None, f"run {run['id']} kept its lease"
+        assert (run["ended_at"] is not None) == (run["state"] in TERMINAL), f"run {run['id']} has a wrong end"
     assert all(count <= 1 for count in active.values()), "two active runs in one conversation"
 
 
-def _check_messages(messages: list[sqlite3.Row], runs: list[sqlite3.Row]) -> None:
+def _check_messages(messages: Rows, runs: Rows) -> None:
     places: dict[str, list[int]] = defaultdict(list)
+    answers: dict[str, int] = defaultdict(int)
     for message in messages:
         if message["position"] is not None:
             places[message["conversation_id"]].append(message["position"])
+        answers[message["run_id"]] += message["role"] == "assistant"
     for found in places.values():
         assert found == list(range(1, len(found) + 1)), "positions have gaps or repeats"
-    identities = {message["id"] for message in messages}
-    assert all(run["user_message_id"] in identities for run in runs), "a run lost its message"
-    answers: dict[str, int] = defaultdict(int)
-    for message in messages:
-        answers[message["run_id"]] += message["role"] == "assistant"
     assert all(count <= 1 for count in answers.values()), "a run answered twice"
+    questions = {message["id"]: message for message in messages}
+    for run in runs:
+        question = questions[run["user_message_id"]]
+        has_begun = run["started_at"] is not None
+        waits = {True: "COMPLETE", False: "QUEUED" if run["state"] == "QUEUED" else "CANCELLED"}
+        assert (question["position"] is not None) == has_begun, f"run {run['id']}: its message is in the wrong place"
+        assert question["status"] == waits[has_begun], f"run {run['id']}: its message is {question['status']}"
 
 
-def _check_events(events: list[sqlite3.Row], runs: list[sqlite3.Row], messages: list[sqlite3.Row]) -> None:
+def _check_logs(events: Rows) -> None:
     logs: dict[str, list[int]] = defaultdict(list)
-    ends: dict[str, int] = defaultdict(int)
-    texts: dict[tuple[str, int], str] = defaultdict(str)
     for event in events:
         logs[event["conversation_id"]].append(event["sequence"])
-        if event["kind"] == "run_ended":
-            ends[event["run_id"]] += 1
-        if event["kind"] == "text_delta":
-            texts[event["run_id"], event["epoch"]] += json.loads(event["payload"])["text"]
     for found in logs.values():
         assert found == list(range(1, len(found) + 1)), "a log has gaps or repeats"
+
+
+def _check_stories(events: Rows, runs: Rows) -> None:
+    """Every run's own events: begun once, ended once and last, no epoch after a later one."""
+    stories: dict[str, list[sqlite3.Row]] = defaultdict(list)
+    for event in events:
+        stories[event["run_id"]].append(event)
+    assert stories.keys() <= {run["id"] for run in runs}, "events of runs that are not there"
     for run in runs:
-        assert ends[run["id"]] == (run["state"] in TERMINAL), f"run {run['id']} ended {ends[run['id']]} times"
+        kinds = [event["kind"] for event in stories[run["id"]]]
+        is_over = run["state"] in TERMINAL
+        assert kinds.count("run_ended") == is_over, f"run {run['id']} ended {kinds.count('run_ended')} times"
+        assert not is_over or kinds[-1] == "run_ended", f"run {run['id']} went on after its end"
+        assert kinds.count("run_started") == (run["started_at"] is not None), f"run {run['id']} began otherwise"
+        epochs = [event["epoch"] or 0 for event in stories[run["id"]]]
+        assert epochs == sorted(epochs), f"run {run['id']}: an older attempt spoke after a newer one"
+        assert max(epochs, default=0) <= run["epoch"], f"run {run['id']}: an attempt that was never claimed spoke"
+
+
+def _check_texts(events: Rows, runs: Rows, messages: Rows) -> None:
+    """Every answer is what its run's last attempt said, in the log and in the history alike."""
+    said: dict[tuple[str, int, str], str] = defaultdict(str)
+    started: set[tuple[str, int, str]] = set()
+    completed: dict[str, Any] = {}
+    for event in events:
+        payload = json.loads(event["payload"])
+        match event["kind"]:
+            case "text_delta" | "reasoning_delta":
+                said[event["run_id"], event["epoch"], event["kind"]] += payload["text"]
+            case "message_started":
+                started.add((event["run_id"], event["epoch"], payload["message_id"]))
+            case "message_completed":
+                completed[payload["message"]["id"]] = payload["message"]
     epochs = {run["id"]: run["epoch"] for run in runs}
-    for message in messages:
-        if message["role"] == "assistant" and message["run_id"] is not None:
-            said = texts[message["run_id"], epochs[message["run_id"]]]
-            assert message["content"] == said, "a stored answer is not its deltas joined"
+    answers = [message for message in messages if message["role"] == "assistant" and message["run_id"] is not None]
+    assert completed.keys() == {answer["id"] for answer in answers}, "the log completes other messages than there are"
+    for answer in answers:
+        attempt = answer["run_id"], epochs[answer["run_id"]]
+        assert (*attempt, answer["id"]) in started, "an answer was never announced"
+        assert answer["content"] == said[*attempt, "text_delta"], "a stored answer is not its deltas joined"
+        assert (answer["reasoning"] or "") == said[*attempt, "reasoning_delta"], "its reasoning is not"
+        assert completed[answer["id"]]["content"] == answer["content"], "the log tells another answer"

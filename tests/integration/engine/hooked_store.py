@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from server.domain.errors import StoreUnavailable
 from server.domain.limits import Limits
 from server.domain.principal import Owner
 from server.ports.store import Store, SystemTransaction, Transaction
@@ -23,32 +24,42 @@ class HookedStore:
     """Implements `ports.store.Store` over another one. Hooks concern the writes of owners only.
 
     `before` runs before a unit is passed on, so that raising there refuses it; `after` runs once it is committed and
-    before its caller hears of that.
+    before its caller hears of that. A store that is `gone` takes nothing any more: to the store behind, the process has
+    crashed.
     """
 
     def __init__(self, store: Store, *, before: Hook = _nothing, after: Hook = _nothing) -> None:
         self._store = store
         self.before = before
         self.after = after
+        self.gone = False
 
     async def read(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """As the store."""
+        self._check()
         return await self._store.read(owner, work)
 
     async def write(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """As the store, between the hooks."""
         await self.before()
+        self._check()
         result = await self._store.write(owner, work)
         await self.after()
         return result
 
     async def read_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
         """As the store."""
+        self._check()
         return await self._store.read_system(work)
 
     async def write_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
         """As the store."""
+        self._check()
         return await self._store.write_system(work)
+
+    def _check(self) -> None:
+        if self.gone:
+            raise StoreUnavailable
 
 
 @asynccontextmanager

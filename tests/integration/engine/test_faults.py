@@ -135,6 +135,24 @@ async def test_the_request_to_the_model_ends_at_once_though_the_store_hangs(tmp_
         assert (await house.ended(run)).reason == "OUTPUT_TOO_LONG"
 
 
+async def test_the_model_is_not_asked_for_a_run_that_was_ended_elsewhere(tmp_path: Path) -> None:
+    provider, committed = ScriptedProvider(default=("unwanted",)), Gate()
+    async with (
+        hooked_house(tmp_path, provider, limits=UNHURRIED) as (house, store),
+        open_house(tmp_path, ScriptedProvider(), limits=UNHURRIED) as other,
+    ):
+        await house.threads.create(ANNA.owner, name="", key="talk")
+        store.after = committed.pass_through
+        sending = asyncio.create_task(house.send("hi"))
+        await committed.reached()
+        (run,) = (await other.runs.page(ANNA.owner, "talk", page_size=0, page_token="")).items
+        await other.runs.cancel(ANNA.owner, run.id)
+        committed.open()
+        await sending
+        await asyncio.gather(*(execution.task for execution in house.engine._executions.values() if execution.task))
+    assert provider.requests == []
+
+
 async def test_a_run_whose_provider_left_the_configuration_fails_and_says_so(tmp_path: Path) -> None:
     (run,) = await abandoned_runs(tmp_path, 1)
     async with open_house(tmp_path, ScriptedProvider(name="newcomer")) as house:

@@ -1,0 +1,140 @@
+"""Callers who do what the dice say, and remember what they were told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+from typing import Any
+
+from server.application.runs import SendMessage
+from server.domain.conversation import InterruptPolicy
+from server.domain.errors import ConversationKeyTaken, NotFound, ParleyError, QueueFull, ShuttingDown, StoreUnavailable
+from server.domain.events import Event
+from server.domain.run import Run, RunState
+from tests.integration.engine.random_provider import RandomProvider
+from tests.support.house import ANNA, House
+
+ALWAYS_QUEUE = ("calm-1", "calm-2")
+ANY_POLICY = ("wild-1", "wild-2", "\x00 key\x1f/?é")
+KEYS = (*ALWAYS_QUEUE, *ANY_POLICY)
+_POLICIES = (InterruptPolicy.QUEUE, InterruptPolicy.INTERRUPT)
+
+
+@dataclass
+class Ledger:
+    """What callers sent, what they were told, and what they saw."""
+
+    sent: set[str] = field(default_factory=set)
+    accepted: dict[str, Run] = field(default_factory=dict)
+    """By content: the run that a send was answered with."""
+    deleted: set[str] = field(default_factory=set)
+    """Keys of conversations that somebody may have deleted."""
+    seen: list[tuple[Run, int, list[Event]]] = field(default_factory=list)
+    """Part of a run's stream: the run, the cursor, and what came behind it."""
+
+
+class Caller:
+    """One client of one house after the other."""
+
+    def __init__(self, random: Random, provider: RandomProvider, ledger: Ledger, numbers: "count[int]") -> None:
+        self._random = random
+        self._provider = provider
+        self._ledger = ledger
+        self._numbers = numbers
+        self._commands: list[SendMessage] = []
+
+    async def act(self, house: House) -> None:
+        """Do one thing. Refusals are part of it."""
+        deeds: dict[Callable[[House], Awaitable[None]], int] = {
+            self._send: 8,
+            self._send_again: 3,
+            self._cancel: 3,
+            self._view: 6,
+            self._set_policy: 2,
+            self._release: 6,
+            self._delete: 1,
+        }
+        (deed,) = self._random.choices(list(deeds), weights=list(deeds.values()))
+        with suppress(NotFound, QueueFull, ShuttingDown, StoreUnavailable, ConversationKeyTaken):
+            await deed(house)
+
+    async def _send(self, house: House) -> None:
+        number = next(self._numbers)
+        request_id = f"request {number}" if self._random.random() < 0.4 else ""
+        command = SendMessage(self._random.choice(KEYS), f"message {number}", request_id)
+        if request_id:
+            self._commands.append(command)
+        await self._sent(house, command)
+
+    async def _send_again(self, house: House) -> None:
+        if self._commands:
+            await self._sent(house, self._random.choice(self._commands))
+
+    async def _sent(self, house: House, command: SendMessage) -> None:
+        self._ledger.sent.add(command.content)
+        run = await self._perhaps(house.runs.send(ANNA, command))
+        if run is None:
+            return
+        assert run.state in (RunState.RUNNING, RunState.QUEUED)
+        known = self._ledger.accepted.setdefault(command.content, run)
+        assert known.id == run.id or command.conversation_key in self._ledger.deleted, "one request id made two runs"
+        assert known.id != run.id or known.state == run.state, "a repeated send was answered otherwise"
+        self._ledger.accepted[command.content] = run
+
+    async def _cancel(self, house: House) -> None:
+        if self._ledger.accepted:
+            run = self._random.choice(list(self._ledger.accepted.values()))
+            over = await self._perhaps(house.runs.cancel(ANNA.owner, run.id))
+            assert over is None or over.state.is_terminal
+
+    async def _view(self, house: House) -> None:
+        """Follow a run from somewhere for a while."""
+        if not self._ledger.accepted:
+            return
+        run = self._random.choice(list(self._ledger.accepted.values()))
+        state = await house.threads.state(ANNA.owner, run.conversation_key)
+        after = self._random.randint(0, state.conversation.last_sequence)
+        if state.conversation.id != run.conversation_id:
+            return
+        events: list[Event] = []
+        stream = house.streams.run(ANNA.owner, run.id, after=after)
+        patience = self._random.randrange(12)
+        try:
+            async for event in stream:
+                events += [event] if event is not None else []
+                if event is None or len(events) > patience:
+                    break
+        finally:
+            await stream.aclose()
+            self._ledger.seen.append((run, after, events))
+
+    async def _set_policy(self, house: House) -> None:
+        await house.threads.configure_settings(
+            ANNA.owner,
+            self._random.choice(ANY_POLICY),
+            system_prompt=None,
+            interrupt_policy=self._random.choice(_POLICIES),
+        )
+
+    async def _release(self, house: House) -> None:
+        self._provider.open_gate()
+
+    async def _delete(self, house: House) -> None:
+        key = self._random.choice(KEYS)
+        self._ledger.deleted.add(key)
+        await self._perhaps(house.threads.delete(ANNA.owner, key))
+        await house.threads.create(ANNA.owner, name="", key=key)
+
+    async def _perhaps(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """The result of a call, or `None` when the caller has left before it came."""
+        if self._random.random() < 0.8:
+            return await call
+        task = asyncio.create_task(call)
+        for _ in range(self._random.randrange(30)):
+            await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError, ParleyError):
+            return await task
+        return None

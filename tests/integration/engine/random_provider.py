@@ -1,0 +1,58 @@
+"""A model whose answers, delays and failures are drawn from a seed."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from random import Random
+
+from server.ports.provider import CompletionRequest, Piece, ProviderError, ReasoningPiece, TextPiece
+from tests.support.scripted_provider import ScriptedProvider, usage
+from tests.support.upstream.gate import Gate
+
+_WORDS = ("word ", "mot ", "слово ", "語", "🙂", "\n", " ", "\x00", "two words ")
+
+
+class RandomProvider(ScriptedProvider):
+    """Makes its scripts up as it goes. Once it has calmed down, every answer is whole and comes at once."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__()
+        self._random = random
+        self._gates: list[Gate] = []
+        self._is_calm = False
+
+    def open_gate(self) -> None:
+        """Let one of the answers that stand still go on."""
+        if self._gates:
+            self._gates.pop(self._random.randrange(len(self._gates))).open()
+
+    def calm_down(self) -> None:
+        """Let everything go on, now and later."""
+        self._is_calm = True
+        while self._gates:
+            self.open_gate()
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Piece, None]:
+        """An answer of up to eight pieces, that may halt, fail as providers do, or fail as defects do."""
+        self.requests.append(request)
+        for _ in range(self._random.randrange(8)):
+            await self._dawdle()
+            text = self._random.choice(_WORDS) * self._random.randrange(1, 4)
+            yield ReasoningPiece(text) if self._random.random() < 0.2 else TextPiece(text)
+        await self._dawdle()
+        yield usage(1, 1)
+
+    async def _dawdle(self) -> None:
+        if self._is_calm:
+            return
+        fate = self._random.random()
+        if fate < 0.06:
+            gate = Gate()
+            self._gates.append(gate)
+            await gate.pass_through()
+        elif fate < 0.09:
+            raise ProviderError("PROVIDER_UNAVAILABLE", "out of order", retryable=True)
+        elif fate < 0.11:
+            raise RuntimeError("a defect")
+        else:
+            for _ in range(self._random.randrange(20)):
+                await asyncio.sleep(0)
