@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
@@ -12,6 +12,7 @@ from server.application.runs import SendMessage
 from server.domain.conversation import InterruptPolicy
 from server.domain.errors import ConversationKeyTaken, NotFound, ParleyError, QueueFull, ShuttingDown, StoreUnavailable
 from server.domain.events import Event
+from server.domain.ids import ConversationId, RunId
 from server.domain.run import Run, RunState
 from tests.integration.engine.random_provider import RandomProvider
 from tests.support.house import ANNA, House
@@ -23,6 +24,16 @@ _POLICIES = (InterruptPolicy.QUEUE, InterruptPolicy.INTERRUPT)
 
 
 @dataclass
+class View:
+    """What a caller saw of a conversation, or of one run in it, behind a cursor."""
+
+    conversation_id: ConversationId
+    run_id: RunId | None
+    after: int
+    seen: list[Event] = field(default_factory=list)
+
+
+@dataclass
 class Ledger:
     """What callers sent, what they were told, and what they saw."""
 
@@ -31,8 +42,7 @@ class Ledger:
     """By content: the run that a send was answered with."""
     deleted: set[str] = field(default_factory=set)
     """Keys of conversations that somebody may have deleted."""
-    seen: list[tuple[Run, int, list[Event]]] = field(default_factory=list)
-    """Part of a run's stream: the run, the cursor, and what came behind it."""
+    views: list[View] = field(default_factory=list)
 
 
 class Caller:
@@ -90,25 +100,28 @@ class Caller:
             assert over is None or over.state.is_terminal
 
     async def _view(self, house: House) -> None:
-        """Follow a run from somewhere for a while."""
+        """Follow a conversation, or one run in it, from somewhere for a while."""
         if not self._ledger.accepted:
             return
         run = self._random.choice(list(self._ledger.accepted.values()))
-        state = await house.threads.state(ANNA.owner, run.conversation_key)
-        after = self._random.randint(0, state.conversation.last_sequence)
-        if state.conversation.id != run.conversation_id:
+        conversation = (await house.threads.state(ANNA.owner, run.conversation_key)).conversation
+        after = self._random.randint(0, conversation.last_sequence)
+        if conversation.id != run.conversation_id:
             return
-        events: list[Event] = []
-        stream = house.streams.run(ANNA.owner, run.id, after=after)
-        patience = self._random.randrange(12)
-        try:
-            async for event in stream:
-                events += [event] if event is not None else []
-                if event is None or len(events) > patience:
+        if self._random.random() < 0.5:
+            view = View(conversation.id, run.id, after)
+            stream = house.streams.run(ANNA.owner, run.id, after=after)
+        else:
+            view = View(conversation.id, None, after)
+            stream = house.streams.watch(ANNA.owner, conversation.key, after=after)
+        self._ledger.views.append(view)
+        beats, patience = 0, self._random.randrange(20)
+        async with aclosing(stream) as events:
+            async for event in events:
+                view.seen += [event] if event is not None else []
+                beats += event is None
+                if beats > 1 or len(view.seen) > patience:
                     break
-        finally:
-            await stream.aclose()
-            self._ledger.seen.append((run, after, events))
 
     async def _set_policy(self, house: House) -> None:
         await house.threads.configure_settings(

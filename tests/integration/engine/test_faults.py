@@ -98,6 +98,26 @@ async def test_leases_are_renewed_while_a_claim_waits_for_the_store(tmp_path: Pa
         stuck.open()
 
 
+async def test_a_message_does_not_overtake_a_queue_that_nobody_serves_yet(tmp_path: Path) -> None:
+    provider, stuck = ScriptedProvider(default=("fine",)), Gate()
+    provider.script(Gate())
+    async with open_house(tmp_path, provider) as house:
+        await house.threads.create(ANNA.owner, name="", key="talk")
+        first, second = await house.send("first"), await house.send("second")
+        await provider.requested()
+        draining = asyncio.create_task(house.engine.drain(timedelta(seconds=30)))
+        await asyncio.sleep(0)
+        await house.runs.cancel(ANNA.owner, first.id)
+        await draining
+    async with hooked_house(tmp_path, provider, before=on_write(1, stuck.pass_through)) as (house, _):
+        await stuck.reached()
+        third = await house.send("third")
+        assert third.state is RunState.QUEUED
+        stuck.open()
+        assert [(await house.ended(run)).state for run in (second, third)] == [RunState.COMPLETED] * 2
+        assert [text for role, text, _ in await house.said() if role == "user"] == ["first", "second", "third"]
+
+
 async def test_a_run_that_was_renewed_after_it_was_found_is_left_to_its_worker(house: House) -> None:
     gate = Gate()
     house.provider.script("hello", gate)
