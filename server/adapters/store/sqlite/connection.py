@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -28,6 +29,7 @@ _BROKEN: Final = frozenset(
     }
 )
 _STATEMENTS_KEPT: Final = 256
+_RETRY_SECONDS: Final = 0.01
 _WAL_BYTES_KEPT: Final = 64 * 1024 * 1024
 # How many pages gather in the journal before they are moved to the file: four times SQLite's own choice, for the move
 # syncs twice and every page moves once however often it was written.
@@ -53,7 +55,8 @@ def connect(path: Path, *, busy_timeout: timedelta, read_only: bool = False) -> 
         cached_statements=_STATEMENTS_KEPT,
     )
     try:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
+        _keep_a_journal(connection, busy_timeout)
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -63,6 +66,21 @@ def connect(path: Path, *, busy_timeout: timedelta, read_only: bool = False) -> 
         connection.close()
         raise
     return connection
+
+
+def _keep_a_journal(connection: sqlite3.Connection, busy_timeout: timedelta) -> None:
+    """Switch to WAL. SQLite does not wait for locks here as it does elsewhere: processes that open a new file at the
+    same moment refuse one another, so whoever is refused asks again for as long as it may wait."""
+    deadline = time.monotonic() + busy_timeout.total_seconds()
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def primary_code(error: sqlite3.Error) -> int | None:
