@@ -90,9 +90,8 @@ async def _serve(settings: Settings, directory: DataDirectory) -> None:
                 directory, service.keys, service.key_factory, loopback=settings.binds_to_loopback
             )
             async with _listening(settings, service) as addresses:
-                # First the banner: whoever waits for the addresses finds everything said.
-                _banner(settings, directory, service, key, addresses).show(Console(highlight=False))
                 with directory.published(http=str(addresses.http), grpc=str(addresses.grpc)):
+                    _banner(settings, directory, service, key, addresses).show(Console(highlight=False))
                     await stop.wait()
                 await _drain(service, timedelta(seconds=settings.grace_seconds))
 

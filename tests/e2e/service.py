@@ -148,11 +148,15 @@ def _addresses(arguments: Sequence[str]) -> list[str]:
 
 def _wait_for_addresses(service: Service, stale: int | None) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while (made := _made(service.data)) is None or made == stale:
+    # The banner's last line comes after the addresses; tests that read what was printed need both.
+    while (made := _made(service.data)) is None or made == stale or _LAST_LINE not in service.output:
         if service.process.poll() is not None or time.monotonic() > deadline:
             service.process.kill()
             raise AssertionError(f"the server did not start:\n{service.output}")
         time.sleep(_POLL_SECONDS)
+
+
+_LAST_LINE = "Ctrl-C ends it."
 
 
 def _made(data: Path) -> int | None:
