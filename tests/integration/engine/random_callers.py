@@ -10,7 +10,15 @@ from typing import Any
 
 from server.application.runs import SendMessage
 from server.domain.conversation import InterruptPolicy
-from server.domain.errors import ConversationKeyTaken, NotFound, ParleyError, QueueFull, ShuttingDown, StoreUnavailable
+from server.domain.errors import (
+    ConversationKeyTaken,
+    CursorInFuture,
+    NotFound,
+    ParleyError,
+    QueueFull,
+    ShuttingDown,
+    StoreUnavailable,
+)
 from server.domain.events import Event
 from server.domain.ids import ConversationId, RunId
 from server.domain.run import Run, RunState
@@ -116,12 +124,15 @@ class Caller:
             stream = house.streams.watch(ANNA.owner, conversation.key, after=after)
         self._ledger.views.append(view)
         beats, patience = 0, self._random.randrange(20)
-        async with aclosing(stream) as events:
-            async for event in events:
-                view.seen += [event] if event is not None else []
-                beats += event is None
-                if beats > 1 or len(view.seen) > patience:
-                    break
+        try:
+            async with aclosing(stream) as events:
+                async for event in events:
+                    view.seen += [event] if event is not None else []
+                    beats += event is None
+                    if beats > 1 or len(view.seen) > patience:
+                        break
+        except CursorInFuture:
+            assert conversation.key in self._ledger.deleted, "a cursor that was good is so no more"
 
     async def _set_policy(self, house: House) -> None:
         await house.threads.configure_settings(
