@@ -56,7 +56,7 @@ async def end_run(
         payloads.append(MessageCompleted(await tx.messages.append(answer)))
     payloads.append(RunEnded(state, error.reason if error else None, error.message if error else None, usage))
     await record(tx, run, payloads, now=now)
-    await tx.conversations.touch(run.conversation_id, now)
+    await tx.conversations.touch(run.conversation_id, now, by=run.user_id)
     return replace(run, state=state, ended_at=now, error=error, usage=usage, lease=None)
 
 

@@ -17,7 +17,7 @@ from server.domain.limits import Limits
 from server.domain.message import Message, MessageStatus, Role
 from server.domain.model import Model
 from server.domain.principal import Owner, Principal
-from server.domain.run import Lease, Run, RunState
+from server.domain.run import PLAIN, Lease, Run, RunOptions, RunState
 from server.ports.provider import Models
 from server.ports.store import ListPosition, RememberedRequest, Store, Transaction
 from server.ports.system import Clock, Ids
@@ -37,12 +37,15 @@ class SendMessage:
     session_id: SessionId | None = None
     model: Model | None = None
     """The session's model; overrides both."""
+    options: RunOptions = PLAIN
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal sends: SHA-256 of everything but the request id."""
         model = self.model.id if self.model else None
         parts = [self.conversation_key, self.content, astuple(self.generation), self.session_id, model]
+        if self.options != PLAIN:  # so that fingerprints from before there were options stay what they were
+            parts.append(astuple(self.options))
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -157,7 +160,7 @@ class Runs:
             await tx.requests.remember(command.request_id, remembered, now=now)
         if command.session_id:
             await tx.sessions.touch(command.session_id, now)
-        await tx.conversations.touch(conversation.id, now)
+        await tx.conversations.touch(conversation.id, now, by=run.user_id, model=run.model)
         return accepted
 
     async def _repeated(self, tx: Transaction, command: SendMessage, now: datetime) -> Run | None:
@@ -208,6 +211,7 @@ class Runs:
             created_at=now,
             session_id=command.session_id,
             actor=principal.actor,
+            options=command.options,
         )
 
     def _lease_unless_draining(self) -> Lease | None:

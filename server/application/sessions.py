@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from server.application.organizations import membership
 from server.application.runs import Runs, SendMessage
+from server.application.threads import new_conversation
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, NotAMember, SessionNotFound
 from server.domain.ids import ConversationId, ModelId, OrganizationId, SessionId, default_organization_id
@@ -37,27 +38,26 @@ class Sessions:
         self._runs = runs
 
     async def create_conversation(
-        self, owner: Owner, organization_id: OrganizationId, *, title: str, archived: bool
+        self, principal: Principal, organization_id: OrganizationId, *, title: str, archived: bool
     ) -> Conversation:
         """Make a conversation whose key is its id."""
-        now = self._clock.now()
         identity = ConversationId(str(self._ids.uuid()))
-        conversation = Conversation(
-            id=identity,
-            owner=owner,
+        conversation = new_conversation(
+            principal,
+            identity,
             key=identity,
             name=title,
-            created_at=now,
-            updated_at=now,
-            archived=archived,
+            now=self._clock.now(),
+            models=self._models,
             organization_id=organization_id,
+            archived=archived,
         )
 
         async def unit(tx: Transaction) -> None:
             await _writing_member(tx, organization_id)
             await tx.conversations.add(conversation)
 
-        await self._store.write(owner, unit)
+        await self._store.write(principal.owner, unit)
         return conversation
 
     async def open(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from server.application.paging import Page, cut, list_position, list_token, number_position, number_token
 from server.domain.conversation import (
@@ -14,10 +15,10 @@ from server.domain.conversation import (
 )
 from server.domain.errors import ConversationNotFound
 from server.domain.generation import GenerationConfig
-from server.domain.ids import ConversationId
+from server.domain.ids import ConversationId, OrganizationId
 from server.domain.limits import Limits
 from server.domain.message import Message
-from server.domain.principal import Owner
+from server.domain.principal import Owner, Principal
 from server.domain.run import Run
 from server.ports.feed import Feed
 from server.ports.provider import Models
@@ -50,13 +51,13 @@ class Threads:
         self._feed = feed
         self._limits = limits
 
-    async def create(self, owner: Owner, *, name: str, key: str) -> ConversationSummary:
+    async def create(self, principal: Principal, *, name: str, key: str) -> ConversationSummary:
         """Make a thread. Its key defaults to its id, its name to its key. Raises `ConversationKeyTaken`."""
         now = self._clock.now()
         identity = ConversationId(str(self._ids.uuid()))
         key = key or identity
-        conversation = Conversation(id=identity, owner=owner, key=key, name=name or key, created_at=now, updated_at=now)
-        await self._store.write(owner, lambda tx: tx.conversations.add(conversation))
+        conversation = new_conversation(principal, identity, key=key, name=name or key, now=now, models=self._models)
+        await self._store.write(principal.owner, lambda tx: tx.conversations.add(conversation))
         return ConversationSummary(conversation, active_state=None)
 
     async def get(self, owner: Owner, key: str) -> ConversationSummary:
@@ -80,7 +81,9 @@ class Threads:
         )
         return cut(found, size, lambda item: list_token(kind, _position(item.conversation)))
 
-    async def update(self, owner: Owner, key: str, *, name: str | None, archived: bool | None) -> ConversationSummary:
+    async def update(
+        self, principal: Principal, key: str, *, name: str | None, archived: bool | None
+    ) -> ConversationSummary:
         """Change what is given. Raises `ConversationNotFound`."""
 
         def change(old: Conversation) -> Conversation:
@@ -90,7 +93,7 @@ class Threads:
                 archived=old.archived if archived is None else archived,
             )
 
-        return await self._change(owner, key, change)
+        return await self._change(principal, key, change)
 
     async def delete(self, owner: Owner, key: str) -> ConversationId:
         """Destroy a thread and everything in it; its run stops, its streams end. Raises `ConversationNotFound`."""
@@ -137,18 +140,19 @@ class Threads:
 
         return await self._store.read(owner, unit)
 
-    async def configure_generation(self, owner: Owner, key: str, changes: GenerationConfig) -> GenerationConfig:
+    async def configure_generation(self, principal: Principal, key: str, changes: GenerationConfig) -> GenerationConfig:
         """Set what runs of the thread start with. Raises `UnknownModel`, `ConversationNotFound`."""
         if changes.model is not None:
             self._models.resolve(changes.model)
 
         def change(old: Conversation) -> Conversation:
-            return replace(old, generation=old.generation.overridden_by(changes))
+            generation = old.generation.overridden_by(changes)
+            return replace(old, generation=generation, model=generation.model or old.model)
 
-        return (await self._change(owner, key, change)).conversation.generation
+        return (await self._change(principal, key, change)).conversation.generation
 
     async def configure_settings(
-        self, owner: Owner, key: str, *, system_prompt: str | None, interrupt_policy: InterruptPolicy | None
+        self, principal: Principal, key: str, *, system_prompt: str | None, interrupt_policy: InterruptPolicy | None
     ) -> Settings:
         """Set system prompt and interrupt policy; an empty prompt removes it. Raises `ConversationNotFound`."""
 
@@ -159,10 +163,10 @@ class Threads:
             )
             return replace(old, settings=settings)
 
-        return (await self._change(owner, key, change)).conversation.settings
+        return (await self._change(principal, key, change)).conversation.settings
 
     async def configure_context(
-        self, owner: Owner, key: str, *, strategy: ContextStrategy | None, max_history_messages: int | None
+        self, principal: Principal, key: str, *, strategy: ContextStrategy | None, max_history_messages: int | None
     ) -> ContextManagement:
         """Set how the history is fitted into a model request. Raises `ConversationNotFound`."""
 
@@ -173,19 +177,47 @@ class Threads:
             )
             return replace(old, context_management=context)
 
-        return (await self._change(owner, key, change)).conversation.context_management
+        return (await self._change(principal, key, change)).conversation.context_management
 
     async def _change(
-        self, owner: Owner, key: str, change: Callable[[Conversation], Conversation]
+        self, principal: Principal, key: str, change: Callable[[Conversation], Conversation]
     ) -> ConversationSummary:
         async def unit(tx: Transaction) -> ConversationSummary:
             old = await lock(tx, key)
             # Never back, whatever the clock does: a list that is sorted by it would show the thread twice.
-            new = replace(change(old), updated_at=max(old.updated_at, self._clock.now()))
+            now = max(old.updated_at, self._clock.now())
+            new = replace(change(old), updated_at=now, updated_by=principal.user_id)
             await tx.conversations.save(new)
             return await _summary(tx, new)
 
-        return await self._store.write(owner, unit)
+        return await self._store.write(principal.owner, unit)
+
+
+def new_conversation(
+    principal: Principal,
+    identity: ConversationId,
+    *,
+    key: str,
+    name: str,
+    now: datetime,
+    models: Models,
+    organization_id: OrganizationId | None = None,
+    archived: bool = False,
+) -> Conversation:
+    """A conversation that the principal makes now; the default model would answer in it."""
+    return Conversation(
+        id=identity,
+        owner=principal.owner,
+        key=key,
+        name=name,
+        created_at=now,
+        updated_at=now,
+        archived=archived,
+        organization_id=organization_id,
+        model=models.resolve(None).name,
+        created_by=principal.user_id,
+        updated_by=principal.user_id,
+    )
 
 
 async def find(tx: Transaction, key: str) -> Conversation:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from server.domain.generation import GenerationConfig
-from server.domain.ids import ConversationId, OrganizationId
+from server.domain.ids import AssistantId, ConversationId, OrganizationId, UserId
 from server.domain.principal import Owner
 from server.domain.run import RunState
 
@@ -60,6 +60,18 @@ class Conversation:
     context_management: ContextManagement = field(default_factory=ContextManagement)
     last_sequence: int = 0
     """Sequence of its newest event."""
+    model: str = ""
+    """Name of the model of its last message; before the first one that which would answer it."""
+    image_model: str = ""
+    """Name of the model that draws its images; empty when none is configured."""
+    summary: str = ""
+    assistant_id: AssistantId | None = None
+    created_by: UserId | None = None
+    updated_by: UserId | None = None
+    """Who acted last; `None` is nobody that is known."""
+    accessed_by: UserId | None = None
+    accessed_at: datetime | None = None
+    """When it was last looked at through an API that counts looks; `None`: never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ SessionId = NewType("SessionId", str)
 RunId = NewType("RunId", str)
 """`run_` and 32 hex digits."""
 OrganizationId = NewType("OrganizationId", str)
+AssistantId = NewType("AssistantId", str)
+FileId = NewType("FileId", str)
 ModelId = NewType("ModelId", str)
 KeyId = NewType("KeyId", str)
 UserId = NewType("UserId", str)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from server.domain.ids import ConversationId, MessageId, RunId, SessionId
+from server.domain.ids import ConversationId, FileId, MessageId, RunId, SessionId
 
 
 class Role(StrEnum):
@@ -45,6 +45,26 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class GeneratedImage:
+    """An image that a model drew: which model, from what words, and the file that holds it."""
+
+    model: str
+    prompt: str
+    file_id: FileId
+
+
+@dataclass(frozen=True, slots=True)
+class MessageMetadata:
+    """What operators want to know of a message and callers need not."""
+
+    cache_hit: bool = False
+    """Whether the answer came from the response cache, not from the model."""
+
+
+NO_METADATA = MessageMetadata()
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message, immutable once it is in the history."""
 
@@ -65,3 +85,5 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     usage: Usage | None = None
+    image: GeneratedImage | None = None
+    metadata: MessageMetadata = NO_METADATA

@@ -20,6 +20,10 @@ class Owner:
         """The user's UUID, derived from tenant and name."""
         return user_id(self.tenant, self.user)
 
+    def acting_user_id(self, actor: str | None) -> UserId:
+        """The UUID of who acted in this owner's name: the `actor`, or the owner."""
+        return user_id(self.tenant, actor or self.user)
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -31,6 +35,11 @@ class Principal:
     key_id: KeyId
     actor: str | None = None
     """The key's own user when it acts on behalf of another."""
+
+    @property
+    def user_id(self) -> UserId:
+        """The UUID of the user who acts, which is the actor's when there is one."""
+        return self.owner.acting_user_id(self.actor)
 
     def has_scope(self, scope: str) -> bool:
         """Whether the call may use a method that needs `scope`."""

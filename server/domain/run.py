@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from server.domain.generation import GenerationConfig
-from server.domain.ids import ConversationId, MessageId, RunId, SessionId, WorkerId
+from server.domain.ids import ConversationId, MessageId, RunId, SessionId, UserId, WorkerId
 from server.domain.message import Usage
 from server.domain.principal import Owner
 
@@ -54,6 +54,19 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What is asked of a run besides an answer of its model."""
+
+    use_cache: bool = False
+    """Whether an answer to the same question may be taken from the response cache, and given to it."""
+    image: bool = False
+    """Whether an image is to be drawn instead of a text written."""
+
+
+PLAIN = RunOptions()
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run. `epoch` grows with every claim; a write that carries an older one is refused."""
 
@@ -78,3 +91,9 @@ class Run:
     ended_at: datetime | None = None
     error: RunError | None = None
     usage: Usage | None = None
+    options: RunOptions = PLAIN
+
+    @property
+    def user_id(self) -> UserId:
+        """The UUID of the user who sent its message."""
+        return self.owner.acting_user_id(self.actor)

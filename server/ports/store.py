@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 
 from server.domain.conversation import Conversation, ConversationSummary
 from server.domain.events import Event, PartialAnswer, Payload
-from server.domain.ids import ConversationId, KeyId, MessageId, OrganizationId, RunId, SessionId, WorkerId
+from server.domain.ids import ConversationId, KeyId, MessageId, OrganizationId, RunId, SessionId, UserId, WorkerId
 from server.domain.key import ApiKey
 from server.domain.message import Message, Usage
 from server.domain.organization import Membership
@@ -64,10 +64,16 @@ class Conversations(Protocol):
         no organization."""
 
     async def save(self, conversation: Conversation) -> None:
-        """Overwrite name, archived, settings, generation, context management and `updated_at`."""
+        """Overwrite name, archived, settings, generation, context management, model, summary, `updated_at` and
+        `updated_by`."""
 
-    async def touch(self, conversation_id: ConversationId, now: datetime) -> None:
-        """Set `updated_at`."""
+    async def touch(
+        self, conversation_id: ConversationId, now: datetime, *, by: UserId, model: str | None = None
+    ) -> None:
+        """Set `updated_at`, `updated_by` and, when one is given, the model."""
+
+    async def record_access(self, conversation_id: ConversationId, now: datetime, *, by: UserId) -> None:
+        """Set `accessed_at` and `accessed_by`."""
 
     async def delete(self, conversation_id: ConversationId) -> None:
         """Destroy it and everything in it."""

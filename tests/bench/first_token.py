@@ -89,7 +89,7 @@ async def _measure(runs: int) -> Added:
 
 async def _converse(house: House, model: SteadyModel, key: str, sends: int) -> list[float]:
     """One message after the other in one conversation; returns the seconds that were added to each."""
-    await house.threads.create(ANNA.owner, name="", key=key)
+    await house.threads.create(ANNA, name="", key=key)
     added = []
     for number in range(sends):
         message = f"{key}, message {number}"

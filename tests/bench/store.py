@@ -156,6 +156,8 @@ def _message_row(message: Message) -> MessageRow:
         tool_calls=None,
         tool_call_id=None,
         usage=None,
+        image=None,
+        message_metadata=None,
     )
 
 
@@ -182,6 +184,7 @@ def _run_row(run: Run) -> RunRow:
         ended_at=None,
         error=None,
         usage=None,
+        options="{}",
     )
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import bindparam, delete, or_, select, text, update
+from sqlalchemy import bindparam, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from server.adapters.store import tables
@@ -12,11 +12,11 @@ from server.adapters.store.json_codec import codec
 from server.adapters.store.paging import LIMIT, list_parameters, listed_after
 from server.adapters.store.scope import Scope
 from server.adapters.store.statement import Owned, owned, parameter
-from server.adapters.store.times import micros, moment
+from server.adapters.store.times import micros, micros_or_none, moment, moment_or_none
 from server.domain.conversation import ContextManagement, Conversation, ConversationSummary, Settings
 from server.domain.errors import ConversationKeyTaken
 from server.domain.generation import GenerationConfig
-from server.domain.ids import ConversationId, OrganizationId
+from server.domain.ids import ConversationId, OrganizationId, UserId
 from server.domain.principal import Owner
 from server.domain.run import RunState
 from server.ports.store import ListPosition
@@ -25,7 +25,8 @@ _table = tables.conversations
 _c = _table.c
 _COLUMNS: Final = (
     *(_c.id, _c.tenant, _c.owner, _c.key, _c.name, _c.created_at, _c.updated_at, _c.archived, _c.organization_id),
-    *(_c.settings, _c.generation, _c.context_management, _c.last_sequence),
+    *(_c.settings, _c.generation, _c.context_management, _c.last_sequence, _c.model, _c.image_model, _c.summary),
+    *(_c.assistant_id, _c.created_by, _c.updated_by, _c.accessed_by, _c.accessed_at),
 )
 _SETTINGS: Final = codec(Settings)
 _GENERATION: Final = codec(GenerationConfig)
@@ -72,11 +73,29 @@ _SAVE = owned(
         settings=parameter(_c.settings, "new_settings"),
         generation=parameter(_c.generation, "new_generation"),
         context_management=parameter(_c.context_management, "new_context"),
+        model=parameter(_c.model, "new_model"),
+        summary=parameter(_c.summary, "new_summary"),
         updated_at=parameter(_c.updated_at, "now"),
+        updated_by=parameter(_c.updated_by, "by"),
     ),
     _table,
 )
-_TOUCH = owned(update(_table).where(_one).values(updated_at=parameter(_c.updated_at, "now")), _table)
+_TOUCH = owned(
+    update(_table)
+    .where(_one)
+    .values(
+        updated_at=parameter(_c.updated_at, "now"),
+        updated_by=parameter(_c.updated_by, "by"),
+        model=func.coalesce(parameter(_c.model, "new_model"), _c.model),
+    ),
+    _table,
+)
+_RECORD_ACCESS = owned(
+    update(_table)
+    .where(_one)
+    .values(accessed_at=parameter(_c.accessed_at, "now"), accessed_by=parameter(_c.accessed_by, "by")),
+    _table,
+)
 _DELETE = owned(delete(_table).where(_one), _table)
 
 
@@ -105,6 +124,14 @@ class StoredConversations:
             last_position=0,
             last_ticket=0,
             last_sequence=0,
+            model=conversation.model,
+            image_model=conversation.image_model,
+            summary=conversation.summary,
+            assistant_id=conversation.assistant_id,
+            created_by=conversation.created_by,
+            updated_by=conversation.updated_by,
+            accessed_by=conversation.accessed_by,
+            accessed_at=micros_or_none(conversation.accessed_at),
         )
         if not added:
             raise ConversationKeyTaken(conversation.key)
@@ -154,12 +181,21 @@ class StoredConversations:
             new_settings=_SETTINGS.dumps(conversation.settings),
             new_generation=_GENERATION.dumps(conversation.generation),
             new_context=_CONTEXT.dumps(conversation.context_management),
+            new_model=conversation.model,
+            new_summary=conversation.summary,
             now=micros(conversation.updated_at),
+            by=conversation.updated_by,
         )
 
-    async def touch(self, conversation_id: ConversationId, now: datetime) -> None:
-        """Set `updated_at`."""
-        await self._scope.fetch(_TOUCH, conversation_id=conversation_id, now=micros(now))
+    async def touch(
+        self, conversation_id: ConversationId, now: datetime, *, by: UserId, model: str | None = None
+    ) -> None:
+        """Set `updated_at`, `updated_by` and, when one is given, the model."""
+        await self._scope.fetch(_TOUCH, conversation_id=conversation_id, now=micros(now), by=by, new_model=model)
+
+    async def record_access(self, conversation_id: ConversationId, now: datetime, *, by: UserId) -> None:
+        """Set `accessed_at` and `accessed_by`."""
+        await self._scope.fetch(_RECORD_ACCESS, conversation_id=conversation_id, now=micros(now), by=by)
 
     async def delete(self, conversation_id: ConversationId) -> None:
         """Destroy it; the database destroys what refers to it."""
@@ -177,7 +213,8 @@ class StoredConversations:
 def conversation_of(row: Row) -> Conversation:
     """The conversation of a row of `_COLUMNS`."""
     row_id, tenant, owner, key, name, created, updated, archived, organization_id, *rest = row
-    settings, generation, context, last_sequence = rest
+    settings, generation, context, last_sequence, model, image_model, summary, assistant_id, *who = rest
+    created_by, updated_by, accessed_by, accessed_at = who
     return Conversation(
         id=row_id,
         owner=Owner(tenant, owner),
@@ -191,6 +228,14 @@ def conversation_of(row: Row) -> Conversation:
         generation=_GENERATION.loads(generation),
         context_management=_CONTEXT.loads(context),
         last_sequence=last_sequence,
+        model=model,
+        image_model=image_model,
+        summary=summary,
+        assistant_id=assistant_id,
+        created_by=created_by,
+        updated_by=updated_by,
+        accessed_by=accessed_by,
+        accessed_at=moment_or_none(accessed_at),
     )
 
 

@@ -19,17 +19,28 @@ from server.adapters.store.statement import Owned, owned, owned_insert, paramete
 from server.adapters.store.times import micros, moment
 from server.domain.errors import ConversationNotFound
 from server.domain.ids import ConversationId, MessageId
-from server.domain.message import Message, MessageStatus, Role, ToolCall, Usage
+from server.domain.message import (
+    NO_METADATA,
+    GeneratedImage,
+    Message,
+    MessageMetadata,
+    MessageStatus,
+    Role,
+    ToolCall,
+    Usage,
+)
 
 _table = tables.messages
 _c = _table.c
 _conversation = tables.conversations.c
 _COLUMNS: Final = (
     *(_c.id, _c.conversation_id, _c.role, _c.content, _c.created_at, _c.status, _c.position, _c.run_id, _c.session_id),
-    *(_c.model, _c.provider, _c.reasoning, _c.tool_calls, _c.tool_call_id, _c.usage),
+    *(_c.model, _c.provider, _c.reasoning, _c.tool_calls, _c.tool_call_id, _c.usage, _c.image, _c.message_metadata),
 )
 _USAGE: Final = codec(Usage)
 _TOOL_CALL: Final = codec(ToolCall)
+_IMAGE: Final = codec(GeneratedImage)
+_METADATA: Final = codec(MessageMetadata)
 # For every message of every prompt: a call of the enum costs ten times the look-up.
 _ROLES: Final = {role.value: role for role in Role}
 _STATUSES: Final = {status.value: status for status in MessageStatus}
@@ -172,12 +183,14 @@ def _values(message: Message) -> dict[str, Any]:
         "tool_calls": _TOOL_CALL.dumps_all(message.tool_calls) if message.tool_calls else None,
         "tool_call_id": message.tool_call_id,
         "usage": _USAGE.dumps(message.usage) if message.usage else None,
+        "image": _IMAGE.dumps(message.image) if message.image else None,
+        "message_metadata": None if message.metadata == NO_METADATA else _METADATA.dumps(message.metadata),
     }
 
 
 def _message(row: Row) -> Message:
     (row_id, conversation_id, role, content, created, status, position, run_id, session_id, *rest) = row
-    model, provider, reasoning, tool_calls, tool_call_id, usage = rest
+    model, provider, reasoning, tool_calls, tool_call_id, usage, image, metadata = rest
     return Message(
         id=row_id,
         conversation_id=conversation_id,
@@ -194,4 +207,6 @@ def _message(row: Row) -> Message:
         tool_calls=_TOOL_CALL.loads_all(tool_calls) if tool_calls else (),
         tool_call_id=tool_call_id,
         usage=_USAGE.loads(usage) if usage else None,
+        image=_IMAGE.loads(image) if image else None,
+        metadata=_METADATA.loads(metadata) if metadata else NO_METADATA,
     )

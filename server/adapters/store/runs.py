@@ -29,7 +29,7 @@ from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, RunId
 from server.domain.message import Usage
 from server.domain.principal import Owner
-from server.domain.run import Lease, Run, RunError, RunState
+from server.domain.run import Lease, Run, RunError, RunOptions, RunState
 from server.ports.store import ListPosition
 
 _table = tables.runs
@@ -38,11 +38,12 @@ _messages = tables.messages.c
 _COLUMNS: Final = (
     *(_c.id, _c.tenant, _c.owner, _c.conversation_id, _c.conversation_key, _c.state, _c.user_message_id, _c.model),
     *(_c.provider, _c.generation, _c.created_at, _c.epoch, _c.lease_worker, _c.lease_until, _c.session_id, _c.actor),
-    *(_c.started_at, _c.ended_at, _c.error, _c.usage),
+    *(_c.started_at, _c.ended_at, _c.error, _c.usage, _c.options),
 )
 _GENERATION: Final = codec(GenerationConfig)
 _ERROR: Final = codec(RunError)
 _USAGE: Final = codec(Usage)
+_OPTIONS: Final = codec(RunOptions)
 
 _is_active = text(tables.IS_ACTIVE)
 _is_queued = text(tables.IS_QUEUED)
@@ -220,6 +221,7 @@ def _values(run: Run) -> dict[str, Any]:
         "ended_at": micros_or_none(run.ended_at),
         "error": _ERROR.dumps(run.error) if run.error else None,
         "usage": _USAGE.dumps(run.usage) if run.usage else None,
+        "options": _OPTIONS.dumps(run.options),
     }
 
 
@@ -229,7 +231,7 @@ def _first(row: Row | None) -> Run | None:
 
 def _run(row: Row) -> Run:
     (run_id, tenant, owner, conversation_id, key, state, user_message_id, model, provider, generation, *rest) = row
-    created, epoch, lease_worker, lease_until, session_id, actor, started, ended, error, usage = rest
+    created, epoch, lease_worker, lease_until, session_id, actor, started, ended, error, usage, options = rest
     return Run(
         id=run_id,
         owner=Owner(tenant, owner),
@@ -249,4 +251,5 @@ def _run(row: Row) -> Run:
         ended_at=moment_or_none(ended),
         error=_ERROR.loads(error) if error else None,
         usage=_USAGE.loads(usage) if usage else None,
+        options=_OPTIONS.loads(options),
     )

@@ -42,6 +42,10 @@ def _of(table: str) -> ForeignKey:
     return ForeignKey(f"{table}.id", ondelete="CASCADE")
 
 
+# Columns that came with a later revision and are never null: what they hold in the rows of before.
+_EMPTY: Final = {"server_default": ""}
+
+
 class _Row(SQLModel):
     metadata = METADATA
 
@@ -58,6 +62,7 @@ class ConversationRow(_OwnedRow, table=True):
     __table_args__ = (
         Index("uq_conversations_key", "tenant", "owner", "key", unique=True),
         Index("ix_conversations_updated_at", "tenant", "owner", "updated_at", "id"),
+        Index("ix_conversations_created_at", "tenant", "owner", "created_at", "id"),
     )
 
     id: str = Field(primary_key=True, sa_type=STRING)
@@ -73,6 +78,14 @@ class ConversationRow(_OwnedRow, table=True):
     last_position: int = Field(sa_type=WHOLE)
     last_ticket: int = Field(sa_type=WHOLE)
     last_sequence: int = Field(sa_type=WHOLE)
+    model: str = Field(sa_type=STRING, sa_column_kwargs=_EMPTY)
+    image_model: str = Field(sa_type=STRING, sa_column_kwargs=_EMPTY)
+    summary: str = Field(sa_type=STRING, sa_column_kwargs=_EMPTY)
+    assistant_id: str | None = Field(sa_type=STRING)
+    created_by: str | None = Field(sa_type=STRING)
+    updated_by: str | None = Field(sa_type=STRING)
+    accessed_by: str | None = Field(sa_type=STRING)
+    accessed_at: int | None = Field(sa_type=WHOLE)
 
 
 class SessionRow(_OwnedRow, table=True):
@@ -114,6 +127,8 @@ class MessageRow(_OwnedRow, table=True):
     tool_calls: str | None = Field(sa_type=STRING)
     tool_call_id: str | None = Field(sa_type=STRING)
     usage: str | None = Field(sa_type=STRING)
+    image: str | None = Field(sa_type=STRING)
+    message_metadata: str | None = Field(sa_type=STRING)
 
 
 class RunRow(_OwnedRow, table=True):
@@ -147,6 +162,7 @@ class RunRow(_OwnedRow, table=True):
     ended_at: int | None = Field(sa_type=WHOLE)
     error: str | None = Field(sa_type=STRING)
     usage: str | None = Field(sa_type=STRING)
+    options: str = Field(sa_type=STRING, sa_column_kwargs={"server_default": "{}"})
 
 
 class RunEventRow(_OwnedRow, table=True):
@@ -208,6 +224,7 @@ class OrganizationRow(_OwnedRow, table=True):
     """An organization of a tenant; `owner` is the user with whom it came into being."""
 
     __tablename__ = "organizations"
+    __table_args__ = (Index("uq_organizations_name", "tenant", "name", unique=True),)
 
     id: str = Field(primary_key=True, sa_type=STRING)
     name: str = Field(sa_type=STRING)
@@ -228,6 +245,50 @@ class MembershipRow(_Row, table=True):
     created_at: int = Field(sa_type=WHOLE)
 
 
+class ModelRow(_Row, table=True):
+    """A model that an organization added to the configured ones; `owner` is who added it."""
+
+    __tablename__ = "models"
+    __table_args__ = (Index("ix_models_organization", "organization_id"),)
+
+    tenant: str = Field(primary_key=True, sa_type=STRING)
+    organization_id: str = Field(primary_key=True, sa_type=STRING, sa_column_args=(_of("organizations"),))
+    id: str = Field(primary_key=True, sa_type=STRING)
+    owner: str = Field(sa_type=STRING)
+    provider: str = Field(sa_type=STRING)
+    name: str = Field(sa_type=STRING)
+    created_at: int = Field(sa_type=WHOLE)
+
+
+class FileRow(_OwnedRow, table=True):
+    """What is known of a file; its content lies elsewhere. It goes with its conversation."""
+
+    __tablename__ = "files"
+    __table_args__ = (Index("ix_files_conversation", "conversation_id"),)
+
+    id: str = Field(primary_key=True, sa_type=STRING)
+    conversation_id: str = Field(sa_type=STRING, sa_column_args=(_of("conversations"),))
+    name: str = Field(sa_type=STRING)
+    media_type: str = Field(sa_type=STRING)
+    size: int = Field(sa_type=WHOLE)
+    sha256: str = Field(sa_type=STRING)
+    created_at: int = Field(sa_type=WHOLE)
+
+
+class CachedAnswerRow(_Row, table=True):
+    """An answer of the response cache; `answer` is JSON, `key` a digest of everything it depends on."""
+
+    __tablename__ = "cached_answers"
+    __table_args__ = (Index("ix_cached_answers_expires_at", "expires_at"),)
+
+    tenant: str = Field(primary_key=True, sa_type=STRING)
+    owner: str = Field(primary_key=True, sa_type=STRING)
+    key: str = Field(primary_key=True, sa_type=STRING)
+    answer: str = Field(sa_type=STRING)
+    created_at: int = Field(sa_type=WHOLE)
+    expires_at: int = Field(sa_type=WHOLE)
+
+
 def _table(row: type[_Row]) -> Table:
     return METADATA.tables[str(row.__tablename__)]
 
@@ -242,3 +303,6 @@ api_keys: Final = _table(ApiKeyRow)
 users: Final = _table(UserRow)
 organizations: Final = _table(OrganizationRow)
 memberships: Final = _table(MembershipRow)
+models: Final = _table(ModelRow)
+files: Final = _table(FileRow)
+cached_answers: Final = _table(CachedAnswerRow)

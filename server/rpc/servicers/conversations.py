@@ -37,7 +37,7 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
         """A new conversation."""
         wanted = request.conversation
         conversation = await self._sessions.create_conversation(
-            owner(), _organization(request.org_id), title=wanted.title, archived=wanted.is_archived
+            principal(), _organization(request.org_id), title=wanted.title, archived=wanted.is_archived
         )
         return pb.CreateConversationResponse(conversation=codec.encode_conversation(conversation))
 

@@ -8,7 +8,7 @@ from parley.v1 import thread_pb2_grpc
 from server.application.threads import Threads
 from server.rpc.codecs import run as run_codec
 from server.rpc.codecs import thread as codec
-from server.rpc.interceptors.call import owner
+from server.rpc.interceptors.call import owner, principal
 
 
 class ThreadServicer(thread_pb2_grpc.ThreadServiceServicer):
@@ -29,7 +29,9 @@ class ThreadServicer(thread_pb2_grpc.ThreadServiceServicer):
 
     async def CreateThread(self, request: pb.CreateThreadRequest, _context: Any) -> pb.Thread:
         """A new thread."""
-        return codec.encode_thread(await self._threads.create(owner(), name=request.name, key=request.conversation_key))
+        return codec.encode_thread(
+            await self._threads.create(principal(), name=request.name, key=request.conversation_key)
+        )
 
     async def GetThread(self, request: pb.GetThreadRequest, _context: Any) -> pb.Thread:
         """One thread without its messages."""
@@ -38,7 +40,7 @@ class ThreadServicer(thread_pb2_grpc.ThreadServiceServicer):
     async def UpdateThread(self, request: pb.UpdateThreadRequest, _context: Any) -> pb.Thread:
         """The thread with what was given changed."""
         summary = await self._threads.update(
-            owner(),
+            principal(),
             request.conversation_key,
             name=request.name if request.HasField("name") else None,
             archived=request.archived if request.HasField("archived") else None,
@@ -67,14 +69,14 @@ class ThreadServicer(thread_pb2_grpc.ThreadServiceServicer):
     ) -> pb.UpdateDefaultGenerationConfigResponse:
         """The resulting configuration."""
         changes = run_codec.decode_generation(request.generation_config)
-        config = await self._threads.configure_generation(owner(), request.conversation_key, changes)
+        config = await self._threads.configure_generation(principal(), request.conversation_key, changes)
         return pb.UpdateDefaultGenerationConfigResponse(generation_config=run_codec.encode_generation(config))
 
     async def UpdateSettings(self, request: pb.UpdateSettingsRequest, _context: Any) -> pb.UpdateSettingsResponse:
         """The resulting settings."""
         changes = request.settings
         settings = await self._threads.configure_settings(
-            owner(),
+            principal(),
             request.conversation_key,
             system_prompt=changes.system_prompt if changes.HasField("system_prompt") else None,
             interrupt_policy=codec.decode_policy(changes.interrupt_policy),
@@ -87,7 +89,7 @@ class ThreadServicer(thread_pb2_grpc.ThreadServiceServicer):
         """The resulting settings of the window."""
         changes = request.context_management_settings
         context_management = await self._threads.configure_context(
-            owner(),
+            principal(),
             request.conversation_key,
             strategy=codec.decode_strategy(changes.strategy),
             max_history_messages=changes.max_history_messages if changes.HasField("max_history_messages") else None,

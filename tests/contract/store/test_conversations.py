@@ -14,7 +14,7 @@ from server.domain.conversation import (
 from server.domain.errors import ConversationKeyTaken, ConversationNotFound
 from server.domain.events import AttemptReset
 from server.domain.generation import GenerationConfig
-from server.domain.ids import ConversationId, OrganizationId
+from server.domain.ids import AssistantId, ConversationId, OrganizationId
 from server.domain.run import RunState
 from server.ports.store import ListPosition, RememberedRequest, Store, Transaction
 from tests.contract.store.builders import (
@@ -67,11 +67,11 @@ async def test_a_unit_goes_on_after_a_taken_key(store: Store, talk: Conversation
         try:
             await tx.conversations.add(conversation(talk.key))
         except ConversationKeyTaken:
-            await tx.conversations.touch(talk.id, at(5))
+            await tx.conversations.touch(talk.id, at(5), by=ALICE.user_id)
 
     await store.write(ALICE, add_or_touch)
     found = await store.read(ALICE, lambda tx: tx.conversations.get(talk.key))
-    assert found == replace(talk, updated_at=at(5))
+    assert found == replace(talk, updated_at=at(5), updated_by=ALICE.user_id)
 
 
 async def test_locking_gives_what_getting_gives(store: Store, talk: Conversation) -> None:
@@ -160,16 +160,51 @@ async def test_saving_overwrites_what_may_change_and_nothing_else(store: Store, 
         generation=GenerationConfig(temperature=0.0),
         context_management=ContextManagement(max_history_messages=3),
         last_sequence=77,
+        model="newer",
+        summary="All is well.",
+        updated_by=BOB.user_id,
+        created_by=BOB.user_id,
+        assistant_id=AssistantId("another"),
+        accessed_at=at(9),
     )
     await store.write(ALICE, lambda tx: tx.conversations.save(changed))
     found = await store.read(ALICE, lambda tx: tx.conversations.by_id(talk.id))
-    assert found == replace(changed, key=talk.key, created_at=talk.created_at, last_sequence=1)
+    kept = replace(changed, key=talk.key, created_at=talk.created_at, last_sequence=1)
+    assert found == replace(kept, created_by=None, assistant_id=None, accessed_at=None)
+
+
+async def test_everything_of_a_conversation_is_kept(store: Store) -> None:
+    full = conversation(
+        model="m",
+        image_model="painter",
+        summary="Short.",
+        assistant_id=AssistantId(new_id()),
+        created_by=ALICE.user_id,
+        updated_by=BOB.user_id,
+        accessed_by=BOB.user_id,
+        accessed_at=at(7),
+    )
+    await stored(store, full)
+    assert await store.read(ALICE, lambda tx: tx.conversations.by_id(full.id)) == full
+
+
+async def test_who_acted_and_with_which_model_is_kept(store: Store, talk: Conversation) -> None:
+    await store.write(ALICE, lambda tx: tx.conversations.touch(talk.id, at(2), by=ALICE.user_id, model="m"))
+    await store.write(ALICE, lambda tx: tx.conversations.touch(talk.id, at(3), by=BOB.user_id))
+    found = await store.read(ALICE, lambda tx: tx.conversations.by_id(talk.id))
+    assert found == replace(talk, updated_at=at(3), updated_by=BOB.user_id, model="m")
+
+
+async def test_a_look_is_recorded_without_changing_the_rest(store: Store, talk: Conversation) -> None:
+    await store.write(ALICE, lambda tx: tx.conversations.record_access(talk.id, at(4), by=BOB.user_id))
+    found = await store.read(ALICE, lambda tx: tx.conversations.by_id(talk.id))
+    assert found == replace(talk, accessed_at=at(4), accessed_by=BOB.user_id)
 
 
 async def test_touching_moves_a_conversation_to_the_top(store: Store) -> None:
     old, new = conversation("old", time=1), conversation("new", time=2)
     await stored(store, old, new)
-    await store.write(ALICE, lambda tx: tx.conversations.touch(old.id, at(3)))
+    await store.write(ALICE, lambda tx: tx.conversations.touch(old.id, at(3), by=ALICE.user_id))
     assert await _page(store) == ["old", "new"]
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from server.adapters.store.errors import MessageNotQueued, RowRefused
 from server.domain.conversation import Conversation
-from server.domain.ids import MessageId, RunId, SessionId
-from server.domain.message import Message, MessageStatus, Role, ToolCall, Usage
+from server.domain.ids import FileId, MessageId, RunId, SessionId
+from server.domain.message import GeneratedImage, Message, MessageMetadata, MessageStatus, Role, ToolCall, Usage
 from server.ports.store import Store, Transaction
 from tests.contract.store.builders import ALICE, at, conversation, message, new_id, stored
 
@@ -39,6 +39,8 @@ async def test_what_is_appended_comes_back_equal(store: Store, talk: Conversatio
         reasoning="so …",
         tool_calls=(ToolCall("c1", "search", '{"q": "ä"}'), ToolCall("c2", "look", "not json")),
         usage=Usage(1, 2, 3),
+        image=GeneratedImage("painter", "a cat", FileId(new_id())),
+        metadata=MessageMetadata(cache_hit=True),
     )
     result = message(talk, "", role=Role.TOOL, tool_call_id="c1")
     first = await store.write(ALICE, lambda tx: tx.messages.append(full))

@@ -138,6 +138,40 @@ async def test_other_urls_are_refused_without_repeating_them(url: str) -> None:
             pass
 
 
+_OLD_ROWS = (
+    "INSERT INTO conversations"
+    " VALUES ('acme', 'alice', 'c1', 'talk', 'Talk', 0, NULL, '{}', '{}', '{}', 1, 2, 1, 0, 0)",
+    "INSERT INTO messages (tenant, owner, id, conversation_id, role, content, created_at, status, position, model)"
+    " VALUES ('acme', 'alice', 'm1', 'c1', 'assistant', 'Hi', 1, 'COMPLETE', 1, 'old-model')",
+)
+
+
+def _fill_as_of_0001(connection: Connection) -> None:
+    migrations.upgrade(connection, to="0001")
+    for row in _OLD_ROWS:
+        connection.exec_driver_sql(row)
+
+
+async def _assert_old_rows_are_whole(url: str) -> None:
+    async with open_store(url, feed=LocalFeed()) as store:
+        talk = await store.read(ALICE, lambda tx: tx.conversations.get("talk"))
+        assert talk is not None
+        assert (talk.name, talk.model, talk.summary, talk.image_model) == ("Talk", "old-model", "", "")
+        assert (talk.created_by, talk.updated_by, talk.accessed_by) == (ALICE.user_id, ALICE.user_id, None)
+        (old,) = await store.read(ALICE, lambda tx: tx.messages.history(talk.id))
+        assert (old.content, old.image, old.metadata.cache_hit) == ("Hi", None, False)
+
+
+async def test_a_file_of_the_revision_before_keeps_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "parley.db"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        _fill_as_of_0001(connection)
+    engine.dispose()
+    schema.migrate(path, busy_timeout=PATIENCE)
+    await _assert_old_rows_are_whole(f"sqlite+aiosqlite:///{path}")
+
+
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
@@ -183,6 +217,21 @@ async def test_the_migrated_database_has_the_schema_of_the_tables_and_is_migrate
         await connection.run_sync(METADATA.create_all)
     await engine.dispose()
     assert await _postgres_schema(migrated) == await _postgres_schema(made)
+
+
+async def test_a_database_of_the_revision_before_keeps_its_rows(
+    postgres_server: PostgresServer, new_databases: list[str]
+) -> None:
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    from server.adapters.store.postgres.schema import migrate
+
+    engine = create_async_engine(postgres_server.url(new_databases[0]))
+    async with engine.begin() as connection:
+        await connection.run_sync(_fill_as_of_0001)
+    await engine.dispose()
+    await migrate(postgres_server.dsn(new_databases[0]), patience=PATIENCE)
+    await _assert_old_rows_are_whole(postgres_server.url(new_databases[0]))
 
 
 async def test_a_database_of_a_later_version_is_left_alone(

@@ -113,7 +113,11 @@ SEES: dict[str, tuple[Probe, Any]] = {
         [],
     ),
     "conversations.save": (lambda tx, a: tx.conversations.save(replace(a.talk, name="x")), None),
-    "conversations.touch": (lambda tx, a: tx.conversations.touch(a.talk.id, at(99)), None),
+    "conversations.record_access": (
+        lambda tx, a: tx.conversations.record_access(a.talk.id, at(99), by=ALICE.user_id),
+        None,
+    ),
+    "conversations.touch": (lambda tx, a: tx.conversations.touch(a.talk.id, at(99), by=ALICE.user_id), None),
     "conversations.delete": (lambda tx, a: tx.conversations.delete(a.talk.id), None),
     "messages.history": (lambda tx, a: tx.messages.history(a.talk.id), []),
     "messages.page": (lambda tx, a: tx.messages.page(a.talk.id, after_position=0, limit=9), []),

@@ -147,7 +147,7 @@ async def test_a_queued_run_is_not_claimed_beside_an_active_one(store: Store, ta
 
     async def unit(tx: Transaction) -> Run | None:
         refused = await tx.runs.claim(waiting.id, expected_epoch=0, lease=lease(), now=at(1))
-        await tx.conversations.touch(talk.id, at(1))  # the transaction is whole
+        await tx.conversations.touch(talk.id, at(1), by=ALICE.user_id)  # the transaction is whole
         return refused
 
     assert await store.write(ALICE, unit) is None

@@ -20,6 +20,6 @@ def provider() -> ScriptedProvider:
 async def house(tmp_path: Path, provider: ScriptedProvider) -> AsyncIterator[House]:
     """A house with Anna's thread `talk`; afterwards the invariants must hold."""
     async with open_house(tmp_path, provider) as opened:
-        await opened.threads.create(ANNA.owner, name="Talk", key="talk")
+        await opened.threads.create(ANNA, name="Talk", key="talk")
         yield opened
     check_invariants(tmp_path / "house.db", settled=False)

@@ -136,7 +136,7 @@ class Caller:
 
     async def _set_policy(self, house: House) -> None:
         await house.threads.configure_settings(
-            ANNA.owner,
+            ANNA,
             self._random.choice(ANY_POLICY),
             system_prompt=None,
             interrupt_policy=self._random.choice(_POLICIES),
@@ -149,7 +149,7 @@ class Caller:
         key = self._random.choice(KEYS)
         self._ledger.deleted.add(key)
         await self._perhaps(house.threads.delete(ANNA.owner, key))
-        await house.threads.create(ANNA.owner, name="", key=key)
+        await house.threads.create(ANNA, name="", key=key)
 
     async def _perhaps(self, call: Coroutine[Any, Any, Any]) -> Any:
         """The result of a call, or `None` when the caller has left before it came."""

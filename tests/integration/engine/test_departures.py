@@ -28,7 +28,7 @@ PATIENT = replace(QUICK, lease=timedelta(hours=1), lease_heartbeat=timedelta(hou
 @pytest.fixture
 async def hooked(tmp_path: Path, provider: ScriptedProvider) -> AsyncIterator[tuple[House, HookedStore]]:
     async with hooked_house(tmp_path, provider, limits=PATIENT) as opened:
-        await opened[0].threads.create(ANNA.owner, name="", key="talk")
+        await opened[0].threads.create(ANNA, name="", key="talk")
         yield opened
     check_invariants(tmp_path / "house.db", settled=False)
 
@@ -62,9 +62,7 @@ async def test_an_interrupt_whose_sender_left_stops_the_old_model_and_starts_the
     hooked: tuple[House, HookedStore],
 ) -> None:
     house, store = hooked
-    await house.threads.configure_settings(
-        ANNA.owner, "talk", system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT
-    )
+    await house.threads.configure_settings(ANNA, "talk", system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT)
     house.provider.script(Gate())
     house.provider.script("new")
     await house.send("first")
@@ -107,9 +105,7 @@ async def test_a_deletion_whose_caller_left_stops_the_model_and_ends_the_streams
 
 async def test_what_two_interrupts_at_once_leave_behind_is_nothing(hooked: tuple[House, HookedStore]) -> None:
     house, _ = hooked
-    await house.threads.configure_settings(
-        ANNA.owner, "talk", system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT
-    )
+    await house.threads.configure_settings(ANNA, "talk", system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT)
     for _ in range(8):
         house.provider.script("answer")
     runs = await asyncio.gather(*(house.runs.send(ANNA, SendMessage("talk", str(n))) for n in range(8)))

@@ -52,7 +52,7 @@ async def abandoned_runs(folder: Path, count: int) -> list[Run]:
     async with open_house(folder, provider, limits=UNHURRIED) as house:
         keys = [f"talk-{number}" for number in range(count)]
         for key in keys:
-            await house.threads.create(ANNA.owner, name="", key=key)
+            await house.threads.create(ANNA, name="", key=key)
         runs = [await house.send("hi", to=key) for key in keys]
         await provider.requested(count)
     return runs
@@ -86,7 +86,7 @@ async def test_leases_are_renewed_while_a_claim_waits_for_the_store(tmp_path: Pa
     provider = ScriptedProvider(default=(Gate(),))
     async with hooked_house(tmp_path, provider, before=on_write(1, stuck.pass_through)) as (house, _):
         await stuck.reached()
-        await house.threads.create(ANNA.owner, name="", key="other")
+        await house.threads.create(ANNA, name="", key="other")
         run = await house.send("hi", to="other")
 
         async def is_renewed() -> bool:
@@ -102,7 +102,7 @@ async def test_a_message_does_not_overtake_a_queue_that_nobody_serves_yet(tmp_pa
     provider, stuck = ScriptedProvider(default=("fine",)), Gate()
     provider.script(Gate())
     async with open_house(tmp_path, provider) as house:
-        await house.threads.create(ANNA.owner, name="", key="talk")
+        await house.threads.create(ANNA, name="", key="talk")
         first, second = await house.send("first"), await house.send("second")
         await provider.requested()
         draining = asyncio.create_task(house.engine.drain(timedelta(seconds=30)))
@@ -136,7 +136,7 @@ async def test_a_run_that_met_a_defect_is_begun_again_without_waiting_for_its_le
     # A time-out that is not the run's own is a defect like any other.
     provider.script("some", TimeoutError())
     async with open_house(tmp_path, provider, limits=UNHURRIED) as house, asyncio.timeout(10):
-        await house.threads.create(ANNA.owner, name="", key="talk")
+        await house.threads.create(ANNA, name="", key="talk")
         assert (await house.ended(await house.send("hi"))).state is RunState.COMPLETED
         assert await house.said() == [("user", "hi", "COMPLETE"), ("assistant", "fine", "COMPLETE")]
 
@@ -146,7 +146,7 @@ async def test_the_request_to_the_model_ends_at_once_though_the_store_hangs(tmp_
     stuck = Gate()
     limits = replace(QUICK, run_output_bytes=5000)
     async with hooked_house(tmp_path, provider, limits=limits, before=on_write(3, stuck.pass_through)) as (house, _):
-        await house.threads.create(ANNA.owner, name="", key="talk")
+        await house.threads.create(ANNA, name="", key="talk")
         run = await house.send("hi")
         await stuck.reached()
         async with asyncio.timeout(10):
@@ -161,7 +161,7 @@ async def test_the_model_is_not_asked_for_a_run_that_was_ended_elsewhere(tmp_pat
         hooked_house(tmp_path, provider, limits=UNHURRIED) as (house, store),
         open_house(tmp_path, ScriptedProvider(), limits=UNHURRIED) as other,
     ):
-        await house.threads.create(ANNA.owner, name="", key="talk")
+        await house.threads.create(ANNA, name="", key="talk")
         store.after = committed.pass_through
         sending = asyncio.create_task(house.send("hi"))
         await committed.reached()
@@ -185,7 +185,7 @@ async def test_outdated_request_ids_are_forgotten(tmp_path: Path) -> None:
     provider = ScriptedProvider(default=("hello",))
     long_ago = datetime.now(UTC) - timedelta(days=2)
     async with open_house(tmp_path, provider) as house:
-        await house.threads.create(ANNA.owner, name="", key="talk")
+        await house.threads.create(ANNA, name="", key="talk")
         run = await house.send("hi", request_id="young")
         remembered = RememberedRequest("fingerprint", RunId(run.id))
         await house.store.write(ANNA.owner, lambda tx: tx.requests.remember("old", remembered, now=long_ago))

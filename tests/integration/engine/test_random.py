@@ -85,7 +85,7 @@ async def live(folder: Path, random: Random, provider: RandomProvider, callers: 
         houses = [house for house, _ in opened]
         for key in KEYS:
             with suppress(ConversationKeyTaken, StoreUnavailable):
-                await houses[0].threads.create(ANNA.owner, name="", key=key)
+                await houses[0].threads.create(ANNA, name="", key=key)
 
         async def play(caller: Caller) -> None:
             for _ in range(DEEDS):
@@ -109,7 +109,7 @@ async def runs_of(house: House, key: str) -> list[Run]:
 async def settle(house: House, key: str) -> None:
     """Wait until every run of a conversation is over."""
     with suppress(ConversationKeyTaken):
-        await house.threads.create(ANNA.owner, name="", key=key)
+        await house.threads.create(ANNA, name="", key=key)
     for run in await runs_of(house, key):
         await house.ended(run)
 

@@ -14,7 +14,7 @@ async def test_a_restarted_house_finishes_what_was_running_and_what_waited(tmp_p
     first_provider = ScriptedProvider()
     first_provider.script("lost words", Gate())
     async with open_house(tmp_path, first_provider) as house:
-        await house.threads.create(ANNA.owner, name="", key="talk")
+        await house.threads.create(ANNA, name="", key="talk")
         run, waiting = await house.send("first"), await house.send("second")
         async for event in house.streams.run(ANNA.owner, run.id, after=0):
             if event is not None and isinstance(event.payload, TextDelta):
@@ -48,7 +48,7 @@ async def test_a_worker_whose_lease_was_taken_writes_nothing_any_more(tmp_path: 
     slow.script("old", gate, " stale")
     quick = ScriptedProvider(default=("new",))
     async with open_house(tmp_path, slow) as paused:
-        await paused.threads.create(ANNA.owner, name="", key="talk")
+        await paused.threads.create(ANNA, name="", key="talk")
         run = await paused.send("first")
         await gate.reached()
         await paused.store.write_system(lambda tx: tx.void_leases())

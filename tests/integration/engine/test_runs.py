@@ -71,11 +71,9 @@ async def test_the_first_piece_is_seen_while_the_model_still_speaks(house: House
 
 
 async def test_the_model_sees_prompt_history_window_and_generation(house: House) -> None:
-    await house.threads.configure_settings(ANNA.owner, "talk", system_prompt="Be kind.", interrupt_policy=None)
-    await house.threads.configure_context(
-        ANNA.owner, "talk", strategy=ContextStrategy.SLIDING_WINDOW, max_history_messages=3
-    )
-    await house.threads.configure_generation(ANNA.owner, "talk", GenerationConfig(model="second", temperature=0.5))
+    await house.threads.configure_settings(ANNA, "talk", system_prompt="Be kind.", interrupt_policy=None)
+    await house.threads.configure_context(ANNA, "talk", strategy=ContextStrategy.SLIDING_WINDOW, max_history_messages=3)
+    await house.threads.configure_generation(ANNA, "talk", GenerationConfig(model="second", temperature=0.5))
     for number in range(2):
         house.provider.script(f"answer {number}")
         await house.ended(await house.send(f"question {number}"))
@@ -118,7 +116,7 @@ async def test_a_full_queue_refuses_and_stores_nothing(tmp_path: Path, provider:
     gate = Gate()
     provider.script("one", gate)
     async with open_house(tmp_path, provider, limits=replace(QUICK, queue_per_conversation=2)) as house:
-        await house.threads.create(ANNA.owner, name="", key="talk")
+        await house.threads.create(ANNA, name="", key="talk")
         for text in ("first", "second", "third"):
             await house.send(text)
         with pytest.raises(QueueFull):
@@ -128,9 +126,7 @@ async def test_a_full_queue_refuses_and_stores_nothing(tmp_path: Path, provider:
 
 
 async def test_an_interrupt_keeps_the_partial_answer_and_silences_the_old_run(house: House) -> None:
-    await house.threads.configure_settings(
-        ANNA.owner, "talk", system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT
-    )
+    await house.threads.configure_settings(ANNA, "talk", system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT)
     gate = Gate()
     house.provider.script("old words", gate, " never said")
     house.provider.script("new words")
@@ -205,7 +201,7 @@ async def test_a_failure_of_the_model_is_told_and_the_partial_text_kept(house: H
 async def test_an_endless_answer_is_cut_at_the_limit(tmp_path: Path, provider: ScriptedProvider) -> None:
     provider.script(Endless("x" * 100))
     async with open_house(tmp_path, provider, limits=replace(QUICK, run_output_bytes=5000)) as house:
-        await house.threads.create(ANNA.owner, name="", key="talk")
+        await house.threads.create(ANNA, name="", key="talk")
         end = await house.ended(await house.send("talk"))
         assert end.reason == "OUTPUT_TOO_LONG"
         assert 5000 < len((await house.said())[-1][1]) < 5200
@@ -214,7 +210,7 @@ async def test_an_endless_answer_is_cut_at_the_limit(tmp_path: Path, provider: S
 async def test_the_limit_of_an_answer_counts_its_bytes_on_the_wire(tmp_path: Path, provider: ScriptedProvider) -> None:
     provider.script("\u00e9" * 3000, "more")
     async with open_house(tmp_path, provider, limits=replace(QUICK, run_output_bytes=5000)) as house:
-        await house.threads.create(ANNA.owner, name="", key="talk")
+        await house.threads.create(ANNA, name="", key="talk")
         assert (await house.ended(await house.send("talk"))).reason == "OUTPUT_TOO_LONG"
 
 
@@ -222,7 +218,7 @@ async def test_a_run_past_its_time_fails_and_keeps_its_text(tmp_path: Path, prov
     provider.script("slow", Gate())
     limits = replace(QUICK, run_duration=timedelta(milliseconds=300))
     async with open_house(tmp_path, provider, limits=limits) as house:
-        await house.threads.create(ANNA.owner, name="", key="talk")
+        await house.threads.create(ANNA, name="", key="talk")
         end = await house.ended(await house.send("talk"))
         assert (end.state, end.reason) == (RunState.FAILED, "RUN_TIMEOUT")
         assert (await house.said())[-1] == ("assistant", "slow", "FAILED")
@@ -266,7 +262,7 @@ async def test_an_unknown_model_is_refused_before_anything_is_stored(house: Hous
     with pytest.raises(UnknownModel):
         await house.runs.send(ANNA, SendMessage("talk", "hi", generation=GenerationConfig(model="third")))
     with pytest.raises(UnknownModel):
-        await house.threads.configure_generation(ANNA.owner, "talk", GenerationConfig(model="third"))
+        await house.threads.configure_generation(ANNA, "talk", GenerationConfig(model="third"))
     assert await house.said() == []
 
 
@@ -306,7 +302,7 @@ async def test_many_conversations_run_beside_each_other(tmp_path: Path) -> None:
     provider = ScriptedProvider(default=("a", "b", "c"))
     async with open_house(tmp_path, provider) as house:
         keys = [f"talk-{number}" for number in range(30)]
-        await asyncio.gather(*(house.threads.create(ANNA.owner, name="", key=key) for key in keys))
+        await asyncio.gather(*(house.threads.create(ANNA, name="", key=key) for key in keys))
         runs = await asyncio.gather(*(house.send("hi", to=key) for key in keys))
         ends = await asyncio.gather(*(house.ended(run) for run in runs))
         assert {end.state for end in ends} == {RunState.COMPLETED}

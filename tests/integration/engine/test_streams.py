@@ -36,7 +36,7 @@ async def test_a_queued_run_shows_signs_of_life_while_another_one_speaks(tmp_pat
     provider = ScriptedProvider()
     provider.script(Endless("x"))
     async with open_house(tmp_path, provider, limits=replace(BRISK, run_output_bytes=10**9)) as house:
-        await house.threads.create(ANNA.owner, name="", key="talk")
+        await house.threads.create(ANNA, name="", key="talk")
         await house.send("first")
         waiting = await house.send("second")
         stream = house.streams.run(ANNA.owner, waiting.id, after=0)
@@ -52,7 +52,7 @@ async def test_a_queued_run_shows_signs_of_life_while_another_one_speaks(tmp_pat
 async def test_a_stream_finds_in_the_log_what_its_feed_never_told(tmp_path: Path) -> None:
     here, there = ScriptedProvider(), ScriptedProvider(default=("from there",))
     async with open_house(tmp_path, here, limits=BRISK) as watching, open_house(tmp_path, there) as working:
-        await watching.threads.create(ANNA.owner, name="", key="talk")
+        await watching.threads.create(ANNA, name="", key="talk")
         stream = watching.streams.watch(ANNA.owner, "talk", after=0)
         assert await anext(stream) is None
         run = await working.send("hi")

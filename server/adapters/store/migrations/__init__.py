@@ -12,14 +12,15 @@ from sqlalchemy import Connection
 
 from server.adapters.store.errors import SchemaUnknown
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The revision of `tables.METADATA`; the last one in `versions`."""
 
 FIND_REVISION: Final = "SELECT version_num FROM alembic_version"
 
 
-def upgrade(connection: Connection) -> None:
-    """Run what is missing, in the transaction that is open on the connection. Raises `SchemaUnknown`."""
+def upgrade(connection: Connection, *, to: str = HEAD) -> None:
+    """Run what is missing up to a revision, in the transaction that is open on the connection. Raises
+    `SchemaUnknown`."""
     from alembic import command
     from alembic.config import Config
     from alembic.migration import MigrationContext
@@ -32,4 +33,4 @@ def upgrade(connection: Connection) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
         raise SchemaUnknown(found)
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
