@@ -5,20 +5,20 @@ and is not counted. `transcoding` measures the whole service, and Envoy.
 """
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from tests.bench.figures import Figure, Report
+from tests.bench.rig.process import cpu_seconds, one_core
 
 CONNECTIONS = 8
 CALLS = 4000
 EVENTS = 20000
 ROUNDS = 5
-_TICKS = os.sysconf("SC_CLK_TCK")
 _ROOT = Path(__file__).parents[2]
 _BODY = b'{"text":"hello there","number":7,"flag":true,"names":["a","b"],"inner":{"text":"deep"}}'
 _UNARY = (
@@ -42,7 +42,7 @@ class Way:
 
     def cpu_seconds(self) -> float:
         """Give the CPU time that its processes have used so far."""
-        return sum(_cpu_seconds(pid) for pid in self._pids)
+        return cpu_seconds(self._pids)
 
     def close(self) -> None:
         """End it."""
@@ -51,18 +51,15 @@ class Way:
 
 def run() -> Report:
     """Measure all ways in turns and give the best round of each."""
-    ways = {kind: Way(kind) for kind in ("in_process", "channel", "constant")}
-    try:
+    with one_core(), ExitStack() as stack:
+        ways = {kind: stack.enter_context(closing(Way(kind))) for kind in ("in_process", "channel", "constant")}
         best: dict[str, float] = {}
         for _ in range(ROUNDS):
             for kind, way in ways.items():
                 _keep(best, f"unary {kind}", _measured(way, _calls, CALLS))
             for kind in ("in_process", "channel"):
                 _keep(best, f"event {kind}", _measured(ways[kind], _events, EVENTS))
-    finally:
-        for way in ways.values():
-            way.close()
-    return _report(best)
+        return _report(best)
 
 
 def _report(best: dict[str, float]) -> Report:
@@ -125,11 +122,6 @@ async def _events(port: int) -> None:
             raise ConnectionError("the stream was cut")
         tail = tail[-64:] + chunk
     writer.close()
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tests.bench.__main__ import table
 from tests.bench.catalogue import names
 from tests.bench.figures import Figure, Report
 from tests.bench.rig.load import HttpLoad, LoadClient, LoadFailed
-from tests.bench.rig.process import CouldNotStart, announced, cpu_seconds
+from tests.bench.rig.process import CouldNotStart, announced, cpu_seconds, one_core
 
 _CONSTANTS = (sys.executable, "-m", "tests.bench.rig.constant_server")
 
@@ -61,6 +61,14 @@ def test_cpu_time_is_that_of_the_process() -> None:
     before = time.process_time()
     counted = cpu_seconds([os.getpid()])
     assert before <= counted <= time.process_time()
+
+
+def test_what_is_measured_shares_one_core_for_the_length_of_a_block() -> None:
+    before = os.sched_getaffinity(0)
+    with one_core(), announced(_CONSTANTS) as (pid, _):
+        assert os.sched_getaffinity(pid) == os.sched_getaffinity(0)
+        assert len(os.sched_getaffinity(0)) == 1
+    assert os.sched_getaffinity(0) == before
 
 
 def test_a_process_ends_with_its_block() -> None:

@@ -17,11 +17,11 @@ from tempfile import TemporaryDirectory
 from tests.bench.figures import Figure, Report
 from tests.bench.rig import envoy
 from tests.bench.rig.load import GrpcLoad, HttpLoad, LoadClient, Tally
-from tests.bench.rig.process import announced, cpu_seconds, serving
+from tests.bench.rig.process import announced, cpu_seconds, one_core, serving
 from tests.bench.rig.workload import SUPPLIED, UNARY, Workload, fill
 
-ROUNDS = 5
-SECONDS = 0.4
+ROUNDS = 9
+SECONDS = 0.25
 WARM_UP_SECONDS = 0.3
 BAR = 8.0
 """How many times our CPU Envoy and the server behind it take together; DESIGN.md 10."""
@@ -66,6 +66,7 @@ def run() -> Report:
     figures: list[Figure] = []
     notes = [
         "ratios: the other's CPU a call or event, all server-side processes together, over ours; medians of the rounds",
+        "all processes, the client's too, share one core, so that no figure holds the price of waking another",
         "data at hand: no store is asked for threads, messages or events, so what counts is the way to the caller",
     ]
     try:
@@ -73,7 +74,7 @@ def run() -> Report:
     except envoy.NoEnvoy as error:
         binary = None
         notes.append(f"without Envoy: {error}")
-    with TemporaryDirectory() as folder, LoadClient() as client:
+    with one_core(), TemporaryDirectory() as folder, LoadClient() as client:
         for module, workloads in (("server", UNARY), ("tests.bench.rig.supplied_server", SUPPLIED)):
             with _contestants(module, Path(folder) / module, binary) as contestants, _floor() as floor:
                 for workload in workloads:
