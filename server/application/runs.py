@@ -5,9 +5,9 @@ import json
 from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 
+from server.application.conversations import find, lock
 from server.application.paging import Page, cut, list_position, list_token
 from server.application.run_states import cut_off, record, start_next, withdraw
-from server.application.threads import find, lock
 from server.domain.conversation import Conversation, InterruptPolicy
 from server.domain.errors import QueueFull, RequestIdReused, RunNotFound, ShuttingDown
 from server.domain.events import RunQueued, RunStarted

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from server.application.conversations import new_conversation
 from server.application.organizations import membership
 from server.application.runs import Runs, SendMessage
-from server.application.threads import new_conversation
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, NotAMember, SessionNotFound
 from server.domain.ids import ConversationId, ModelId, OrganizationId, SessionId, default_organization_id

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from server.application.conversations import find
 from server.application.runs import find_run
-from server.application.threads import find
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, CursorInFuture
 from server.domain.events import Event, RunEnded

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 
+from server.application.conversations import described, find, lock, new_conversation, save
+from server.application.deletion import Deletion
 from server.application.paging import Page, cut, list_position, list_token, number_position, number_token
 from server.domain.conversation import (
     ContextManagement,
@@ -13,18 +14,15 @@ from server.domain.conversation import (
     InterruptPolicy,
     Settings,
 )
-from server.domain.errors import ConversationNotFound
 from server.domain.generation import GenerationConfig
-from server.domain.ids import ConversationId, OrganizationId
+from server.domain.ids import ConversationId
 from server.domain.limits import Limits
 from server.domain.message import Message
 from server.domain.principal import Owner, Principal
 from server.domain.run import Run
-from server.ports.feed import Feed
 from server.ports.provider import Models
 from server.ports.store import ListPosition, Store, Transaction
 from server.ports.system import Clock, Ids
-from server.ports.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +39,13 @@ class Threads:
     """Conversation threads of a caller."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, ids: Ids, models: Models, worker: Worker, feed: Feed, limits: Limits
+        self, *, store: Store, clock: Clock, ids: Ids, models: Models, deletion: Deletion, limits: Limits
     ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._models = models
-        self._worker = worker
-        self._feed = feed
+        self._deletion = deletion
         self._limits = limits
 
     async def create(self, principal: Principal, *, name: str, key: str) -> ConversationSummary:
@@ -85,32 +82,11 @@ class Threads:
         self, principal: Principal, key: str, *, name: str | None, archived: bool | None
     ) -> ConversationSummary:
         """Change what is given. Raises `ConversationNotFound`."""
-
-        def change(old: Conversation) -> Conversation:
-            return replace(
-                old,
-                name=old.name if name is None else name,
-                archived=old.archived if archived is None else archived,
-            )
-
-        return await self._change(principal, key, change)
+        return await self._change(principal, key, lambda old: described(old, name=name, archived=archived))
 
     async def delete(self, owner: Owner, key: str) -> ConversationId:
         """Destroy a thread and everything in it; its run stops, its streams end. Raises `ConversationNotFound`."""
-        return await self._worker.uninterrupted(self._delete(owner, key))
-
-    async def _delete(self, owner: Owner, key: str) -> ConversationId:
-        async def unit(tx: Transaction) -> tuple[ConversationId, Run | None]:
-            conversation = await lock(tx, key)
-            active = await tx.runs.active(conversation.id)
-            await tx.conversations.delete(conversation.id)
-            return conversation.id, active
-
-        identity, active = await self._store.write(owner, unit)
-        if active:
-            self._worker.stop(active)
-        self._feed.resync(identity)
-        return identity
+        return await self._deletion.of(owner, lambda tx: lock(tx, key))
 
     async def state(self, owner: Owner, key: str) -> ConversationState:
         """Everything about a thread at one moment. Raises `ConversationNotFound`."""
@@ -184,56 +160,10 @@ class Threads:
     ) -> ConversationSummary:
         async def unit(tx: Transaction) -> ConversationSummary:
             old = await lock(tx, key)
-            # Never back, whatever the clock does: a list that is sorted by it would show the thread twice.
-            now = max(old.updated_at, self._clock.now())
-            new = replace(change(old), updated_at=now, updated_by=principal.user_id)
-            await tx.conversations.save(new)
+            new = await save(tx, principal, old, change(old), now=self._clock.now())
             return await _summary(tx, new)
 
         return await self._store.write(principal.owner, unit)
-
-
-def new_conversation(
-    principal: Principal,
-    identity: ConversationId,
-    *,
-    key: str,
-    name: str,
-    now: datetime,
-    models: Models,
-    organization_id: OrganizationId | None = None,
-    archived: bool = False,
-) -> Conversation:
-    """A conversation that the principal makes now; the default model would answer in it."""
-    return Conversation(
-        id=identity,
-        owner=principal.owner,
-        key=key,
-        name=name,
-        created_at=now,
-        updated_at=now,
-        archived=archived,
-        organization_id=organization_id,
-        model=models.resolve(None).name,
-        created_by=principal.user_id,
-        updated_by=principal.user_id,
-    )
-
-
-async def find(tx: Transaction, key: str) -> Conversation:
-    """The owner's conversation of that key. Raises `ConversationNotFound`."""
-    conversation = await tx.conversations.get(key)
-    if conversation is None:
-        raise ConversationNotFound(key)
-    return conversation
-
-
-async def lock(tx: Transaction, key: str) -> Conversation:
-    """As `find`, locked until the unit is over. Raises `ConversationNotFound`."""
-    conversation = await tx.conversations.lock(key)
-    if conversation is None:
-        raise ConversationNotFound(key)
-    return conversation
 
 
 async def _summary(tx: Transaction, conversation: Conversation) -> ConversationSummary:

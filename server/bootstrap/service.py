@@ -14,6 +14,7 @@ from server.adapters.provider.configuration import ConfigurationError, ProviderK
 from server.adapters.provider.registry import build_registry
 from server.adapters.system import SystemClock, SystemIds
 from server.application.authentication import Authenticator
+from server.application.deletion import Deletion
 from server.application.keys import KeyFactory, Keys
 from server.application.organizations import Organizations
 from server.application.runs import Runs
@@ -115,8 +116,9 @@ def _use_cases(
     *, store: Store, feed: Feed, models: Models, engine: Engine, clock: Clock, ids: Ids, limits: Limits
 ) -> UseCases:
     runs = Runs(store=store, clock=clock, ids=ids, models=models, worker=engine, limits=limits)
+    deletion = Deletion(store=store, worker=engine, feed=feed)
     return UseCases(
-        threads=Threads(store=store, clock=clock, ids=ids, models=models, worker=engine, feed=feed, limits=limits),
+        threads=Threads(store=store, clock=clock, ids=ids, models=models, deletion=deletion, limits=limits),
         runs=runs,
         streams=Streams(store=store, feed=feed, limits=limits),
         sessions=Sessions(store=store, clock=clock, ids=ids, models=models, runs=runs),

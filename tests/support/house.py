@@ -9,6 +9,7 @@ from pathlib import Path
 from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from server.adapters.system import SystemClock, SystemIds
+from server.application.deletion import Deletion
 from server.application.organizations import Organizations
 from server.application.runs import Runs, SendMessage
 from server.application.sessions import Sessions
@@ -121,7 +122,8 @@ async def open_house(
             await store.write_system(lambda tx, owner=owner: tx.provision(owner, time.now()))  # type: ignore[misc]
         engine = await stack.enter_async_context(Engine(store=store, models=models, clock=time, ids=ids, limits=limits))
         runs = Runs(store=store, clock=time, ids=ids, models=models, worker=engine, limits=limits)
-        threads = Threads(store=store, clock=time, ids=ids, models=models, worker=engine, feed=feed, limits=limits)
+        deletion = Deletion(store=store, worker=engine, feed=feed)
+        threads = Threads(store=store, clock=time, ids=ids, models=models, deletion=deletion, limits=limits)
         yield House(
             store=store,
             feed=feed,
