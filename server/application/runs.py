@@ -38,6 +38,8 @@ class SendMessage:
     model: Model | None = None
     """The session's model; overrides both."""
     options: RunOptions = PLAIN
+    interrupt_policy: InterruptPolicy | None = None
+    """Overrides the conversation's."""
 
     @property
     def fingerprint(self) -> str:
@@ -46,6 +48,8 @@ class SendMessage:
         parts = [self.conversation_key, self.content, astuple(self.generation), self.session_id, model]
         if self.options != PLAIN:  # so that fingerprints from before there were options stay what they were
             parts.append(astuple(self.options))
+        if self.interrupt_policy is not None:
+            parts.append(self.interrupt_policy)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -178,7 +182,8 @@ class Runs:
     ) -> Accepted:
         message = _user_message(run, command.content)
         active = await tx.runs.active(conversation.id)
-        interrupts = conversation.settings.interrupt_policy is InterruptPolicy.INTERRUPT
+        policy = command.interrupt_policy or conversation.settings.interrupt_policy
+        interrupts = policy is InterruptPolicy.INTERRUPT
         if not interrupts and (active or await tx.runs.next_queued(conversation.id)):
             return Accepted(await self._enqueue(tx, run, message))
         if active:

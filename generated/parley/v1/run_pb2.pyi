@@ -45,7 +45,7 @@ class _RunStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunStatus.V
     RUN_STATUS_CANCELLED: _RunStatus.ValueType  # 7
     """Ended by `CancelRun`."""
     RUN_STATUS_INTERRUPTED: _RunStatus.ValueType  # 8
-    """Ended by a later message under the policy `INTERRUPT`."""
+    """Ended by a later message, edit or regeneration under the policy `INTERRUPT`."""
 
 class RunStatus(_RunStatus, metaclass=_RunStatusEnumTypeWrapper):
     """Where a run stands. `QUEUED` leads to `RUNNING`; `RUNNING` to and from the two waiting states;
@@ -69,8 +69,36 @@ RUN_STATUS_FAILED: RunStatus.ValueType  # 6
 RUN_STATUS_CANCELLED: RunStatus.ValueType  # 7
 """Ended by `CancelRun`."""
 RUN_STATUS_INTERRUPTED: RunStatus.ValueType  # 8
-"""Ended by a later message under the policy `INTERRUPT`."""
+"""Ended by a later message, edit or regeneration under the policy `INTERRUPT`."""
 Global___RunStatus: _TypeAlias = RunStatus  # noqa: Y015
+
+class _InterruptPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _InterruptPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InterruptPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INTERRUPT_POLICY_UNSPECIFIED: _InterruptPolicy.ValueType  # 0
+    """In a thread's settings: keep the current policy; a new thread has `QUEUE`. In a message: the
+    thread's policy.
+    """
+    INTERRUPT_POLICY_QUEUE: _InterruptPolicy.ValueType  # 1
+    """The message waits until the run is over."""
+    INTERRUPT_POLICY_INTERRUPT: _InterruptPolicy.ValueType  # 2
+    """The run is ended, its partial answer kept, and a new run starts with the message."""
+
+class InterruptPolicy(_InterruptPolicy, metaclass=_InterruptPolicyEnumTypeWrapper):
+    """What a message does while a run is active."""
+
+INTERRUPT_POLICY_UNSPECIFIED: InterruptPolicy.ValueType  # 0
+"""In a thread's settings: keep the current policy; a new thread has `QUEUE`. In a message: the
+thread's policy.
+"""
+INTERRUPT_POLICY_QUEUE: InterruptPolicy.ValueType  # 1
+"""The message waits until the run is over."""
+INTERRUPT_POLICY_INTERRUPT: InterruptPolicy.ValueType  # 2
+"""The run is ended, its partial answer kept, and a new run starts with the message."""
+Global___InterruptPolicy: _TypeAlias = InterruptPolicy  # noqa: Y015
 
 @_typing.final
 class GenerationConfig(_message.Message):
@@ -261,10 +289,13 @@ class SendMessageRequest(_message.Message):
     USER_MESSAGE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     GENERATION_CONFIG_FIELD_NUMBER: _builtins.int
+    INTERRUPT_POLICY_FIELD_NUMBER: _builtins.int
     conversation_key: _builtins.str
     """The thread."""
     request_id: _builtins.str
     """Makes the call repeatable for 24 hours, at most 128 characters; unique per caller."""
+    interrupt_policy: Global___InterruptPolicy.ValueType
+    """Overrides the thread's interrupt policy for this message. Default: the thread's."""
     @_builtins.property
     def user_message(self) -> Global___UserMessage:
         """The message."""
@@ -280,10 +311,11 @@ class SendMessageRequest(_message.Message):
         user_message: Global___UserMessage | None = ...,
         request_id: _builtins.str = ...,
         generation_config: Global___GenerationConfig | None = ...,
+        interrupt_policy: Global___InterruptPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "user_message", b"user_message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_key", b"conversation_key", "generation_config", b"generation_config", "request_id", b"request_id", "user_message", b"user_message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_key", b"conversation_key", "generation_config", b"generation_config", "interrupt_policy", b"interrupt_policy", "request_id", b"request_id", "user_message", b"user_message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -87,9 +87,10 @@ class RunServiceServicer:
 
     def SendMessage(self, request, context):
         """Accepts a user message and starts a run in the background. Durable before it is answered. The
-        status is `RUNNING`, or `QUEUED` when another run is active and the thread's policy is `QUEUE`;
-        with `INTERRUPT` the active run is ended in the same transaction. RESOURCE_EXHAUSTED
-        (`QUEUE_FULL`) when 16 messages wait already.
+        status is `RUNNING`, or `QUEUED` when another run is active and the policy, the message's own or
+        else the thread's, is `QUEUE`; with `INTERRUPT` the active run is ended in the same transaction,
+        and messages that wait go on waiting. RESOURCE_EXHAUSTED (`QUEUE_FULL`) when 16 messages wait
+        already.
 
         With a `request_id` the call can be repeated: the same request is answered alike for 24 hours,
         another one with the same id is refused with ABORTED (`REQUEST_ID_REUSED`).

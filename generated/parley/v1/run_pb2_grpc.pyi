@@ -24,9 +24,10 @@ class RunServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     SendMessage: _aio.UnaryUnaryMultiCallable[_run_pb2.SendMessageRequest, _run_pb2.SendMessageResponse]
     """Accepts a user message and starts a run in the background. Durable before it is answered. The
-    status is `RUNNING`, or `QUEUED` when another run is active and the thread's policy is `QUEUE`;
-    with `INTERRUPT` the active run is ended in the same transaction. RESOURCE_EXHAUSTED
-    (`QUEUE_FULL`) when 16 messages wait already.
+    status is `RUNNING`, or `QUEUED` when another run is active and the policy, the message's own or
+    else the thread's, is `QUEUE`; with `INTERRUPT` the active run is ended in the same transaction,
+    and messages that wait go on waiting. RESOURCE_EXHAUSTED (`QUEUE_FULL`) when 16 messages wait
+    already.
 
     With a `request_id` the call can be repeated: the same request is answered alike for 24 hours,
     another one with the same id is refused with ABORTED (`REQUEST_ID_REUSED`).
@@ -68,9 +69,10 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_run_pb2.SendMessageRequest, _abc.Awaitable[_run_pb2.SendMessageResponse]],
     ) -> _abc.Awaitable[_run_pb2.SendMessageResponse]:
         """Accepts a user message and starts a run in the background. Durable before it is answered. The
-        status is `RUNNING`, or `QUEUED` when another run is active and the thread's policy is `QUEUE`;
-        with `INTERRUPT` the active run is ended in the same transaction. RESOURCE_EXHAUSTED
-        (`QUEUE_FULL`) when 16 messages wait already.
+        status is `RUNNING`, or `QUEUED` when another run is active and the policy, the message's own or
+        else the thread's, is `QUEUE`; with `INTERRUPT` the active run is ended in the same transaction,
+        and messages that wait go on waiting. RESOURCE_EXHAUSTED (`QUEUE_FULL`) when 16 messages wait
+        already.
 
         With a `request_id` the call can be repeated: the same request is answered alike for 24 hours,
         another one with the same id is refused with ABORTED (`REQUEST_ID_REUSED`).

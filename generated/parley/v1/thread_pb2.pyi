@@ -54,30 +54,6 @@ THREAD_STATUS_AWAITING_CLIENT_TOOLS: ThreadStatus.ValueType  # 4
 """The active run waits for the client's tool results."""
 Global___ThreadStatus: _TypeAlias = ThreadStatus  # noqa: Y015
 
-class _InterruptPolicy:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _InterruptPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InterruptPolicy.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    INTERRUPT_POLICY_UNSPECIFIED: _InterruptPolicy.ValueType  # 0
-    """Keep the current policy; a new thread has `QUEUE`."""
-    INTERRUPT_POLICY_QUEUE: _InterruptPolicy.ValueType  # 1
-    """The message waits until the run is over."""
-    INTERRUPT_POLICY_INTERRUPT: _InterruptPolicy.ValueType  # 2
-    """The run is ended, its partial answer kept, and a new run starts with the message."""
-
-class InterruptPolicy(_InterruptPolicy, metaclass=_InterruptPolicyEnumTypeWrapper):
-    """What a new message does while a run is active."""
-
-INTERRUPT_POLICY_UNSPECIFIED: InterruptPolicy.ValueType  # 0
-"""Keep the current policy; a new thread has `QUEUE`."""
-INTERRUPT_POLICY_QUEUE: InterruptPolicy.ValueType  # 1
-"""The message waits until the run is over."""
-INTERRUPT_POLICY_INTERRUPT: InterruptPolicy.ValueType  # 2
-"""The run is ended, its partial answer kept, and a new run starts with the message."""
-Global___InterruptPolicy: _TypeAlias = InterruptPolicy  # noqa: Y015
-
 class _ContextStrategy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -162,13 +138,13 @@ class Settings(_message.Message):
     INTERRUPT_POLICY_FIELD_NUMBER: _builtins.int
     system_prompt: _builtins.str
     """Put in front of every model request. Default: none. At most 64 KiB."""
-    interrupt_policy: Global___InterruptPolicy.ValueType
+    interrupt_policy: _run_pb2.InterruptPolicy.ValueType
     """What a new message does while a run is active. Default: `QUEUE`."""
     def __init__(
         self,
         *,
         system_prompt: _builtins.str | None = ...,
-        interrupt_policy: Global___InterruptPolicy.ValueType = ...,
+        interrupt_policy: _run_pb2.InterruptPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_system_prompt", b"_system_prompt", "system_prompt", b"system_prompt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

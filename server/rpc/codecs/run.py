@@ -8,6 +8,7 @@ from parley.v1 import run_pb2
 
 from server.application.paging import Page
 from server.application.runs import SendMessage
+from server.domain.conversation import InterruptPolicy
 from server.domain.generation import GenerationConfig
 from server.domain.run import Run, RunError, RunState
 from server.rpc.codecs.message import encode_usage
@@ -23,6 +24,11 @@ STATES: Final[Mapping[RunState, run_pb2.RunStatus.ValueType]] = {
     RunState.CANCELLED: run_pb2.RUN_STATUS_CANCELLED,
     RunState.INTERRUPTED: run_pb2.RUN_STATUS_INTERRUPTED,
 }
+POLICIES: Final[Mapping[InterruptPolicy, run_pb2.InterruptPolicy.ValueType]] = {
+    InterruptPolicy.QUEUE: run_pb2.INTERRUPT_POLICY_QUEUE,
+    InterruptPolicy.INTERRUPT: run_pb2.INTERRUPT_POLICY_INTERRUPT,
+}
+_POLICIES_BY_NUMBER: Final = {number: policy for policy, number in POLICIES.items()}
 
 
 def encode_run(run: Run) -> run_pb2.Run:
@@ -79,7 +85,13 @@ def decode_send(request: run_pb2.SendMessageRequest) -> SendMessage:
         content=request.user_message.content,
         request_id=request.request_id,
         generation=decode_generation(request.generation_config),
+        interrupt_policy=decode_policy(request.interrupt_policy),
     )
+
+
+def decode_policy(number: run_pb2.InterruptPolicy.ValueType) -> InterruptPolicy | None:
+    """The policy that a request gives; `None` for unspecified, which leaves it to what holds otherwise."""
+    return _POLICIES_BY_NUMBER.get(number)
 
 
 def _encode_error(error: RunError | None) -> run_pb2.RunError | None:

@@ -11,13 +11,12 @@ from server.domain.conversation import (
     ContextManagement,
     ContextStrategy,
     ConversationSummary,
-    InterruptPolicy,
     Settings,
 )
 from server.domain.message import Message
 from server.domain.run import RunState
 from server.rpc.codecs.message import encode_message
-from server.rpc.codecs.run import encode_generation, encode_run
+from server.rpc.codecs.run import POLICIES, encode_generation, encode_run
 from server.rpc.codecs.timestamp import timestamp
 
 STATUSES: Final[Mapping[RunState | None, thread_pb2.ThreadStatus.ValueType]] = {
@@ -27,15 +26,10 @@ STATUSES: Final[Mapping[RunState | None, thread_pb2.ThreadStatus.ValueType]] = {
     RunState.AWAITING_CLIENT_TOOLS: thread_pb2.THREAD_STATUS_AWAITING_CLIENT_TOOLS,
 }
 """What a thread is doing, by the state of its active run."""
-POLICIES: Final[Mapping[InterruptPolicy, thread_pb2.InterruptPolicy.ValueType]] = {
-    InterruptPolicy.QUEUE: thread_pb2.INTERRUPT_POLICY_QUEUE,
-    InterruptPolicy.INTERRUPT: thread_pb2.INTERRUPT_POLICY_INTERRUPT,
-}
 STRATEGIES: Final[Mapping[ContextStrategy, thread_pb2.ContextStrategy.ValueType]] = {
     ContextStrategy.SLIDING_WINDOW: thread_pb2.CONTEXT_STRATEGY_SLIDING_WINDOW,
     ContextStrategy.SUMMARIZE: thread_pb2.CONTEXT_STRATEGY_SUMMARIZE,
 }
-_POLICIES_BY_NUMBER: Final = {number: policy for policy, number in POLICIES.items()}
 _STRATEGIES_BY_NUMBER: Final = {number: strategy for strategy, number in STRATEGIES.items()}
 
 
@@ -100,11 +94,6 @@ def encode_context(context: ContextManagement) -> thread_pb2.ContextManagementSe
     return thread_pb2.ContextManagementSettings(
         strategy=STRATEGIES[context.strategy], max_history_messages=context.max_history_messages
     )
-
-
-def decode_policy(number: thread_pb2.InterruptPolicy.ValueType) -> InterruptPolicy | None:
-    """The policy to set; `None` for unspecified, which keeps the current one."""
-    return _POLICIES_BY_NUMBER.get(number)
 
 
 def decode_strategy(number: thread_pb2.ContextStrategy.ValueType) -> ContextStrategy | None:

@@ -79,7 +79,7 @@ class ThreadServicer(thread_pb2_grpc.ThreadServiceServicer):
             principal(),
             request.conversation_key,
             system_prompt=changes.system_prompt if changes.HasField("system_prompt") else None,
-            interrupt_policy=codec.decode_policy(changes.interrupt_policy),
+            interrupt_policy=run_codec.decode_policy(changes.interrupt_policy),
         )
         return pb.UpdateSettingsResponse(settings=codec.encode_settings(settings))
 

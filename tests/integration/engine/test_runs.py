@@ -151,6 +151,36 @@ async def test_an_interrupt_keeps_the_partial_answer_and_silences_the_old_run(ho
     assert later == []
 
 
+async def test_one_message_that_interrupts_overtakes_those_that_wait(house: House) -> None:
+    for script in (("old words", Gate()), ("at once",), ("in turn",)):
+        house.provider.script(*script)
+    old, waiting = await house.send("first"), await house.send("second")
+    await house.provider.requested()
+    urgent = await house.runs.send(
+        ANNA, SendMessage("talk", "third", interrupt_policy=InterruptPolicy.INTERRUPT, request_id="r")
+    )
+    assert (urgent.state, (await house.runs.get(ANNA.owner, waiting.id)).state) == (RunState.RUNNING, RunState.QUEUED)
+    assert (await house.ended(old)).state is RunState.INTERRUPTED
+    assert (await house.ended(waiting)).state is RunState.COMPLETED
+    answers = [text for role, text, _ in await house.said() if role == "assistant"]
+    assert answers[-2:] == ["at once", "in turn"]
+    with pytest.raises(RequestIdReused):
+        await house.runs.send(ANNA, SendMessage("talk", "third", request_id="r"))
+
+
+async def test_one_message_that_waits_leaves_the_run_alone_whatever_the_thread_says(house: House) -> None:
+    await house.threads.configure_settings(ANNA, "talk", system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT)
+    gate = Gate()
+    house.provider.script("one", gate)
+    house.provider.script("two")
+    first = await house.send("first")
+    second = await house.runs.send(ANNA, SendMessage("talk", "second", interrupt_policy=InterruptPolicy.QUEUE))
+    assert second.state is RunState.QUEUED
+    gate.open()
+    assert (await house.ended(first)).state is RunState.COMPLETED
+    assert (await house.ended(second)).state is RunState.COMPLETED
+
+
 async def test_cancelling_stops_the_model_keeps_the_text_and_starts_the_next(house: House) -> None:
     house.provider.script("partial", Gate())
     house.provider.script("next")

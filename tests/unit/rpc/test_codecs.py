@@ -151,7 +151,7 @@ def fields(kind: type[ProtoMessage]) -> set[str]:
         (message_codec.ROLES, Role, message_pb2.Role),
         (message_codec.STATUSES, MessageStatus, message_pb2.MessageStatus),
         (run_codec.STATES, RunState, run_pb2.RunStatus),
-        (thread_codec.POLICIES, InterruptPolicy, thread_pb2.InterruptPolicy),
+        (run_codec.POLICIES, InterruptPolicy, run_pb2.InterruptPolicy),
         (thread_codec.STRATEGIES, ContextStrategy, thread_pb2.ContextStrategy),
         (conversations_codec.ROLES, Role, conversations_pb2.Role),
         (conversations_codec.STATUSES, SessionStatus, conversations_pb2.SessionStatus),
@@ -340,10 +340,10 @@ def test_an_idle_thread_has_no_active_run() -> None:
 
 
 def test_unspecified_settings_keep_the_current_ones() -> None:
-    assert thread_codec.decode_policy(thread_pb2.INTERRUPT_POLICY_UNSPECIFIED) is None
+    assert run_codec.decode_policy(run_pb2.INTERRUPT_POLICY_UNSPECIFIED) is None
     assert thread_codec.decode_strategy(thread_pb2.CONTEXT_STRATEGY_UNSPECIFIED) is None
-    for policy, number in thread_codec.POLICIES.items():
-        assert thread_codec.decode_policy(number) is policy
+    for policy, number in run_codec.POLICIES.items():
+        assert run_codec.decode_policy(number) is policy
     for strategy, code in thread_codec.STRATEGIES.items():
         assert thread_codec.decode_strategy(code) is strategy
 

@@ -83,6 +83,27 @@ _SEND = [
         (_MADE, _INTERRUPTS, _sent("hold")),
     ),
     Case(
+        "a message's own policy goes before the thread's: it interrupts",
+        f"{_RUNS}/SendMessage",
+        _message("Hi", interrupt_policy="INTERRUPT_POLICY_INTERRUPT"),
+        Reply({"status": "RUN_STATUS_RUNNING"}),
+        (_MADE, _sent("hold")),
+    ),
+    Case(
+        "a message's own policy goes before the thread's: it waits",
+        f"{_RUNS}/SendMessage",
+        _message("Hi", interrupt_policy="INTERRUPT_POLICY_QUEUE"),
+        Reply({"status": "RUN_STATUS_QUEUED"}),
+        (_MADE, _INTERRUPTS, _sent("hold")),
+    ),
+    Case(
+        "the same message with another policy is another request",
+        f"{_RUNS}/SendMessage",
+        _message("Hi", request_id="r-1", interrupt_policy="INTERRUPT_POLICY_INTERRUPT"),
+        Refused("ABORTED", "REQUEST_ID_REUSED", 422),
+        (_MADE, _sent("Hi", request_id="r-1")),
+    ),
+    Case(
         "the same request is answered alike",
         f"{_RUNS}/SendMessage",
         _message("Hi", request_id="r-1"),
@@ -118,6 +139,7 @@ _SEND = [
         {**_TALK, "user_message": {"role": "ROLE_ASSISTANT", "content": "I am"}},
         "user_message.role",
     ),
+    _bad("an unknown policy", "SendMessage", _message("Hi", interrupt_policy=7), "interrupt_policy"),
     _bad("a long request id", "SendMessage", _message("Hi", request_id="x" * 129), "request_id"),
     _bad(
         "a temperature out of range",
