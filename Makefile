@@ -12,7 +12,7 @@ ARGS ?=
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install generate check-generate format lint check-breaking typecheck test bench run ci clean
+.PHONY: help install generate check-generate format lint check-breaking typecheck test test-faults bench run ci clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ typecheck: install ## Check types (mypy, strict)
 # Tests start programs from processes in which gRPC runs; its fork handlers have no place in those.
 test: install ## Run every test; TESTS=path for some
 	@GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal $(TESTS)
+
+test-faults: install ## Kill, pause and break real server processes at every step; takes about an hour
+	@GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/pytest -n 2 --dist worksteal -m '' tests/faults
 
 bench: install ## Print the figures of DESIGN.md 10 as ratios within one run
 	@$(BIN)/python -m tests.bench

@@ -18,6 +18,7 @@ from server.domain.message import Message, MessageStatus, Role
 from server.domain.model import Model
 from server.domain.principal import Owner, Principal
 from server.domain.run import PLAIN, Lease, Run, RunOptions, RunState
+from server.failpoint import failpoint
 from server.ports.provider import Models
 from server.ports.store import ListPosition, RememberedRequest, Store, Transaction
 from server.ports.system import Clock, Ids
@@ -119,7 +120,9 @@ class Runs:
         async def unit(tx: Transaction) -> Accepted:
             return await self._accept(tx, principal, command)
 
+        failpoint("send.parsed")
         accepted = await self._store.write(principal.owner, unit)
+        failpoint("send.committed")
         if accepted.repeated:
             return accepted.run
         if accepted.interrupted:
@@ -196,6 +199,7 @@ class Runs:
             raise QueueFull(limit=limit)
         queued = replace(message, status=MessageStatus.QUEUED)
         await tx.messages.enqueue(queued)
+        failpoint("send.message_stored")
         await tx.runs.add(run)
         await record(tx, run, [RunQueued(queued)], now=run.created_at)
         return run
@@ -238,6 +242,7 @@ async def _begin(tx: Transaction, run: Run, message: Message, lease: Lease) -> R
     """Store a run that starts at once: claimed by this process in the transaction that accepts it."""
     running = replace(run, state=RunState.RUNNING, epoch=1, lease=lease, started_at=run.created_at)
     placed = await tx.messages.append(message)
+    failpoint("send.message_stored")
     await tx.runs.add(running)
     await record(tx, running, [RunStarted(placed, run.model)], now=run.created_at)
     return running

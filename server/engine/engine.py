@@ -1,7 +1,7 @@
 """The worker of a process: owns the tasks of its runs, renews their leases, picks up what others left."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +19,7 @@ from server.engine.housekeeping import Housekeeping
 from server.engine.recovery import Recovery
 from server.engine.runner import Runner
 from server.engine.uninterrupted import Uninterrupted
+from server.failpoint import failpoint
 from server.ports.provider import Models
 from server.ports.store import RunReference, Store
 from server.ports.system import Clock, Ids
@@ -117,10 +118,12 @@ class Engine:
     async def _execute(self, execution: _Execution) -> None:
         run = execution.run
         try:
+            failpoint("run.claimed")
             answer = self._runner.new_answer(run)
             error = await self._runner.generate(run, answer)
             execution.finishing = True
             following = await self._runner.finish(run, answer, error, next_lease=self._lease_or_none)
+            failpoint("run.ended")
         except RunLost:
             _log.info("run_lost", run=run.id, epoch=run.epoch)
         except StoreUnavailable as unavailable:
@@ -156,13 +159,19 @@ class Engine:
         began = self._clock.monotonic()
         lease = Lease(self._worker, self._clock.now() + self._limits.lease)
         try:
-            ours = await self._store.write_system(lambda tx: tx.renew_leases(lease, held)) if held else {}
+            ours = await self._renewed_among(held, lease) if held else {}
         except StoreUnavailable:
             if self._clock.monotonic() - self._renewed >= self._limits.lease.total_seconds():
                 self._give_up(set(self._executions))
             raise
         self._renewed = began
         self._give_up({run_id for run_id, epoch in held.items() if ours.get(run_id) != epoch})
+
+    async def _renewed_among(self, held: Mapping[RunId, int], lease: Lease) -> dict[RunId, int]:
+        failpoint("lease.renewing")
+        renewed = await self._store.write_system(lambda tx: tx.renew_leases(lease, held))
+        failpoint("lease.renewed")
+        return renewed
 
     def _give_up(self, run_ids: set[RunId]) -> None:
         for run_id in run_ids:
@@ -186,12 +195,14 @@ class Engine:
             run = await self._recovery.claim(reference, self.lease)
         except ShuttingDown:
             return False
+        failpoint("recovery.claimed")
         if run is not None:
             self.start(run)
         return run is not None
 
     async def _hand_back(self, run: Run) -> None:
         try:
+            failpoint("run.handing_back")
             await self._store.write_system(lambda tx: tx.release_lease(run.id, epoch=run.epoch, worker=self._worker))
         except StoreUnavailable as unavailable:
             _log.warning("lease_not_released", run=run.id, cause=unavailable.message)

@@ -10,6 +10,7 @@ from server.domain.events import AttemptReset
 from server.domain.ids import RunId
 from server.domain.limits import Limits
 from server.domain.run import Lease, Run, RunError, RunState
+from server.failpoint import failpoint
 from server.ports.store import RunReference, Store, Transaction
 from server.ports.system import Clock
 
@@ -40,7 +41,9 @@ class Recovery:
             run = await tx.runs.get(reference.id)
             if run is None or run.epoch != reference.epoch:
                 return None
-            return await self._take(tx, run, lease())
+            taken = await self._take(tx, run, lease())
+            failpoint("recovery.claiming")
+            return taken
 
         try:
             return await self._store.write(reference.owner, unit)

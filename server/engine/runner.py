@@ -12,6 +12,7 @@ from server.domain.limits import Limits
 from server.domain.run import Lease, Run, RunError, RunState
 from server.engine.answer import Answer
 from server.engine.delta_log import DeltaLog, RunLost, hold
+from server.failpoint import failpoint
 from server.ports.provider import CompletionRequest, Models, ProviderError
 from server.ports.store import Store, Transaction
 from server.ports.system import Clock, Ids
@@ -63,6 +64,7 @@ class Runner:
                 else None
             )
             await end_run(tx, run, state=state, now=now, answer=message, before=rest, error=error, usage=answer.usage)
+            failpoint("run.ending")
             return await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
 
         return await self._store.write(run.owner, unit)
@@ -82,12 +84,14 @@ class Runner:
         # Left from right to left: the request to the model ends at once, whatever the store does.
         async with log, aclosing(provider.stream(request)) as pieces:
             async for piece in pieces:
+                failpoint("run.delta_received")
                 log.add(piece)
                 if answer.size > self._limits.run_output_bytes:
                     return RunError(
                         "OUTPUT_TOO_LONG",
                         f"the answer is longer than {self._limits.run_output_bytes} bytes; set max_tokens",
                     )
+        failpoint("run.last_delta")
         return None
 
     async def _request(self, run: Run) -> CompletionRequest:

@@ -3,30 +3,65 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 TERMINAL = {"COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"}
 ACTIVE = {"RUNNING", "AWAITING_APPROVAL", "AWAITING_CLIENT_TOOLS"}
 
-Rows = Sequence[sqlite3.Row]
+TABLES: Final = {
+    "conversations": "SELECT * FROM conversations ORDER BY id",
+    "runs": "SELECT * FROM runs ORDER BY id",
+    "messages": "SELECT * FROM messages ORDER BY conversation_id, position, id",
+    "events": "SELECT * FROM run_events ORDER BY conversation_id, sequence",
+}
+"""The queries that read what the invariants speak of, by the name of their rows in `Tables`."""
+
+Row = Mapping[str, Any]
+Rows = Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Every row that the invariants speak of, at one moment."""
+
+    conversations: Rows
+    runs: Rows
+    messages: Rows
+    events: Rows
+
+    def of(self, conversation_id: str) -> "Tables":
+        """The rows of one conversation alone."""
+
+        def own(rows: Rows) -> Rows:
+            return [row for row in rows if row["conversation_id"] == conversation_id]
+
+        named = [row for row in self.conversations if row["id"] == conversation_id]
+        return Tables(named, own(self.runs), own(self.messages), own(self.events))
+
+
+def sqlite_tables(path: Path) -> Tables:
+    """Read them from a file."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        connection.execute("BEGIN")  # one moment for all tables
+        return Tables(**{name: [dict(row) for row in connection.execute(query)] for name, query in TABLES.items()})
 
 
 def check_invariants(path: Path, *, settled: bool = True) -> None:
     """Assert the invariants on a SQLite store; `settled`: every run must be over."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    connection.row_factory = sqlite3.Row
-    try:
-        connection.execute("BEGIN")  # one moment for all tables
-        runs = connection.execute("SELECT * FROM runs").fetchall()
-        messages = connection.execute("SELECT * FROM messages ORDER BY conversation_id, position").fetchall()
-        events = connection.execute("SELECT * FROM run_events ORDER BY conversation_id, sequence").fetchall()
-    finally:
-        connection.close()
+    check_tables(sqlite_tables(path), settled=settled)
+
+
+def check_tables(tables: Tables, *, settled: bool = True) -> None:
+    """Assert the invariants on the rows of a store of any kind."""
+    runs, messages, events = tables.runs, tables.messages, tables.events
     _check_runs(runs, settled=settled)
     _check_messages(messages, runs)
-    _check_logs(events)
+    _check_logs(events, tables.conversations)
     _check_stories(events, runs)
     _check_texts(events, runs, messages)
 
@@ -60,17 +95,19 @@ def _check_messages(messages: Rows, runs: Rows) -> None:
         assert question["status"] == waits[has_begun], f"run {run['id']}: its message is {question['status']}"
 
 
-def _check_logs(events: Rows) -> None:
+def _check_logs(events: Rows, conversations: Rows) -> None:
     logs: dict[str, list[int]] = defaultdict(list)
     for event in events:
         logs[event["conversation_id"]].append(event["sequence"])
     for found in logs.values():
         assert found == list(range(1, len(found) + 1)), "a log has gaps or repeats"
+    for conversation in conversations:
+        assert conversation["last_sequence"] == len(logs[conversation["id"]]), "a log has another end than it says"
 
 
 def _check_stories(events: Rows, runs: Rows) -> None:
     """Every run's own events: begun once, ended once and last, no epoch after a later one."""
-    stories: dict[str, list[sqlite3.Row]] = defaultdict(list)
+    stories: dict[str, list[Row]] = defaultdict(list)
     for event in events:
         stories[event["run_id"]].append(event)
     assert stories.keys() <= {run["id"] for run in runs}, "events of runs that are not there"

@@ -14,6 +14,7 @@ from server.adapters.provider.failures import Failures
 from server.adapters.provider.http_client import http_client
 from server.adapters.provider.patience import Patience, PatienceEnded
 from server.adapters.provider.provider_config import ProviderConfig
+from server.failpoint import failpoint
 from server.ports.provider import CompletionRequest, Piece, ProviderError
 from server.ports.system import Clock
 
@@ -45,6 +46,7 @@ class OpenAICompatibleProvider:
         begun = False
         try:
             async with aclosing(await self._open(request, model, patience)) as body:
+                failpoint("upstream.called")
                 while chunk := await self._read(body, patience, begun=begun):
                     events = answer.events
                     for piece in answer.feed(chunk):

@@ -19,6 +19,11 @@ class Gate:
         """Wait until a script stands at the gate."""
         await self._reached.wait()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether scripts pass."""
+        return self._open.is_set()
+
     def open(self) -> None:
         """Let every script pass, now and later."""
         self._open.set()

@@ -12,6 +12,8 @@ from server.adapters.store.postgres.failures import Failure, classify
 from server.domain.errors import StoreUnavailable
 
 _STATEMENTS_KEPT: Final = 512
+# A unit never pauses between its statements; a lease is longer than this, so that whoever takes over finds no lock.
+_STANDSTILL_MILLISECONDS: Final = 5000
 
 
 class Pool:
@@ -29,7 +31,7 @@ class Pool:
             command_timeout=2 * seconds,
             statement_cache_size=_STATEMENTS_KEPT,
             reset=_nothing_to_reset,
-            server_settings={"application_name": "parley", "lock_timeout": str(int(seconds * 1000))},
+            server_settings=_session(seconds),
         )
 
     async def __aenter__(self) -> Self:
@@ -66,6 +68,19 @@ class Pool:
             if connection.is_in_transaction():
                 connection.terminate()
         await self._pool.release(connection)
+
+
+def _session(seconds: float) -> dict[str, str]:
+    """What the server is to do with a session. One whose process stands still in a transaction, or whose machine is
+    gone, is ended, for it holds locks that the rest of the service waits for; what it had begun is undone."""
+    return {
+        "application_name": "parley",
+        "lock_timeout": str(int(seconds * 1000)),
+        "idle_in_transaction_session_timeout": str(_STANDSTILL_MILLISECONDS),
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "3",
+    }
 
 
 async def _nothing_to_reset(_: Any) -> None:

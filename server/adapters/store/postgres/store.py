@@ -19,6 +19,7 @@ from server.adapters.store.system import StoredSystem
 from server.adapters.store.transaction import OwnedTransaction
 from server.domain.errors import StoreUnavailable
 from server.domain.principal import Owner
+from server.failpoint import failpoint
 from server.ports.feed import Feed
 from server.ports.store import SystemTransaction, Transaction
 
@@ -114,7 +115,11 @@ class PostgresStore:
         publication = self._publisher.publication()
         try:
             result, evidence = await self._run(connection, unit, publication, owner)
+            if publication.events:
+                failpoint("store.committing")
             await self._commit(connection, evidence, publication)
+            if publication.events:
+                failpoint("store.unpublished")
         except BaseException:
             publication.void()
             raise

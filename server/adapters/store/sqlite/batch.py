@@ -11,6 +11,7 @@ from server.adapters.store.sqlite.connection import is_broken, primary_code, una
 from server.adapters.store.sqlite.executor import SqliteExecutor
 from server.adapters.store.sqlite.work import Outcome, Work
 from server.domain.errors import StoreUnavailable
+from server.failpoint import failpoint
 
 _log = structlog.get_logger(__name__)
 
@@ -66,7 +67,12 @@ class BatchCommitter:
         connection.execute("BEGIN IMMEDIATE")
         executor = SqliteExecutor(connection)
         answers = [_run(connection, executor, work) for work in works]
+        has_events = any(isinstance(answer, Outcome) and answer.events for answer in answers)
+        if has_events:
+            failpoint("store.committing")
         connection.execute("COMMIT")
+        if has_events:
+            failpoint("store.unpublished")
         return answers
 
     def _recover(self, error: sqlite3.Error) -> None:

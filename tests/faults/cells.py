@@ -1,0 +1,94 @@
+"""The cells of the kill matrix: a step of a run, what happens there, on which store, under which policy."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A failpoint of the service and the time it is reached that is meant.
+
+    The script of a cell makes these counts certain: every commit that adds to the log is one of, in this order, the
+    first message's, its answer's first delta's, the second message's, the next delta's, the last one's.
+    """
+
+    name: str
+    failpoint: str
+    hit: int = 1
+    in_transaction: bool = False
+    """Whether the store's transaction is open: on SQLite nobody else can write while the process stands there."""
+    in_recovery: bool = False
+    """Whether the step comes after a first process was killed in the middle of an answer."""
+
+
+STEPS: Final = (
+    Step("request-parsed", "send.parsed", 2),
+    Step("message-in-run-not", "send.message_stored", 2, in_transaction=True),
+    Step("send-uncommitted", "store.committing", 3, in_transaction=True),
+    Step("send-unpublished", "store.unpublished", 3),
+    Step("send-unacknowledged", "send.committed", 2),
+    Step("claimed", "run.claimed", 2),
+    Step("upstream-called", "upstream.called", 2),
+    Step("delta-received", "run.delta_received", 2),
+    Step("delta-uncommitted", "store.committing", 2, in_transaction=True),
+    Step("delta-unpublished", "store.unpublished", 2),
+    Step("last-delta-in", "run.last_delta"),
+    Step("in-final-transaction", "run.ending", in_transaction=True),
+    Step("final-uncommitted", "store.committing", 5, in_transaction=True),
+    Step("final-unpublished", "store.unpublished", 5),
+    Step("ended-next-not-started", "run.ended"),
+    Step("lease-renewing", "lease.renewing"),
+    Step("lease-renewed", "lease.renewed"),
+    Step("recovery-uncommitted", "recovery.claiming", in_transaction=True, in_recovery=True),
+    Step("recovery-unstarted", "recovery.claimed", in_recovery=True),
+)
+FAULTS: Final = ("kill", "stop", "raise")
+STORES: Final = ("sqlite", "postgres")
+POLICIES: Final = ("QUEUE", "INTERRUPT")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell. Its name, `STEP-FAULT-STORE-POLICY`, plays it alone: `pytest -k NAME -m ''`."""
+
+    step: Step
+    fault: str
+    store: str
+    policy: str
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return f"{self.step.name}.{self.fault}.{self.store}.{self.policy}"
+
+    @property
+    def failpoints(self) -> str:
+        """What arms the process that is to fail."""
+        return f"{self.step.failpoint}={self.fault}@{self.step.hit}"
+
+    @property
+    def blocks_writers(self) -> bool:
+        """Whether the paused process holds the one lock of the file: nobody goes on before it does."""
+        return self.fault == "stop" and self.store == "sqlite" and self.step.in_transaction
+
+
+def cells() -> Iterator[Cell]:
+    """All of them."""
+    for step, fault, store, policy in product(STEPS, FAULTS, STORES, POLICIES):
+        yield Cell(step, fault, store, policy)
+
+
+REPRESENTATIVE: Final = frozenset(
+    {
+        "send-unacknowledged.kill.sqlite.QUEUE",
+        "delta-unpublished.kill.postgres.INTERRUPT",
+        "in-final-transaction.kill.sqlite.INTERRUPT",
+        "delta-received.stop.sqlite.QUEUE",
+        "in-final-transaction.stop.postgres.QUEUE",
+        "final-unpublished.raise.sqlite.QUEUE",
+        "recovery-unstarted.kill.postgres.QUEUE",
+    }
+)
+"""What every `make test` plays: each fault, each store, each policy, a second kill."""

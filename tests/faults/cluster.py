@@ -1,0 +1,123 @@
+"""The server processes of a cell, and which of them its clients turn to."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.e2e.service import Service, start
+from tests.faults.databases import PEPPER, Database
+
+LEASE_SECONDS: Final = 1.0
+_SETTINGS: Final = {
+    "PARLEY_KEY_PEPPER": PEPPER,
+    "PARLEY_LEASE_SECONDS": str(LEASE_SECONDS),
+    "PARLEY_LEASE_HEARTBEAT_SECONDS": "0.25",
+    "PARLEY_STREAM_HEARTBEAT_SECONDS": "0.5",
+    # A busy machine may lose a lease more than the fault costs; the bound has tests of its own.
+    "PARLEY_RUN_ATTEMPTS": "20",
+    "PARLEY_DEFAULT_MODEL": "scripted",
+}
+_POLL_SECONDS: Final = 0.01
+_FAULT_SECONDS: Final = 60
+
+
+class Node:
+    """One server process."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.base = service.base
+        """The start of its URLs, also when it is dead."""
+        self.ready_at = time.time()
+        """Wall clock when it accepted calls."""
+
+    async def failed(self, failpoint: str, fault: str) -> None:
+        """Wait until the process has met its failpoint and is dead, stopped or past it. Fails when that never comes."""
+        deadline = time.monotonic() + _FAULT_SECONDS
+        mark = f"failpoint {failpoint}: {fault}"
+        while mark not in self.service.output or not self._shows(fault):
+            assert time.monotonic() < deadline, f"{mark} was never reached:\n{self.service.output}"
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def _shows(self, fault: str) -> bool:
+        if fault == "kill":
+            return self.service.process.poll() is not None
+        return fault != "stop" or self.is_stopped
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether SIGSTOP holds it."""
+        stat = Path(f"/proc/{self.service.process.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        os.kill(self.service.process.pid, signal.SIGCONT)
+
+    async def kill(self) -> None:
+        """SIGKILL, and its end."""
+        self.service.process.kill()
+        await asyncio.to_thread(self.service.process.wait)
+
+    async def end(self) -> int:
+        """SIGTERM, and its end; returns the exit code."""
+        return await asyncio.to_thread(self.service.stop, signal.SIGTERM)
+
+
+class Cluster:
+    """Processes on one database. Clients talk to `current`; `moved` is set anew whenever that is another one."""
+
+    def __init__(self, *, folder: Path, database: Database, upstream: str, shared: bool) -> None:
+        self._folder = folder
+        self._database = database
+        self._settings = {**_SETTINGS, "PARLEY_OPENAI_BASE_URL": upstream}
+        self._shared = shared
+        self._current: Node | None = None
+        self.nodes: list[Node] = []
+        self.moved = asyncio.Event()
+
+    @property
+    def current(self) -> Node:
+        """Whom to call."""
+        assert self._current is not None
+        return self._current
+
+    def turn_to(self, node: Node) -> None:
+        """Send clients to another process; they leave what they have open."""
+        self._current = node
+        moved, self.moved = self.moved, asyncio.Event()
+        moved.set()
+
+    async def start(self, name: str, *, failpoints: str = "") -> Node:
+        """Start a process with that data directory and wait until it accepts calls."""
+        data = self._folder / name
+        settings = {**self._settings, **self._database.settings(data, shared=self._shared)}
+        if failpoints:
+            settings["FAILPOINTS"] = failpoints
+        node = Node(await asyncio.to_thread(start, data, env=settings))
+        self.nodes.append(node)
+        if self._current is None:
+            self._current = node
+        return node
+
+    async def end(self) -> None:
+        """Stop every process that lives, as an operator does; each must say that it ended well."""
+        living = [node for node in self.nodes if node.service.process.poll() is None]
+        assert [await node.end() for node in living] == [0] * len(living)
+
+
+@asynccontextmanager
+async def cluster(*, folder: Path, database: Database, upstream: str, shared: bool) -> AsyncIterator[Cluster]:
+    """A cluster without a process yet; whatever still lives at the end is killed."""
+    opened = Cluster(folder=folder, database=database, upstream=upstream, shared=shared)
+    try:
+        yield opened
+    finally:
+        for node in opened.nodes:
+            node.service.process.kill()
+            node.service.process.wait()
