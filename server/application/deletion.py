@@ -1,45 +1,56 @@
 """How a conversation ends for good, through whatever door: with everything in it, its run and its streams."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from server.application.conversations import lock_by_id
+from server.application.repeats import Repeats
 from server.domain.conversation import Conversation
 from server.domain.ids import ConversationId
-from server.domain.principal import Owner
+from server.domain.principal import Principal
 from server.domain.run import Run
 from server.ports.feed import Feed
-from server.ports.store import Store, Transaction
+from server.ports.store import Transaction
 from server.ports.worker import Worker
 
 Locked = Callable[[Transaction], Awaitable[Conversation]]
 """Finds a conversation and locks it for its unit; raises when there is none that may be destroyed."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Deleted:
+    """What is gone, and the run that was active in it."""
+
+    id: ConversationId
+    active: Run | None
+
+
 class Deletion:
     """Destroys conversations: runs stop, streams end. Once it has begun, cancelling the caller undoes nothing."""
 
-    def __init__(self, *, store: Store, worker: Worker, feed: Feed) -> None:
-        self._store = store
+    def __init__(self, *, worker: Worker, feed: Feed, repeats: Repeats) -> None:
         self._worker = worker
         self._feed = feed
+        self._repeats = repeats
 
-    async def by_id(self, owner: Owner, conversation_id: ConversationId) -> ConversationId:
-        """Destroy the owner's conversation of that id. Raises `ConversationNotFound`."""
-        return await self.of(owner, lambda tx: lock_by_id(tx, conversation_id))
+    async def by_id(self, principal: Principal, conversation_id: ConversationId) -> ConversationId:
+        """Destroy the caller's conversation of that id. Raises `ConversationNotFound`."""
+        return await self.of(principal, lambda tx: lock_by_id(tx, conversation_id))
 
-    async def of(self, owner: Owner, locked: Locked) -> ConversationId:
+    async def of(self, principal: Principal, locked: Locked) -> ConversationId:
         """Destroy the conversation that `locked` finds; raises what that raises. Returns the id of what is gone."""
-        return await self._worker.uninterrupted(self._destroy(owner, locked))
+        return await self._worker.uninterrupted(self._destroy(principal, locked))
 
-    async def _destroy(self, owner: Owner, locked: Locked) -> ConversationId:
-        async def unit(tx: Transaction) -> tuple[ConversationId, Run | None]:
+    async def _destroy(self, principal: Principal, locked: Locked) -> ConversationId:
+        async def unit(tx: Transaction) -> _Deleted:
             conversation = await locked(tx)
             active = await tx.runs.active(conversation.id)
             await tx.conversations.delete(conversation.id)
-            return conversation.id, active
+            return _Deleted(conversation.id, active)
 
-        identity, active = await self._store.write(owner, unit)
-        if active:
-            self._worker.stop(active)
-        self._feed.resync(identity)
-        return identity
+        done = await self._repeats.write(principal, _Deleted, unit)
+        if not done.repeated:
+            if done.result.active:
+                self._worker.stop(done.result.active)
+            self._feed.resync(done.result.id)
+        return done.result.id

@@ -7,16 +7,17 @@ from datetime import datetime
 
 from server.application.conversations import find, lock
 from server.application.paging import Page, cut, list_position, list_token
+from server.application.repeats import Repeats
 from server.application.run_states import cut_off, record, start_next, withdraw
 from server.domain.conversation import Conversation, InterruptPolicy
-from server.domain.errors import QueueFull, RequestIdReused, RunNotFound, ShuttingDown
+from server.domain.errors import FieldViolation, InvalidField, QueueFull, RequestIdReused, RunNotFound, ShuttingDown
 from server.domain.events import RunQueued, RunStarted
 from server.domain.generation import GenerationConfig
 from server.domain.ids import MessageId, RunId, SessionId
 from server.domain.limits import Limits
 from server.domain.message import Message, MessageStatus, Role
 from server.domain.model import Model
-from server.domain.principal import Owner, Principal
+from server.domain.principal import Owner, Principal, RequestKey
 from server.domain.run import PLAIN, Lease, Run, RunOptions, RunState
 from server.failpoint import failpoint
 from server.ports.provider import Models
@@ -75,13 +76,16 @@ class _Cancelled:
 class Runs:
     """Runs of a caller's conversations."""
 
-    def __init__(self, *, store: Store, clock: Clock, ids: Ids, models: Models, worker: Worker, limits: Limits) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, ids: Ids, models: Models, worker: Worker, limits: Limits, repeats: Repeats
+    ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._models = models
         self._worker = worker
         self._limits = limits
+        self._repeats = repeats
 
     async def send(self, principal: Principal, command: SendMessage) -> Run:
         """Accept a message and start its run, or queue it behind the active one.
@@ -112,9 +116,9 @@ class Runs:
 
         return await self._store.read(owner, unit)
 
-    async def cancel(self, owner: Owner, run_id: RunId) -> Run:
+    async def cancel(self, principal: Principal, run_id: RunId) -> Run:
         """End a run; one that is over stays as it is. The next one in the queue starts. Raises `RunNotFound`."""
-        return await self._worker.uninterrupted(self._cancel(owner, run_id))
+        return await self._worker.uninterrupted(self._cancel(principal, run_id))
 
     async def _send(self, principal: Principal, command: SendMessage) -> Run:
         async def unit(tx: Transaction) -> Accepted:
@@ -131,7 +135,7 @@ class Runs:
             self._worker.start(accepted.run)
         return accepted.run
 
-    async def _cancel(self, owner: Owner, run_id: RunId) -> Run:
+    async def _cancel(self, principal: Principal, run_id: RunId) -> Run:
         async def unit(tx: Transaction) -> _Cancelled:
             found = await find_run(tx, run_id)
             await tx.conversations.lock_by_id(found.conversation_id)
@@ -146,37 +150,37 @@ class Runs:
             following = await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
             return _Cancelled(ended, was_active=True, following=following)
 
-        cancelled = await self._store.write(owner, unit)
-        if cancelled.was_active:
+        done = await self._repeats.write(principal, _Cancelled, unit)
+        cancelled = done.result
+        if cancelled.was_active and not done.repeated:
             self._worker.stop(cancelled.run)
-        if cancelled.following:
+        if cancelled.following and not done.repeated:
             self._worker.start(cancelled.following)
         return cancelled.run
 
     async def _accept(self, tx: Transaction, principal: Principal, command: SendMessage) -> Accepted:
         conversation = await lock(tx, command.conversation_key)
         now = self._clock.now()
-        if command.request_id:
-            repeated = await self._repeated(tx, command, now)
+        key = _request_key(principal, command)
+        if key is not None:
+            repeated = await self._repeated(tx, key, now)
             if repeated is not None:
                 return Accepted(repeated, repeated=True)
         run = self._new_run(principal, conversation, command, now)
         accepted = await self._place(tx, conversation, run, command, self._worker.lease())
-        if command.request_id:
-            remembered = RememberedRequest(command.fingerprint, accepted.run.id)
-            await tx.requests.remember(command.request_id, remembered, now=now)
+        if key is not None:
+            await tx.requests.remember(key.id, RememberedRequest(key.fingerprint, accepted.run.id), now=now)
         if command.session_id:
             await tx.sessions.touch(command.session_id, now)
         await tx.conversations.touch(conversation.id, now, by=run.user_id, model=run.model)
         return accepted
 
-    async def _repeated(self, tx: Transaction, command: SendMessage, now: datetime) -> Run | None:
-        since = now - self._limits.idempotency_retention
-        remembered = await tx.requests.find(command.request_id, not_before=since)
+    async def _repeated(self, tx: Transaction, key: RequestKey, now: datetime) -> Run | None:
+        remembered = await self._repeats.found(tx, key, now=now)
         if remembered is None:
             return None
-        if remembered.fingerprint != command.fingerprint:
-            raise RequestIdReused(command.request_id)
+        if remembered.run_id is None:
+            raise RequestIdReused(key.id)
         run = await tx.runs.get(remembered.run_id)
         return None if run is None else _as_accepted(run)
 
@@ -246,6 +250,15 @@ async def _begin(tx: Transaction, run: Run, message: Message, lease: Lease) -> R
     await tx.runs.add(running)
     await record(tx, running, [RunStarted(placed, run.model)], now=run.created_at)
     return running
+
+
+def _request_key(principal: Principal, command: SendMessage) -> RequestKey | None:
+    """What marks the send: the request id of its message, else that of the call. Raises `InvalidField` for two."""
+    if not command.request_id:
+        return principal.request_key
+    if principal.request_key is not None and principal.request_key.id != command.request_id:
+        raise InvalidField([FieldViolation("request_id", "differs from the idempotency key of the call")])
+    return RequestKey(command.request_id, command.fingerprint)
 
 
 def _as_accepted(run: Run) -> Run:

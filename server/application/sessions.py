@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from server.application.conversations import new_conversation
 from server.application.organizations import membership
+from server.application.repeats import Repeats
 from server.application.runs import Runs, SendMessage
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, NotAMember, SessionNotFound
@@ -30,12 +31,13 @@ class Sessions:
     """Conversations and chat sessions of a caller within an organization. Every use case raises `NotAMember` unless the
     caller is an active member of it; what changes something also for a guest."""
 
-    def __init__(self, *, store: Store, clock: Clock, ids: Ids, models: Models, runs: Runs) -> None:
+    def __init__(self, *, store: Store, clock: Clock, ids: Ids, models: Models, runs: Runs, repeats: Repeats) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._models = models
         self._runs = runs
+        self._repeats = repeats
 
     async def create_conversation(
         self, principal: Principal, organization_id: OrganizationId, *, title: str, archived: bool
@@ -53,15 +55,20 @@ class Sessions:
             archived=archived,
         )
 
-        async def unit(tx: Transaction) -> None:
+        async def unit(tx: Transaction) -> Conversation:
             await _writing_member(tx, organization_id)
             await tx.conversations.add(conversation)
+            return conversation
 
-        await self._store.write(principal.owner, unit)
-        return conversation
+        return (await self._repeats.write(principal, Conversation, unit)).result
 
     async def open(
-        self, owner: Owner, organization_id: OrganizationId, *, conversation_id: ConversationId, model_id: ModelId
+        self,
+        principal: Principal,
+        organization_id: OrganizationId,
+        *,
+        conversation_id: ConversationId,
+        model_id: ModelId,
     ) -> ChatSession:
         """Open a session. Raises `ConversationNotFound`, `UnknownModel`."""
         now = self._clock.now()
@@ -73,14 +80,14 @@ class Sessions:
             updated_at=now,
         )
 
-        async def unit(tx: Transaction) -> None:
+        async def unit(tx: Transaction) -> ChatSession:
             await _writing_member(tx, organization_id)
             await _find(tx, organization_id, conversation_id)
             self._models.by_id(model_id)
             await tx.sessions.add(session)
+            return session
 
-        await self._store.write(owner, unit)
-        return session
+        return (await self._repeats.write(principal, ChatSession, unit)).result
 
     async def conversations(self, owner: Owner, organization_id: OrganizationId) -> list[Conversation]:
         """The owner's conversations in the organization, the newest first. Those that were made through an API without

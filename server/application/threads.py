@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from server.application.conversations import described, find, lock, new_conversation, save
 from server.application.deletion import Deletion
 from server.application.paging import Page, cut, list_position, list_token, number_position, number_token
+from server.application.repeats import Repeats
 from server.domain.conversation import (
     ContextManagement,
     ContextStrategy,
@@ -39,7 +40,15 @@ class Threads:
     """Conversation threads of a caller."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, ids: Ids, models: Models, deletion: Deletion, limits: Limits
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        models: Models,
+        deletion: Deletion,
+        limits: Limits,
+        repeats: Repeats,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -47,6 +56,7 @@ class Threads:
         self._models = models
         self._deletion = deletion
         self._limits = limits
+        self._repeats = repeats
 
     async def create(self, principal: Principal, *, name: str, key: str) -> ConversationSummary:
         """Make a thread. Its key defaults to its id, its name to its key. Raises `ConversationKeyTaken`."""
@@ -54,8 +64,12 @@ class Threads:
         identity = ConversationId(str(self._ids.uuid()))
         key = key or identity
         conversation = new_conversation(principal, identity, key=key, name=name or key, now=now, models=self._models)
-        await self._store.write(principal.owner, lambda tx: tx.conversations.add(conversation))
-        return ConversationSummary(conversation, active_state=None)
+
+        async def unit(tx: Transaction) -> ConversationSummary:
+            await tx.conversations.add(conversation)
+            return ConversationSummary(conversation, active_state=None)
+
+        return (await self._repeats.write(principal, ConversationSummary, unit)).result
 
     async def get(self, owner: Owner, key: str) -> ConversationSummary:
         """A thread without its messages. Raises `ConversationNotFound`."""
@@ -84,9 +98,9 @@ class Threads:
         """Change what is given. Raises `ConversationNotFound`."""
         return await self._change(principal, key, lambda old: described(old, name=name, archived=archived))
 
-    async def delete(self, owner: Owner, key: str) -> ConversationId:
+    async def delete(self, principal: Principal, key: str) -> ConversationId:
         """Destroy a thread and everything in it; its run stops, its streams end. Raises `ConversationNotFound`."""
-        return await self._deletion.of(owner, lambda tx: lock(tx, key))
+        return await self._deletion.of(principal, lambda tx: lock(tx, key))
 
     async def state(self, owner: Owner, key: str) -> ConversationState:
         """Everything about a thread at one moment. Raises `ConversationNotFound`."""
@@ -163,7 +177,7 @@ class Threads:
             new = await save(tx, principal, old, change(old), now=self._clock.now())
             return await _summary(tx, new)
 
-        return await self._store.write(principal.owner, unit)
+        return (await self._repeats.write(principal, ConversationSummary, unit)).result
 
 
 async def _summary(tx: Transaction, conversation: Conversation) -> ConversationSummary:

@@ -17,6 +17,7 @@ from server.application.authentication import Authenticator
 from server.application.deletion import Deletion
 from server.application.keys import KeyFactory, Keys
 from server.application.organizations import Organizations
+from server.application.repeats import Repeats
 from server.application.runs import Runs
 from server.application.sessions import Sessions
 from server.application.streams import Streams
@@ -115,13 +116,16 @@ def read_providers(settings: Settings, env: Mapping[str, str]) -> ProvidersConfi
 def _use_cases(
     *, store: Store, feed: Feed, models: Models, engine: Engine, clock: Clock, ids: Ids, limits: Limits
 ) -> UseCases:
-    runs = Runs(store=store, clock=clock, ids=ids, models=models, worker=engine, limits=limits)
-    deletion = Deletion(store=store, worker=engine, feed=feed)
+    repeats = Repeats(store=store, clock=clock, limits=limits)
+    runs = Runs(store=store, clock=clock, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats)
+    deletion = Deletion(worker=engine, feed=feed, repeats=repeats)
     return UseCases(
-        threads=Threads(store=store, clock=clock, ids=ids, models=models, deletion=deletion, limits=limits),
+        threads=Threads(
+            store=store, clock=clock, ids=ids, models=models, deletion=deletion, limits=limits, repeats=repeats
+        ),
         runs=runs,
         streams=Streams(store=store, feed=feed, limits=limits),
-        sessions=Sessions(store=store, clock=clock, ids=ids, models=models, runs=runs),
+        sessions=Sessions(store=store, clock=clock, ids=ids, models=models, runs=runs, repeats=repeats),
         organizations=Organizations(store=store, models=models),
     )
 

@@ -26,6 +26,15 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestKey:
+    """By what a caller marks a write, so that it can be made again without being done twice."""
+
+    id: str
+    fingerprint: str
+    """Equal for equal requests."""
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """The identity of one call."""
 
@@ -35,6 +44,8 @@ class Principal:
     key_id: KeyId
     actor: str | None = None
     """The key's own user when it acts on behalf of another."""
+    request_key: RequestKey | None = None
+    """The mark of this call, when it is a write that bears one."""
 
     @property
     def user_id(self) -> UserId:

@@ -207,10 +207,10 @@ class Organizations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RememberedRequest:
-    """What a request id stands for: the fingerprint of its request and the run it made."""
+    """What a request id stands for: the fingerprint of its request, and the run it made, if it made one."""
 
     fingerprint: str
-    run_id: RunId
+    run_id: RunId | None = None
 
 
 class Requests(Protocol):
@@ -219,8 +219,14 @@ class Requests(Protocol):
     async def find(self, request_id: str, *, not_before: datetime) -> RememberedRequest | None:
         """What was remembered under that id at or after `not_before`; if nothing, no other unit binds it meanwhile."""
 
-    async def remember(self, request_id: str, request: RememberedRequest, *, now: datetime) -> None:
-        """Bind the id, replacing an outdated binding. The run must be stored already; the id is forgotten with it."""
+    async def recall(self, request_id: str, result: type[Result]) -> Result:
+        """What was remembered as the result of that id, a value of that dataclass."""
+
+    async def remember(
+        self, request_id: str, request: RememberedRequest, *, now: datetime, result: object | None = None
+    ) -> None:
+        """Bind the id, replacing an outdated binding. A run must be stored already; the id is forgotten with it.
+        `result` is a dataclass of the domain or the use cases, kept for `recall`."""
 
 
 class Transaction(Protocol):

@@ -11,6 +11,7 @@ from server.adapters.store import open_store
 from server.adapters.system import SystemClock, SystemIds
 from server.application.deletion import Deletion
 from server.application.organizations import Organizations
+from server.application.repeats import Repeats
 from server.application.runs import Runs, SendMessage
 from server.application.sessions import Sessions
 from server.application.streams import Streams
@@ -121,9 +122,12 @@ async def open_house(
             owner = principal.owner
             await store.write_system(lambda tx, owner=owner: tx.provision(owner, time.now()))  # type: ignore[misc]
         engine = await stack.enter_async_context(Engine(store=store, models=models, clock=time, ids=ids, limits=limits))
-        runs = Runs(store=store, clock=time, ids=ids, models=models, worker=engine, limits=limits)
-        deletion = Deletion(store=store, worker=engine, feed=feed)
-        threads = Threads(store=store, clock=time, ids=ids, models=models, deletion=deletion, limits=limits)
+        repeats = Repeats(store=store, clock=time, limits=limits)
+        runs = Runs(store=store, clock=time, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats)
+        deletion = Deletion(worker=engine, feed=feed, repeats=repeats)
+        threads = Threads(
+            store=store, clock=time, ids=ids, models=models, deletion=deletion, limits=limits, repeats=repeats
+        )
         yield House(
             store=store,
             feed=feed,
@@ -132,6 +136,6 @@ async def open_house(
             threads=threads,
             runs=runs,
             streams=Streams(store=store, feed=feed, limits=limits),
-            sessions=Sessions(store=store, clock=time, ids=ids, models=models, runs=runs),
+            sessions=Sessions(store=store, clock=time, ids=ids, models=models, runs=runs, repeats=repeats),
             organizations=Organizations(store=store, models=models),
         )

@@ -51,7 +51,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CONVERSATION_KEY_TAKEN: _ErrorReason.ValueType  # 23
     """The caller already has a conversation of that key. ALREADY_EXISTS."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 24
-    """The request id was used before with another request. ABORTED; HTTP 422."""
+    """The request id or idempotency key was used before with another request. ABORTED; HTTP 422."""
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 30
     """As many messages wait in the conversation as may. RESOURCE_EXHAUSTED."""
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 31
@@ -126,7 +126,7 @@ ERROR_REASON_SESSION_NOT_FOUND: ErrorReason.ValueType  # 22
 ERROR_REASON_CONVERSATION_KEY_TAKEN: ErrorReason.ValueType  # 23
 """The caller already has a conversation of that key. ALREADY_EXISTS."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 24
-"""The request id was used before with another request. ABORTED; HTTP 422."""
+"""The request id or idempotency key was used before with another request. ABORTED; HTTP 422."""
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 30
 """As many messages wait in the conversation as may. RESOURCE_EXHAUSTED."""
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 31

@@ -93,7 +93,8 @@ class RunServiceServicer:
         already.
 
         With a `request_id` the call can be repeated: the same request is answered alike for 24 hours,
-        another one with the same id is refused with ABORTED (`REQUEST_ID_REUSED`).
+        another one with the same id is refused with ABORTED (`REQUEST_ID_REUSED`). The header (or metadata
+        entry) `idempotency-key` does the same for every method of every service that changes something.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

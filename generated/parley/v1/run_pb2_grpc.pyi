@@ -30,7 +30,8 @@ class RunServiceStub:
     already.
 
     With a `request_id` the call can be repeated: the same request is answered alike for 24 hours,
-    another one with the same id is refused with ABORTED (`REQUEST_ID_REUSED`).
+    another one with the same id is refused with ABORTED (`REQUEST_ID_REUSED`). The header (or metadata
+    entry) `idempotency-key` does the same for every method of every service that changes something.
     """
     Generate: _aio.UnaryStreamMultiCallable[_run_pb2.SendMessageRequest, _event_pb2.Event]
     """Accepts a user message as `SendMessage` does, then streams the events of its run and ends with it.
@@ -75,7 +76,8 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         already.
 
         With a `request_id` the call can be repeated: the same request is answered alike for 24 hours,
-        another one with the same id is refused with ABORTED (`REQUEST_ID_REUSED`).
+        another one with the same id is refused with ABORTED (`REQUEST_ID_REUSED`). The header (or metadata
+        entry) `idempotency-key` does the same for every method of every service that changes something.
         """
 
     @_abc_1.abstractmethod

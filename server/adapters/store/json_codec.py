@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -21,6 +20,7 @@ T = TypeVar("T")
 _Convert = Callable[[Any], Any]
 _PLAIN: Final = (str, int, float, bool)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_CODECS: Final[dict[type[Any], "JsonCodec[Any]"]] = {}
 
 
 class _FieldCodec(NamedTuple):
@@ -77,10 +77,12 @@ class JsonCodec(Generic[T]):
         return self._cls(**values)
 
 
-@cache
 def codec(cls: type[T]) -> JsonCodec[T]:
     """The codec of a dataclass."""
-    return JsonCodec(cls)
+    known: JsonCodec[T] | None = _CODECS.get(cls)
+    if known is None:
+        known = _CODECS[cls] = JsonCodec(cls)
+    return known
 
 
 def _field(field: Field[Any], hint: Any) -> _FieldCodec:

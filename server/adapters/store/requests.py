@@ -1,15 +1,19 @@
 """Request ids of the transaction's owner."""
 
 from datetime import datetime
+from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, bindparam, delete, select
 
 from server.adapters.store import tables
+from server.adapters.store.json_codec import codec
 from server.adapters.store.scope import Scope
 from server.adapters.store.statement import found, owned, owned_insert, parameter
 from server.adapters.store.times import micros
 from server.domain.errors import RunNotFound
 from server.ports.store import RememberedRequest
+
+Result = TypeVar("Result")
 
 _table = tables.requests
 _c = _table.c
@@ -20,13 +24,19 @@ _FIND = owned(
     ),
     _table,
 )
+_RESULT = owned(select(_c.result).where(_c.request_id == parameter(_c.request_id)), _table)
 _FORGET = owned(delete(_table).where(_c.request_id == parameter(_c.request_id)), _table)
 _RUN = found(tables.runs)
 _REMEMBER = owned_insert(_table)
 
 
+def _json(result: object) -> str:
+    kind: type[Any] = type(result)
+    return codec(kind).dumps(result)
+
+
 class StoredRequests:
-    """See `ports.store.Requests`. A request id is forgotten with the run it made."""
+    """See `ports.store.Requests`. A request id is forgotten with the run it made, if it made one."""
 
     __slots__ = ("_scope",)
 
@@ -42,9 +52,18 @@ class StoredRequests:
             await self._scope.lock_name("request", request_id)
         return None
 
-    async def remember(self, request_id: str, request: RememberedRequest, *, now: datetime) -> None:
+    async def recall(self, request_id: str, result: type[Result]) -> Result:
+        """What was remembered as the result of that id. Raises `LookupError` when there is none."""
+        row = await self._scope.fetch_one(_RESULT, request_id=request_id)
+        if row is None or row[0] is None:
+            raise LookupError(f"the request {request_id!r} left no result")
+        return codec(result).loads(row[0])
+
+    async def remember(
+        self, request_id: str, request: RememberedRequest, *, now: datetime, result: object | None = None
+    ) -> None:
         """Bind the id, replacing an outdated binding. Raises `RunNotFound`: the run comes first."""
-        if not await self._scope.owns(_RUN, request.run_id):
+        if request.run_id is not None and not await self._scope.owns(_RUN, request.run_id):
             raise RunNotFound(request.run_id)
         await self._scope.fetch(_FORGET, request_id=request_id)
         await self._scope.fetch(
@@ -52,5 +71,6 @@ class StoredRequests:
             request_id=request_id,
             run_id=request.run_id,
             fingerprint=request.fingerprint,
+            result=None if result is None else _json(result),
             created_at=micros(now),
         )

@@ -181,7 +181,7 @@ class RunEventRow(_OwnedRow, table=True):
 
 
 class RequestRow(_Row, table=True):
-    """A request id and the run it made."""
+    """A request id and what came of it: the run it made, or the result of another write as JSON."""
 
     __tablename__ = "requests"
     __table_args__ = (Index("ix_requests_run", "run_id"), Index("ix_requests_created_at", "created_at"))
@@ -190,8 +190,9 @@ class RequestRow(_Row, table=True):
     owner: str = Field(primary_key=True, sa_type=STRING)
     request_id: str = Field(primary_key=True, sa_type=STRING)
     fingerprint: str = Field(sa_type=STRING)
-    run_id: str = Field(sa_type=STRING, sa_column_args=(_of("runs"),))
+    run_id: str | None = Field(sa_type=STRING, sa_column_args=(_of("runs"),))
     created_at: int = Field(sa_type=WHOLE)
+    result: str | None = Field(sa_type=STRING)
 
 
 class ApiKeyRow(_OwnedRow, table=True):

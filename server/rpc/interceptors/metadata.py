@@ -1,4 +1,4 @@
-"""What the pipeline reads of a call's metadata: its request id, its credential, and for whom it acts."""
+"""What the pipeline reads of a call's metadata: request id, credential, for whom it acts, idempotency key."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,9 @@ from server.domain.errors import FieldViolation, InvalidField, KeyConflict
 REQUEST_ID: Final = "x-request-id"
 _API_KEYS: Final = frozenset({"x-api-key", "uni-api-key"})
 _AUTHORIZATION: Final = "authorization"
-_READ: Final = _API_KEYS | {_AUTHORIZATION, REQUEST_ID, ON_BEHALF_OF}
+_IDEMPOTENCY_KEY: Final = "idempotency-key"
+_READ: Final = _API_KEYS | {_AUTHORIZATION, REQUEST_ID, ON_BEHALF_OF, _IDEMPOTENCY_KEY}
+_LONGEST_KEY: Final = 128
 _SANE_REQUEST_ID: Final = re.compile(r"[0-9A-Za-z._:/+=-]{1,128}")
 _BEARER: Final = "bearer"
 
@@ -23,6 +25,7 @@ class Headers:
     request_id: str | None
     credentials: list[str]
     subjects: list[str]
+    keys: list[str]
 
     def credential(self) -> str | None:
         """The one credential. The same one twice is one; raises `KeyConflict` for two."""
@@ -42,10 +45,25 @@ class Headers:
             raise InvalidField([FieldViolation(ON_BEHALF_OF, "may be given once")])
         return found[0]
 
+    def idempotency_key(self) -> str | None:
+        """What marks the call as one that may be made again. Raises `InvalidField` for two, and for none that can be.
+
+        The quotes that the header's draft standard asks for belong to the header, not to the key.
+        """
+        if not self.keys:
+            return None
+        key = self.keys[0].strip()
+        if len(key) > 1 and key[0] == key[-1] == '"':
+            key = key[1:-1]
+        if len(self.keys) > 1 or not 0 < len(key) <= _LONGEST_KEY:
+            wanted = f"may be given once, with 1 to {_LONGEST_KEY} characters"
+            raise InvalidField([FieldViolation(_IDEMPOTENCY_KEY, wanted)])
+        return key
+
 
 def read(metadata: Iterable[tuple[str, str | bytes]]) -> Headers:
     """Pick out what matters. Keys are lower case, as gRPC has them; an empty credential counts as none."""
-    headers = Headers(None, [], [])
+    headers = Headers(None, [], [], [])
     for name, value in metadata:
         if name not in _READ or not isinstance(value, str):
             continue
@@ -55,6 +73,8 @@ def read(metadata: Iterable[tuple[str, str | bytes]]) -> Headers:
             _add(headers.credentials, _bearer(value))
         elif name == ON_BEHALF_OF:
             headers.subjects.append(value)
+        elif name == _IDEMPOTENCY_KEY:
+            headers.keys.append(value)
         elif _SANE_REQUEST_ID.fullmatch(value):
             headers.request_id = value
     return headers

@@ -5,17 +5,20 @@ handlers the same way, and a chain of interceptors would cost more than all of t
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Never, TypeAlias
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # ships no stubs
 
 from server.application.authentication import Authenticator
 from server.domain.errors import ScopeMissing
+from server.domain.principal import RequestKey
 from server.ports.system import Clock, Ids
 from server.rpc import status
 from server.rpc.interceptors import metadata
@@ -163,6 +166,8 @@ class Pipeline(grpc.aio.ServerInterceptor):
             if not principal.has_scope(scope):
                 raise ScopeMissing(scope)
         self._validation.check(request)
+        if headers.keys and principal is not None and method.rule.writes:
+            principal = replace(principal, request_key=_request_key(method.rule, headers, request))
         enter(Call(record.request_id, principal))
 
     async def _refuse(self, record: CallRecord, error: Exception, context: Context) -> Never:
@@ -171,6 +176,16 @@ class Pipeline(grpc.aio.ServerInterceptor):
         record.end(status.code_of(error), status.reason_of(error))
         rich = status.status_of(error, request_id=record.request_id)
         await context.abort_with_status(rpc_status.to_status(rich))
+
+
+def _request_key(rule: Rule, headers: metadata.Headers, request: Message) -> RequestKey | None:
+    """The mark of a write: the caller's key, and a digest of method and request that is equal for equal ones."""
+    key = headers.idempotency_key()
+    if key is None:
+        return None
+    digest = hashlib.sha256(rule.path.encode())
+    digest.update(request.SerializeToString(deterministic=True))
+    return RequestKey(key, digest.hexdigest())
 
 
 def _behavior(found: Any) -> Any:

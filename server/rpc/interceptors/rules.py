@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from parley.options.v1 import options_pb2
@@ -24,6 +25,8 @@ class Rule:
     request: type[Message]
     timeout_seconds: int | None
     """The declared bound of a call."""
+    writes: bool
+    """Whether a call may change something."""
 
     @property
     def path(self) -> str:
@@ -48,4 +51,5 @@ def _rule(service: ServiceDescriptor, method: MethodDescriptor) -> Rule:
         scope=declared.scope or None,
         request=GetMessageClass(method.input_type),
         timeout_seconds=declared.timeout_seconds or None,
+        writes=method.GetOptions().idempotency_level != MethodOptions.NO_SIDE_EFFECTS,
     )

@@ -44,7 +44,7 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
     async def CreateSession(self, request: pb.CreateSessionRequest, _context: Any) -> pb.CreateSessionResponse:
         """A new session."""
         session = await self._sessions.open(
-            owner(),
+            principal(),
             _organization(request.org_id),
             conversation_id=_conversation(request.session.conversation_id),
             model_id=ModelId(request.session.model_id.lower()),

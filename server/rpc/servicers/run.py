@@ -64,7 +64,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def CancelRun(self, request: pb.CancelRunRequest, _context: Any) -> pb.Run:
         """The run, which is over."""
-        return codec.encode_run(await self._runs.cancel(owner(), RunId(request.run_id)))
+        return codec.encode_run(await self._runs.cancel(principal(), RunId(request.run_id)))
 
 
 async def _encoded(

@@ -49,7 +49,7 @@ class ThreadServicer(thread_pb2_grpc.ThreadServiceServicer):
 
     async def DeleteThread(self, request: pb.DeleteThreadRequest, _context: Any) -> pb.DeleteThreadResponse:
         """The id of what was destroyed."""
-        return pb.DeleteThreadResponse(id=await self._threads.delete(owner(), request.conversation_key))
+        return pb.DeleteThreadResponse(id=await self._threads.delete(principal(), request.conversation_key))
 
     async def GetConversationState(
         self, request: pb.GetConversationStateRequest, _context: Any

@@ -33,6 +33,7 @@ class Served:
     """A running server and everything behind it."""
 
     house: House
+    database: Path
     keys: Keys
     factory: KeyFactory
     services: Services
@@ -105,6 +106,7 @@ async def serve(
         ):
             yield Served(
                 house=house,
+                database=folder / "house.db",
                 keys=Keys(store=house.store, clock=SystemClock(), ids=ids, factory=factory),
                 factory=factory,
                 services=services,

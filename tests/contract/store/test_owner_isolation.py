@@ -10,6 +10,7 @@ from server.adapters.store.errors import MessageNotQueued
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, RunNotFound
 from server.domain.events import AttemptReset, MessageStarted, Payload, TextDelta
+from server.domain.generation import GenerationConfig
 from server.domain.ids import MessageId, OrganizationId, default_organization_id
 from server.domain.message import Message, Role
 from server.domain.principal import Owner
@@ -73,9 +74,17 @@ async def alices(store: Store) -> Theirs:
         await tx.events.append(talk.id, said, now=at(0), run_id=run.id, epoch=1)
         await tx.sessions.add(chat)
         await tx.requests.remember("r", RememberedRequest("f", run.id), now=at(0))
+        await tx.requests.remember("w", RememberedRequest("f"), now=at(0), result=GenerationConfig("secret"))
         return Theirs(talk, appended, run, waiting, chat)
 
     return await store.write(ALICE, fill)
+
+
+async def _recalled(tx: Transaction) -> GenerationConfig | None:
+    try:
+        return await tx.requests.recall("w", GenerationConfig)
+    except LookupError:
+        return None
 
 
 async def _look(tx: Transaction, alices: Theirs) -> list[Any]:
@@ -140,6 +149,7 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "sessions.touch": (lambda tx, a: tx.sessions.touch(a.session.id, at(99)), None),
     "organizations.memberships": (lambda tx, a: tx.organizations.memberships(), []),
     "organizations.membership": (lambda tx, a: tx.organizations.membership(default_organization_id("acme")), None),
+    "requests.recall": (lambda tx, _: _recalled(tx), None),
     "requests.find": (lambda tx, a: tx.requests.find("r", not_before=at(0)), None),
 }
 

@@ -1,11 +1,13 @@
 """Request ids: what they stand for, for how long."""
 
+from dataclasses import replace
+
 import pytest
 
-from server.domain.conversation import Conversation
+from server.domain.conversation import Conversation, ConversationSummary
 from server.domain.errors import RunNotFound
 from server.domain.ids import RunId
-from server.domain.run import Run
+from server.domain.run import Run, RunState
 from server.ports.store import RememberedRequest, Store, Transaction
 from tests.contract.store.builders import ALICE, at, queued_run
 
@@ -39,6 +41,20 @@ async def test_a_request_can_stand_for_a_stored_run_only(store: Store) -> None:
     with pytest.raises(RunNotFound):
         await store.write(ALICE, lambda tx: tx.requests.remember("r", RememberedRequest("f", RunId("none")), now=at(0)))
     assert await store.read(ALICE, lambda tx: tx.requests.find("r", not_before=at(0))) is None
+
+
+async def test_the_result_of_a_write_is_recalled_as_it_was(store: Store, talk: Conversation) -> None:
+    result = ConversationSummary(replace(talk, last_sequence=3, accessed_at=at(1)), RunState.RUNNING)
+    request = RememberedRequest("f")
+    await store.write(ALICE, lambda tx: tx.requests.remember("w", request, now=at(5), result=result))
+    assert await store.read(ALICE, lambda tx: tx.requests.find("w", not_before=at(5))) == request
+    assert await store.read(ALICE, lambda tx: tx.requests.recall("w", ConversationSummary)) == result
+
+
+async def test_a_request_without_a_result_recalls_none(store: Store, runs: list[Run]) -> None:
+    await store.write(ALICE, lambda tx: tx.requests.remember("r", RememberedRequest("f", runs[0].id), now=at(5)))
+    with pytest.raises(LookupError):
+        await store.read(ALICE, lambda tx: tx.requests.recall("r", ConversationSummary))
 
 
 async def test_outdated_requests_are_forgotten_the_oldest_first(store: Store, runs: list[Run]) -> None:

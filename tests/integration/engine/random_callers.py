@@ -104,7 +104,7 @@ class Caller:
     async def _cancel(self, house: House) -> None:
         if self._ledger.accepted:
             run = self._random.choice(list(self._ledger.accepted.values()))
-            over = await self._perhaps(house.runs.cancel(ANNA.owner, run.id))
+            over = await self._perhaps(house.runs.cancel(ANNA, run.id))
             assert over is None or over.state.is_terminal
 
     async def _view(self, house: House) -> None:
@@ -148,7 +148,7 @@ class Caller:
     async def _delete(self, house: House) -> None:
         key = self._random.choice(KEYS)
         self._ledger.deleted.add(key)
-        await self._perhaps(house.threads.delete(ANNA.owner, key))
+        await self._perhaps(house.threads.delete(ANNA, key))
         await house.threads.create(ANNA, name="", key=key)
 
     async def _perhaps(self, call: Coroutine[Any, Any, Any]) -> Any:

@@ -80,7 +80,7 @@ async def test_a_cancellation_whose_caller_left_starts_the_next_run(hooked: tupl
     house.provider.script("two")
     run, waiting = await house.send("first"), await house.send("second")
     await house.provider.requested()
-    await leave_after_commit(store, house.runs.cancel(ANNA.owner, run.id))
+    await leave_after_commit(store, house.runs.cancel(ANNA, run.id))
     async with asyncio.timeout(10):
         assert (await house.ended(waiting)).state is RunState.COMPLETED
         await house.provider.idle()
@@ -95,7 +95,7 @@ async def test_a_deletion_whose_caller_left_stops_the_model_and_ends_the_streams
     await house.provider.requested()
     watched = house.streams.watch(ANNA.owner, "talk", after=0)
     await anext(watched)
-    await leave_after_commit(store, house.threads.delete(ANNA.owner, "talk"))
+    await leave_after_commit(store, house.threads.delete(ANNA, "talk"))
     async with asyncio.timeout(10):
         await house.provider.idle()
         with pytest.raises(ConversationNotFound):

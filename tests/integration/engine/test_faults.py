@@ -107,7 +107,7 @@ async def test_a_message_does_not_overtake_a_queue_that_nobody_serves_yet(tmp_pa
         await provider.requested()
         draining = asyncio.create_task(house.engine.drain(timedelta(seconds=30)))
         await asyncio.sleep(0)
-        await house.runs.cancel(ANNA.owner, first.id)
+        await house.runs.cancel(ANNA, first.id)
         await draining
     async with hooked_house(tmp_path, provider, before=on_write(1, stuck.pass_through)) as (house, _):
         await stuck.reached()
@@ -166,7 +166,7 @@ async def test_the_model_is_not_asked_for_a_run_that_was_ended_elsewhere(tmp_pat
         sending = asyncio.create_task(house.send("hi"))
         await committed.reached()
         (run,) = (await other.runs.page(ANNA.owner, "talk", page_size=0, page_token="")).items
-        await other.runs.cancel(ANNA.owner, run.id)
+        await other.runs.cancel(ANNA, run.id)
         committed.open()
         await sending
         await asyncio.gather(*(execution.task for execution in house.engine._executions.values() if execution.task))

@@ -188,9 +188,9 @@ async def test_cancelling_stops_the_model_keeps_the_text_and_starts_the_next(hou
     async for event in house.streams.run(ANNA.owner, run.id, after=0):
         if event is not None and isinstance(event.payload, TextDelta):
             break
-    ended = await house.runs.cancel(ANNA.owner, run.id)
+    ended = await house.runs.cancel(ANNA, run.id)
     assert ended.state is RunState.CANCELLED
-    assert (await house.runs.cancel(ANNA.owner, run.id)).state is RunState.CANCELLED
+    assert (await house.runs.cancel(ANNA, run.id)).state is RunState.CANCELLED
     assert (await house.ended(waiting)).state is RunState.COMPLETED
     assert [text for _, text, _ in await house.said()] == ["first", "partial", "second", "next"]
 
@@ -200,7 +200,7 @@ async def test_a_cancelled_queued_run_never_starts(house: House) -> None:
     house.provider.script("one", gate)
     house.provider.script("three")
     first, second, third = [await house.send(text) for text in ("first", "second", "third")]
-    assert (await house.runs.cancel(ANNA.owner, second.id)).state is RunState.CANCELLED
+    assert (await house.runs.cancel(ANNA, second.id)).state is RunState.CANCELLED
     gate.open()
     await house.ended(third)
     assert (await house.ended(second)).state is RunState.CANCELLED
@@ -283,7 +283,7 @@ async def test_nobody_reaches_what_is_not_theirs(house: House) -> None:
     with pytest.raises(RunNotFound):
         await house.runs.get(BERT.owner, run.id)
     with pytest.raises(RunNotFound):
-        await house.runs.cancel(BERT.owner, run.id)
+        await house.runs.cancel(BERT, run.id)
     with pytest.raises(RunNotFound):
         await anext(house.streams.run(BERT.owner, run.id, after=0))
 
@@ -319,7 +319,7 @@ async def test_deleting_a_thread_stops_its_run_and_ends_its_streams(house: House
     async for event in watched:
         if event is not None and isinstance(event.payload, TextDelta):
             break
-    await house.threads.delete(ANNA.owner, "talk")
+    await house.threads.delete(ANNA, "talk")
     with pytest.raises(ConversationNotFound):
         async for _ in watched:
             pass

@@ -22,7 +22,7 @@ async def test_every_cursor_of_a_run_leads_to_the_rest_of_it(house: House) -> No
     house.provider.script("one", Gate(), "two")
     house.provider.script("three")
     first, second = await house.send("first"), await house.send("second")
-    await house.runs.cancel(ANNA.owner, first.id)
+    await house.runs.cancel(ANNA, first.id)
     for run in (first, second):
         whole = await house.events(run)
         last = whole[-1].sequence
@@ -62,7 +62,7 @@ async def test_a_stream_finds_in_the_log_what_its_feed_never_told(tmp_path: Path
                 event = await anext(stream)
                 told += [event] if event is not None else []
         assert told == await working.events(run)
-        await working.threads.delete(ANNA.owner, "talk")
+        await working.threads.delete(ANNA, "talk")
         async with asyncio.timeout(20):
             with pytest.raises(ConversationNotFound, match="'talk'"):
                 assert [event async for event in stream if event is not None] == []
@@ -73,7 +73,7 @@ async def test_the_stream_of_a_run_that_is_deleted_ends_with_that_fact(house: Ho
     run = await house.send("hi")
     stream = house.streams.run(ANNA.owner, run.id, after=0)
     await anext(stream)
-    await house.threads.delete(ANNA.owner, "talk")
+    await house.threads.delete(ANNA, "talk")
     with pytest.raises(RunNotFound):
         await anext(stream)
 
@@ -93,7 +93,7 @@ async def test_a_message_begins_before_it_is_complete_even_when_it_is_empty(hous
 async def test_what_never_began_belongs_to_no_attempt(house: House) -> None:
     house.provider.script(Gate())
     _, waiting = await house.send("first"), await house.send("second")
-    await house.runs.cancel(ANNA.owner, waiting.id)
+    await house.runs.cancel(ANNA, waiting.id)
     events = await house.events(waiting)
     assert [(type(event.payload), event.epoch) for event in events] == [(RunQueued, None), (RunEnded, None)]
     assert (await house.ended(waiting)).state is RunState.CANCELLED

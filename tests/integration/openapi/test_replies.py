@@ -18,8 +18,9 @@ from tests.contract.api.case import Case, Json, Stream
 from tests.contract.api.directed_provider import DirectedProvider
 from tests.contract.api.matching import pick, resolve
 from tests.contract.api.player import GrpcPlayer, drain
+from tests.contract.api.playing import METHODS
 from tests.contract.api.stage import Stage
-from tests.contract.api.test_cases import CASES, METHODS
+from tests.contract.api.test_cases import CASES
 from tests.integration.openapi.documented import Document, Reply
 from tests.integration.openapi.event_stream import items_of
 from tests.integration.openapi.live import Live, live_service

@@ -1,0 +1,60 @@
+"""Writes that may be made again: the same call a second time is answered as the first was and changes nothing."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from server.domain.errors import RequestIdReused
+from server.domain.limits import Limits
+from server.domain.principal import Principal, RequestKey
+from server.ports.store import RememberedRequest, Store, Transaction
+from server.ports.system import Clock
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[Result]):
+    """What a write came to; `repeated`: it was done before, and nothing of it is left to do."""
+
+    result: Result
+    repeated: bool = False
+
+
+class Repeats:
+    """Binds the mark of a call to its result, in the transaction of its effect and for as long as the limits say."""
+
+    def __init__(self, *, store: Store, clock: Clock, limits: Limits) -> None:
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+
+    async def write(
+        self, principal: Principal, result: type[Result], work: Callable[[Transaction], Awaitable[Result]]
+    ) -> Done[Result]:
+        """Do a unit of work once for all calls with the same mark; each time, if the call bears none.
+
+        `result` is the dataclass that `work` returns; the reply must follow from it and the request alone. Raises
+        `RequestIdReused` when the mark stands for another request, and what `work` and `Store.write` raise.
+        """
+        key = principal.request_key
+
+        async def unit(tx: Transaction) -> Done[Result]:
+            if key is None:
+                return Done(await work(tx))
+            now = self._clock.now()
+            if await self.found(tx, key, now=now) is not None:
+                return Done(await tx.requests.recall(key.id, result), repeated=True)
+            done = await work(tx)
+            await tx.requests.remember(key.id, RememberedRequest(key.fingerprint), now=now, result=done)
+            return Done(done)
+
+        return await self._store.write(principal.owner, unit)
+
+    async def found(self, tx: Transaction, key: RequestKey, *, now: datetime) -> RememberedRequest | None:
+        """What the mark stands for already, if anything. Raises `RequestIdReused`."""
+        remembered = await tx.requests.find(key.id, not_before=now - self._limits.idempotency_retention)
+        if remembered is not None and remembered.fingerprint != key.fingerprint:
+            raise RequestIdReused(key.id)
+        return remembered
