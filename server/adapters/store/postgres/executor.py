@@ -48,6 +48,11 @@ class PostgresExecutor:
             key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)
             await self._fetch("SELECT pg_advisory_xact_lock($1)", [key])
 
+    async def time(self) -> int:
+        """The server's clock at this moment, not at the beginning of the transaction."""
+        rows = await self._fetch("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", [])
+        return int(rows[0][0])
+
     async def number(self) -> str | None:
         """The transaction's number; `None` when it has changed nothing so far."""
         rows = await self._fetch("SELECT pg_current_xact_id_if_assigned()::text", [])
