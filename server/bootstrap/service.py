@@ -13,6 +13,7 @@ from server.adapters.feed.local import LocalFeed
 from server.adapters.provider.configuration import ConfigurationError, ProviderKind, ProvidersConfig, load_providers
 from server.adapters.provider.registry import build_registry
 from server.adapters.system import SystemClock, SystemIds
+from server.application.archive import Archive
 from server.application.authentication import Authenticator
 from server.application.deletion import Deletion
 from server.application.keys import KeyFactory, Keys
@@ -127,6 +128,7 @@ def _use_cases(
         streams=Streams(store=store, feed=feed, limits=limits),
         sessions=Sessions(store=store, clock=clock, ids=ids, models=models, runs=runs, repeats=repeats),
         organizations=Organizations(store=store, models=models),
+        archive=Archive(store=store, clock=clock, deletion=deletion),
     )
 
 

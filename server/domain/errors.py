@@ -66,6 +66,21 @@ class UnknownModel(ParleyError):
         super().__init__(f"model: no configured provider offers {model!r}", metadata={"model": model})
 
 
+class SearchTooBroad(ParleyError):
+    """The patterns of a search would have to be tried on more than it is worth."""
+
+    reason = "SEARCH_TOO_BROAD"
+
+    def __init__(self) -> None:
+        super().__init__("filters: too much to look through with a regex; narrow the search with other filters as well")
+
+
+class ReplyTooLarge(ParleyError):
+    """What was asked for does not fit into one reply."""
+
+    reason = "REPLY_TOO_LARGE"
+
+
 class KeyMissing(ParleyError):
     """No credential was presented."""
 
@@ -122,6 +137,15 @@ class ConversationNotFound(NotFound):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"no conversation {name!r}", metadata={"id": name})
+
+
+class ConversationForbidden(ParleyError):
+    """The conversation is another user's of the same tenant; told by the archive API only."""
+
+    reason = "CONVERSATION_FORBIDDEN"
+
+    def __init__(self) -> None:
+        super().__init__("the conversation belongs to another user")
 
 
 class RunNotFound(NotFound):

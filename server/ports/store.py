@@ -24,6 +24,7 @@ from server.domain.organization import Membership
 from server.domain.principal import Owner
 from server.domain.run import Lease, Run, RunError, RunState
 from server.domain.session import ChatSession
+from server.ports.archive import Archive
 
 Result = TypeVar("Result")
 
@@ -250,6 +251,8 @@ class Transaction(Protocol):
     def organizations(self) -> Organizations: ...  # noqa: D102
     @property
     def requests(self) -> Requests: ...  # noqa: D102
+    @property
+    def archive(self) -> Archive: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,10 +284,6 @@ class SystemTransaction(Protocol):
     async def provision(self, owner: Owner, now: datetime) -> None:
         """Make sure that the tenant, the user, the tenant's default organization and the user's membership of it
         (Owner for the tenant's first user, Member otherwise) exist."""
-
-    async def time(self) -> datetime:
-        """The store's own time, by which leases are measured: the same for all processes that share the store, whatever
-        their machines' clocks say."""
 
     async def renew_leases(self, lease: Lease, held: Collection[RunId]) -> dict[RunId, int]:
         """Extend the leases that `lease.worker` holds on those runs; returns the epoch of each that is still its."""

@@ -7,15 +7,18 @@ from typing import Any, Final, Protocol, cast
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc  # type: ignore[import-untyped]  # ships no stubs
+from parley.archive.v3 import archive_pb2, archive_pb2_grpc
 from parley.conversations.v1 import conversations_pb2, conversations_pb2_grpc
 from parley.v1 import run_pb2, run_pb2_grpc, thread_pb2, thread_pb2_grpc
 
+from server.application.archive import Archive
 from server.application.organizations import Organizations
 from server.application.runs import Runs
 from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.application.threads import Threads
 from server.rpc.health import HealthServicer
+from server.rpc.servicers.archive import ArchiveServicer
 from server.rpc.servicers.conversations import ConversationServicer, ModelServicer, OrganizationServicer
 from server.rpc.servicers.run import RunServicer
 from server.rpc.servicers.thread import ThreadServicer
@@ -26,6 +29,7 @@ DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["OrganizationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ModelService"],
+    archive_pb2.DESCRIPTOR.services_by_name["ArchiveService"],
 )
 """Every service that has methods with rules; health and reflection are not among them."""
 
@@ -53,6 +57,7 @@ class UseCases:
     streams: Streams
     sessions: Sessions
     organizations: Organizations
+    archive: Archive
 
 
 class Services:
@@ -65,6 +70,7 @@ class Services:
         self._conversations = ConversationServicer(use_cases.sessions, use_cases.runs, use_cases.streams)
         self._organizations = OrganizationServicer(use_cases.organizations)
         self._models = ModelServicer(use_cases.organizations)
+        self._archive = ArchiveServicer(use_cases.archive)
 
     def register(self, server: Registrar) -> None:
         """Put every service on a server. May be done on several: servicers hold nothing of a server or a call."""
@@ -75,4 +81,5 @@ class Services:
         conversations_pb2_grpc.add_ConversationServiceServicer_to_server(self._conversations, aio)
         conversations_pb2_grpc.add_OrganizationServiceServicer_to_server(self._organizations, aio)
         conversations_pb2_grpc.add_ModelServiceServicer_to_server(self._models, aio)
+        archive_pb2_grpc.add_ArchiveServiceServicer_to_server(self._archive, aio)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, aio)

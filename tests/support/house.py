@@ -9,6 +9,7 @@ from pathlib import Path
 from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from server.adapters.system import SystemClock, SystemIds
+from server.application.archive import Archive
 from server.application.deletion import Deletion
 from server.application.organizations import Organizations
 from server.application.repeats import Repeats
@@ -79,6 +80,7 @@ class House:
     streams: Streams
     sessions: Sessions
     organizations: Organizations
+    archive: Archive
 
     async def send(self, content: str, *, to: str = "talk", by: Principal = ANNA, request_id: str = "") -> Run:
         """Send a message to a thread."""
@@ -138,4 +140,5 @@ async def open_house(
             streams=Streams(store=store, feed=feed, limits=limits),
             sessions=Sessions(store=store, clock=time, ids=ids, models=models, runs=runs, repeats=repeats),
             organizations=Organizations(store=store, models=models),
+            archive=Archive(store=store, clock=time, deletion=deletion),
         )

@@ -32,6 +32,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """`after_sequence` lies beyond the newest event of the conversation. OUT_OF_RANGE."""
     ERROR_REASON_UNKNOWN_MODEL: _ErrorReason.ValueType  # 4
     """No configured provider offers the model. INVALID_ARGUMENT."""
+    ERROR_REASON_SEARCH_TOO_BROAD: _ErrorReason.ValueType  # 5
+    """The regex filters of a search would have to be tried on too much; other filters narrow it.
+    FAILED_PRECONDITION.
+    """
+    ERROR_REASON_REPLY_TOO_LARGE: _ErrorReason.ValueType  # 6
+    """What was asked for does not fit into one reply. FAILED_PRECONDITION."""
     ERROR_REASON_KEY_MISSING: _ErrorReason.ValueType  # 10
     """No credential was presented. UNAUTHENTICATED."""
     ERROR_REASON_KEY_INVALID: _ErrorReason.ValueType  # 11
@@ -52,6 +58,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The caller already has a conversation of that key. ALREADY_EXISTS."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 24
     """The request id or idempotency key was used before with another request. ABORTED; HTTP 422."""
+    ERROR_REASON_CONVERSATION_FORBIDDEN: _ErrorReason.ValueType  # 25
+    """The conversation is another user's of the same tenant (archive API only). PERMISSION_DENIED."""
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 30
     """As many messages wait in the conversation as may. RESOURCE_EXHAUSTED."""
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 31
@@ -107,6 +115,12 @@ ERROR_REASON_CURSOR_IN_FUTURE: ErrorReason.ValueType  # 3
 """`after_sequence` lies beyond the newest event of the conversation. OUT_OF_RANGE."""
 ERROR_REASON_UNKNOWN_MODEL: ErrorReason.ValueType  # 4
 """No configured provider offers the model. INVALID_ARGUMENT."""
+ERROR_REASON_SEARCH_TOO_BROAD: ErrorReason.ValueType  # 5
+"""The regex filters of a search would have to be tried on too much; other filters narrow it.
+FAILED_PRECONDITION.
+"""
+ERROR_REASON_REPLY_TOO_LARGE: ErrorReason.ValueType  # 6
+"""What was asked for does not fit into one reply. FAILED_PRECONDITION."""
 ERROR_REASON_KEY_MISSING: ErrorReason.ValueType  # 10
 """No credential was presented. UNAUTHENTICATED."""
 ERROR_REASON_KEY_INVALID: ErrorReason.ValueType  # 11
@@ -127,6 +141,8 @@ ERROR_REASON_CONVERSATION_KEY_TAKEN: ErrorReason.ValueType  # 23
 """The caller already has a conversation of that key. ALREADY_EXISTS."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 24
 """The request id or idempotency key was used before with another request. ABORTED; HTTP 422."""
+ERROR_REASON_CONVERSATION_FORBIDDEN: ErrorReason.ValueType  # 25
+"""The conversation is another user's of the same tenant (archive API only). PERMISSION_DENIED."""
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 30
 """As many messages wait in the conversation as may. RESOURCE_EXHAUSTED."""
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 31

@@ -23,7 +23,7 @@ from server.ports.store import ListPosition
 
 _table = tables.conversations
 _c = _table.c
-_COLUMNS: Final = (
+COLUMNS: Final = (
     *(_c.id, _c.tenant, _c.owner, _c.key, _c.name, _c.created_at, _c.updated_at, _c.archived, _c.organization_id),
     *(_c.settings, _c.generation, _c.context_management, _c.last_sequence, _c.model, _c.image_model, _c.summary),
     *(_c.assistant_id, _c.created_by, _c.updated_by, _c.accessed_by, _c.accessed_at),
@@ -33,8 +33,8 @@ _GENERATION: Final = codec(GenerationConfig)
 _CONTEXT: Final = codec(ContextManagement)
 
 
-_by_key = select(*_COLUMNS).where(_c.key == parameter(_c.key))
-_by_id = select(*_COLUMNS).where(_c.id == parameter(_c.id))
+_by_key = select(*COLUMNS).where(_c.key == parameter(_c.key))
+_by_id = select(*COLUMNS).where(_c.id == parameter(_c.id))
 _BY_KEY = owned(_by_key, _table)
 _BY_ID = owned(_by_id, _table)
 _LOCK_BY_KEY = owned(_by_key.with_for_update(), _table)
@@ -50,7 +50,7 @@ _active_state = (
     .scalar_subquery()
 )
 _page = (
-    select(*_COLUMNS, _active_state)
+    select(*COLUMNS, _active_state)
     .where(listed_after(_c.updated_at, _c.id))
     .order_by(_c.updated_at.desc(), _c.id.desc())
     .limit(LIMIT)
@@ -59,7 +59,7 @@ _PAGE = owned(_page, _table)
 _PAGE_UNARCHIVED = owned(_page.where(text("archived = 0")), _table)
 
 _in_organization = _c.organization_id == parameter(_c.organization_id)
-_by_age = select(*_COLUMNS).order_by(_c.created_at.desc(), _c.id.desc())
+_by_age = select(*COLUMNS).order_by(_c.created_at.desc(), _c.id.desc())
 _OF_ORGANIZATION = owned(_by_age.where(_in_organization), _table)
 _OF_ORGANIZATION_OR_NONE = owned(_by_age.where(or_(_in_organization, _c.organization_id.is_(None))), _table)
 
@@ -211,7 +211,7 @@ class StoredConversations:
 
 
 def conversation_of(row: Row) -> Conversation:
-    """The conversation of a row of `_COLUMNS`."""
+    """The conversation of a row of `COLUMNS`."""
     row_id, tenant, owner, key, name, created, updated, archived, organization_id, *rest = row
     settings, generation, context, last_sequence, model, image_model, summary, assistant_id, *who = rest
     created_by, updated_by, accessed_by, accessed_at = who

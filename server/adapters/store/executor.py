@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from server.adapters.store.effort import EffortMeter
 from server.adapters.store.statement import Parameters, Statement
 
 Row = Sequence[Any]
 """Values of one row in the order of the statement's columns, as the driver gives them."""
+
+
+class Cursor(Protocol):
+    """The rows of a statement under way, to be taken a few at a time. Lives as long as its transaction at most."""
+
+    async def fetch(self, count: int) -> Sequence[Row]:
+        """The next rows; fewer than `count` only at the end."""
+        ...
 
 
 class Executor(Protocol):
@@ -23,11 +32,18 @@ class Executor(Protocol):
         """Execute once for each set of parameters."""
         ...
 
+    async def open(self, statement: Statement, parameters: Parameters) -> Cursor:
+        """Execute; the rows are read as they are taken."""
+        ...
+
+    def measure_patterns(self, meter: EffortMeter) -> bool:
+        """Whether statements may use the function `re2_search(pattern, text)`; if so its work is counted from now on.
+
+        Such a statement raises `SearchTooBroad` when the meter says so.
+        """
+        ...
+
     async def lock_name(self, name: str) -> None:
         """Wait until no other writing transaction holds that name, then hold it to the end of this one. For things that
         may not exist yet and so have no row to lock."""
-        ...
-
-    async def time(self) -> int:
-        """The database's own time in microseconds since 1970: one for all processes on it, and never moved back."""
         ...

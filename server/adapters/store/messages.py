@@ -33,7 +33,7 @@ from server.domain.message import (
 _table = tables.messages
 _c = _table.c
 _conversation = tables.conversations.c
-_COLUMNS: Final = (
+COLUMNS: Final = (
     *(_c.id, _c.conversation_id, _c.role, _c.content, _c.created_at, _c.status, _c.position, _c.run_id, _c.session_id),
     *(_c.model, _c.provider, _c.reasoning, _c.tool_calls, _c.tool_call_id, _c.usage, _c.image, _c.message_metadata),
 )
@@ -65,7 +65,7 @@ _ADMIT = owned(
     update(_table)
     .where(_one, _is_waiting)
     .values(position=parameter(_c.position, "new_position"), status=literal_column(f"'{MessageStatus.COMPLETE}'"))
-    .returning(*_COLUMNS),
+    .returning(*COLUMNS),
     _table,
 )
 _WITHDRAW = owned(
@@ -80,7 +80,7 @@ _last_position = (
     select(_conversation.last_position).where(_conversation.id == parameter(_c.conversation_id)).scalar_subquery()
 )
 _offset = bindparam("offset", type_=BigInteger)
-_of_conversation = select(*_COLUMNS).where(_c.conversation_id == parameter(_c.conversation_id))
+_of_conversation = select(*COLUMNS).where(_c.conversation_id == parameter(_c.conversation_id))
 _FORWARD = owned(_of_conversation.where(_c.position > _offset).order_by(_c.position).limit(LIMIT), _table)
 _BACKWARD = owned(
     _of_conversation.where(_c.position <= _last_position - _offset).order_by(_c.position.desc()).limit(LIMIT), _table
@@ -120,7 +120,7 @@ class StoredMessages:
         admitted = await self._scope.fetch_one(_ADMIT, message_id=message_id, new_position=drawn[0])
         if admitted is None:
             raise MessageNotQueued(message_id)
-        return _message(admitted)
+        return message_of(admitted)
 
     async def withdraw(self, message_id: MessageId) -> None:
         """Take a queued message out of the queue for good. Raises `MessageNotQueued`."""
@@ -151,7 +151,7 @@ class StoredMessages:
     async def queued(self, conversation_id: ConversationId) -> list[Message]:
         """Messages of status QUEUED in the order in which they were accepted."""
         rows = await self._scope.fetch(_WAITING, conversation_id=conversation_id)
-        return [_message(row) for row in rows]
+        return [message_of(row) for row in rows]
 
     async def _draw(self, counter: Owned, message: Message) -> int:
         row = await self._scope.fetch_one(counter, conversation_id=message.conversation_id)
@@ -163,7 +163,7 @@ class StoredMessages:
         self, statement: Owned, conversation_id: ConversationId, offset: int, limit: int
     ) -> list[Message]:
         rows = await self._scope.fetch(statement, conversation_id=conversation_id, offset=offset, limit=limit)
-        return [_message(row) for row in rows]
+        return [message_of(row) for row in rows]
 
 
 def _values(message: Message) -> dict[str, Any]:
@@ -188,7 +188,8 @@ def _values(message: Message) -> dict[str, Any]:
     }
 
 
-def _message(row: Row) -> Message:
+def message_of(row: Row) -> Message:
+    """The message of a row of `COLUMNS`."""
     (row_id, conversation_id, role, content, created, status, position, run_id, session_id, *rest) = row
     model, provider, reasoning, tool_calls, tool_call_id, usage, image, metadata = rest
     return Message(

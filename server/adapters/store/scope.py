@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from server.adapters.store.executor import Executor, Row
-from server.adapters.store.statement import OWNER, TENANT, Owned, Parameters
+from server.adapters.store.effort import EffortMeter
+from server.adapters.store.executor import Cursor, Executor, Row
+from server.adapters.store.statement import OWNER, TENANT, Foreign, Owned, Parameters
 from server.domain.principal import Owner
 
 
@@ -33,6 +34,19 @@ class Scope:
         parameters.update(self._names)
         rows = await self._executor.fetch(statement, parameters)
         return rows[0] if rows else None
+
+    async def open(self, statement: Owned, /, **parameters: Any) -> Cursor:
+        """Execute; the rows are read as they are taken."""
+        parameters.update(self._names)
+        return await self._executor.open(statement, parameters)
+
+    async def is_anothers(self, statement: Foreign, row_id: str) -> bool:
+        """Whether another user of the owner's tenant has the row of that id; nothing else is told of it."""
+        return bool(await self._executor.fetch(statement, {"id": row_id, **self._names}))
+
+    def measure_patterns(self, meter: EffortMeter) -> bool:
+        """Whether statements may use `re2_search`; see `Executor.measure_patterns`."""
+        return self._executor.measure_patterns(meter)
 
     async def owns(self, statement: Owned, row_id: str) -> bool:
         """Whether the owner has the row; `statement` finds it by the parameter `id`, unless it is known already."""

@@ -1,14 +1,26 @@
 """Statements: built once from the tables, compiled once per dialect, executed on the raw driver with bound parameters.
 
 What an owner's transaction executes is an `Owned` statement. Those are made by `owned` and `owned_insert` only, which
-is the one place where tenant and owner enter a query.
+is the one place where tenant and owner enter a query. The exception is a `Foreign` one, which shows nothing of a row.
 """
 
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import BindParameter, Column, Delete, Insert, Select, Table, Update, bindparam, insert, select
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    Delete,
+    Insert,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    insert,
+    literal_column,
+    select,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -49,6 +61,18 @@ class Owned(Statement):
     """A statement that touches rows of one owner only; takes the parameters `tenant` and `owner`."""
 
     __slots__ = ()
+
+
+class Foreign(Statement):
+    """A statement that only tells whether another user of the tenant has a row; takes `tenant`, `owner` and `id`."""
+
+    __slots__ = ()
+
+
+def foreign(table: Table) -> Foreign:
+    """The row of that `id` when it is of the owner's tenant and not the owner's: no column of it."""
+    others: Select[Any] = select(literal_column("1")).where(table.c.id == parameter(table.c.id))
+    return Foreign(others.where(table.c[TENANT] == bindparam(TENANT), table.c[OWNER] != bindparam(OWNER)))
 
 
 def owned(statement: _Filtered, table: Table) -> Owned:

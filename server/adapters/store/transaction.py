@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from server.adapters.store.archive import StoredArchive
 from server.adapters.store.conversations import StoredConversations
 from server.adapters.store.events import StoredEvents
 from server.adapters.store.executor import Executor
@@ -18,7 +19,17 @@ from server.domain.principal import Owner
 class OwnedTransaction:
     """See `ports.store.Transaction`. `record` is told of the events it adds."""
 
-    __slots__ = ("conversations", "events", "messages", "organizations", "owner", "requests", "runs", "sessions")
+    __slots__ = (
+        "archive",
+        "conversations",
+        "events",
+        "messages",
+        "organizations",
+        "owner",
+        "requests",
+        "runs",
+        "sessions",
+    )
 
     def __init__(self, executor: Executor, owner: Owner, record: Callable[[Sequence[Event]], None]) -> None:
         scope = Scope(executor, owner)
@@ -30,3 +41,4 @@ class OwnedTransaction:
         self.sessions = StoredSessions(scope)
         self.organizations = StoredOrganizations(scope)
         self.requests = StoredRequests(scope)
+        self.archive = StoredArchive(scope)

@@ -78,6 +78,8 @@ class Refused:
     reason: str | Matching
     http: int | None
     fields: tuple[str, ...] = ()
+    detail: "str | Matching | None" = None
+    """The text, where the documented error body is a text and nothing else; it tells neither reason nor fields then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ _END = "end"
 
 
 class HttpPlayer:
-    """Plays over HTTP/1.1 against a gateway. An error body of any of the dialects tells reason and fields."""
+    """Plays over HTTP/1.1 against a gateway. An error body tells reason and fields, or is a text."""
 
     shows: ClassVar[frozenset[str]] = frozenset({"reason", "fields", "http_status"})
 
@@ -55,7 +55,10 @@ class HttpPlayer:
 
 
 def refusal_of(body: Any, http_status: int | None) -> Refusal:
-    """Read an error body: the threads API's (`details` is a list), or the conversations API's (`details` is a map)."""
+    """Read an error body: the threads API's (`details` is a list), the conversations API's (`details` is a map), or the
+    archive API's, which is a text."""
+    if "detail" in body:
+        return Refusal(None, None, body["detail"], http_status=http_status, detail=body["detail"])
     error = body["error"]
     details = error["details"]
     if isinstance(details, dict):

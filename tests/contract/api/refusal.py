@@ -20,6 +20,8 @@ class Refusal:
     fields: tuple[str, ...] = ()
     retry_seconds: float | None = None
     http_status: int | None = None
+    detail: str | None = None
+    """The whole of an error body that is a text and nothing else."""
 
 
 def refusal(error: grpc.aio.AioRpcError) -> Refusal:

@@ -85,6 +85,7 @@ async def serve(
                 streams=house.streams,
                 sessions=house.sessions,
                 organizations=house.organizations,
+                archive=house.archive,
             )
         )
         pipeline = Pipeline(

@@ -8,14 +8,14 @@ from google.protobuf.message import Message
 
 from server.rpc.services import DESCRIPTORS
 from tests.contract.api.case import Case, Json, Refused, Reply, Stream
-from tests.contract.api.cases import access, conversations, run, thread
+from tests.contract.api.cases import access, archive, conversations, run, thread
 from tests.contract.api.matching import differences, resolve
 from tests.contract.api.player import CallRefused, Player, drain
 from tests.contract.api.playing import METHODS, PLAYERS, TENANTS, json_of, play, prepare, request_of
 from tests.contract.api.serving import Served
 from tests.contract.api.stage import Stage
 
-CASES: list[Case] = [*thread.CASES, *run.CASES, *conversations.CASES, *access.CASES]
+CASES: list[Case] = [*thread.CASES, *run.CASES, *conversations.CASES, *archive.CASES, *access.CASES]
 
 
 # The service is the same for all cases, so they share its loop.
@@ -71,11 +71,13 @@ def _refusal_differences(refused: CallRefused, wanted: Refused, player: Player) 
         "reason": (got.reason, wanted.reason),
         "http_status": (got.http_status, wanted.http),
         "fields": (got.fields, wanted.fields),
+        "detail": (got.detail, wanted.detail),
     }
+    shown = player.shows if got.detail is None else {"detail", "http_status"}
     return [
         f"{name}: {one!r} is not {other!r}"
         for name, (one, other) in pairs.items()
-        if name in player.shows and other is not None and list(differences(one, other))
+        if name in shown and other is not None and list(differences(one, other))
     ]
 
 

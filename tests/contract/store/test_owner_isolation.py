@@ -11,11 +11,13 @@ from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, RunNotFound
 from server.domain.events import AttemptReset, MessageStarted, Payload, TextDelta
 from server.domain.generation import GenerationConfig
-from server.domain.ids import MessageId, OrganizationId, default_organization_id
+from server.domain.ids import ConversationId, MessageId, OrganizationId, default_organization_id
 from server.domain.message import Message, Role
 from server.domain.principal import Owner
 from server.domain.run import Run, RunState
+from server.domain.search import Search
 from server.domain.session import ChatSession
+from server.ports.archive import Archive
 from server.ports.store import (
     Conversations,
     Events,
@@ -37,6 +39,7 @@ from tests.contract.store.builders import (
     enqueued,
     lease,
     message,
+    new_id,
     queued_run,
     running_run,
     session,
@@ -44,6 +47,7 @@ from tests.contract.store.builders import (
 )
 
 ORGANIZATION = OrganizationId("o")
+TALK_ID = new_id()
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Theirs:
 @pytest.fixture
 async def alices(store: Store) -> Theirs:
     """One row of Alice's of every kind."""
-    talk = conversation("talk", organization_id=ORGANIZATION)
+    talk = conversation("talk", id=ConversationId(TALK_ID), organization_id=ORGANIZATION)
     await stored(store, talk)
     await store.write_system(lambda tx: tx.provision(ALICE, at(0)))
 
@@ -151,6 +155,11 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "organizations.membership": (lambda tx, a: tx.organizations.membership(default_organization_id("acme")), None),
     "requests.recall": (lambda tx, _: _recalled(tx), None),
     "requests.find": (lambda tx, a: tx.requests.find("r", not_before=at(0)), None),
+    "archive.find": (lambda tx, a: tx.archive.find(Search(), most=9), []),
+    "archive.histories": (
+        lambda tx, a: tx.archive.histories([a.talk.id], most_bytes=10**6),
+        {ConversationId(TALK_ID): []},
+    ),
 }
 
 # What an owner is refused.
@@ -173,6 +182,9 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
 
 # Makes a row of the owner's own, whatever it is given.
 OWN = {"conversations.add"}
+
+# Tells a colleague, and nobody else, that a conversation is there: `test_archive.py`.
+TOLD = {"archive.is_anothers"}
 
 
 STRANGERS = pytest.mark.parametrize("stranger", [BOB, ALICE_ELSEWHERE], ids=["colleague", "namesake"])
@@ -241,8 +253,9 @@ def test_every_method_of_the_transaction_is_probed() -> None:
         "sessions": Sessions,
         "organizations": Organizations,
         "requests": Requests,
+        "archive": Archive,
     }
     methods = {
         f"{part}.{name}" for part, protocol in parts.items() for name in vars(protocol) if not name.startswith("_")
     }
-    assert methods == SEES.keys() | REFUSED.keys() | OWN
+    assert methods == SEES.keys() | REFUSED.keys() | OWN | TOLD

@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -13,8 +14,10 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from server.adapters.store import (
+    archive,
     conversations,
     events,
+    histories,
     keys,
     leases,
     messages,
@@ -25,12 +28,16 @@ from server.adapters.store import (
     runs,
     sessions,
 )
+from server.adapters.store.archive import Shape, Term, search_statement
 from server.adapters.store.dialects import POSTGRES, SQLITE
-from server.adapters.store.statement import Owned, Statement
+from server.adapters.store.histories import histories_statement
+from server.adapters.store.sqlite.connection import connect
+from server.adapters.store.statement import Foreign, Owned, Statement
 from server.adapters.store.tables import METADATA
+from server.domain.search import Field, Operator
 from tests.contract.store.postgres_server import PostgresServer
 
-OWNED_PARTS = [conversations, messages, runs, events, sessions, organizations, requests]
+OWNED_PARTS = [archive, histories, conversations, messages, runs, events, sessions, organizations, requests]
 SYSTEM_PARTS = [keys, provisioning, leases, retention]
 
 
@@ -41,8 +48,27 @@ def _statements(modules: list[ModuleType]) -> Iterator[tuple[str, Statement]]:
                 yield f"{module.__name__.rpartition('.')[2]}.{name}", value
 
 
-OWNED = dict(_statements(OWNED_PARTS))
-ALL = {**OWNED, **dict(_statements(SYSTEM_PARTS))}
+def _searches() -> Iterator[tuple[str, Statement]]:
+    """Statements that are made when they are asked for: each condition, each order, each with the other."""
+    nothing = [Term(field, operator, True) for field in Field if field.is_nullable for operator in list(Operator)[:2]]
+    terms = [Term(field, operator) for field in Field for operator in Operator if operator is not Operator.REGEX]
+    for number, term in enumerate([*terms, *nothing]):
+        sort = list(Field)[number % len(Field)]
+        yield f"searched: {term}", search_statement(Shape((term,), sort, descending=bool(number % 2)))
+    for sort in Field:
+        for descending in (False, True):
+            yield f"sorted: {sort} {descending}", search_statement(Shape((), sort, descending))
+            yield f"candidates: {sort} {descending}", search_statement(Shape((), sort, descending, has_patterns=False))
+    yield "histories: 1", histories_statement(1)
+    yield "histories: 4", histories_statement(4)
+
+
+OWNED = {
+    **{name: each for name, each in _statements(OWNED_PARTS) if not isinstance(each, Foreign)},
+    **dict(_searches()),
+}
+FOREIGN = {name: each for name, each in _statements(OWNED_PARTS) if isinstance(each, Foreign)}
+ALL = {**FOREIGN, **OWNED, **dict(_statements(SYSTEM_PARTS))}
 
 
 def _compiled(statement: Statement, dialect: Dialect) -> SQLCompiler:
@@ -64,9 +90,15 @@ def test_a_statement_of_the_owned_transaction_is_bound_to_tenant_and_owner(name:
         assert re.search(r"(WHERE|AND) (\w+)\.tenant = \? AND \2\.owner = \?", sql)
 
 
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_foreign_statement_tells_nothing_of_a_row_but_that_it_is_there(name: str) -> None:
+    sql = " ".join(_compiled(FOREIGN[name], SQLITE).string.split())
+    assert re.fullmatch(r"SELECT 1 FROM (\w+) WHERE \1\.id = \? AND \1\.tenant = \? AND \1\.owner != \?", sql)
+
+
 def test_statements_are_made_where_these_tests_look() -> None:
     store = Path(conversations.__file__).parent
-    makers = re.compile(r"\b(owned|owned_insert|found|Owned|Statement)\(")
+    makers = re.compile(r"\b(owned|owned_insert|found|foreign|Owned|Foreign|Statement)\(")
     found = {path.stem for path in store.rglob("*.py") if makers.search(path.read_text())} - {"statement"}
     assert found == {module.__name__.rpartition(".")[2] for module in (*OWNED_PARTS, *SYSTEM_PARTS)}
     assert len(OWNED) > 40
@@ -98,7 +130,25 @@ def test_sqlite_answers_by_an_index(name: str, sqlite_path: Path) -> None:
     assert not walked
 
 
+def test_sqlite_looks_for_patterns_in_an_index_order(sqlite_path: Path) -> None:
+    shape = Shape((Term(Field.NAME, Operator.REGEX), Term(Field.MODEL, Operator.EQUAL)), Field.UPDATED_AT, True)
+    compiled = _compiled(search_statement(shape), SQLITE)
+    with closing(connect(sqlite_path, busy_timeout=timedelta(seconds=1), read_only=True)) as connection:
+        parameters = [None] * len(compiled.positiontup or ())
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {compiled.string}", parameters).fetchall()
+    assert [detail for *_, detail in plan] == [
+        "SEARCH conversations USING INDEX ix_conversations_updated_at (tenant=? AND owner=?)"
+    ]
+
+
 SORTED_BY_INDEX = [
+    "sorted: updated.timestamp True",
+    "sorted: updated.timestamp False",
+    "sorted: created.timestamp True",
+    "sorted: created.timestamp False",
+    "candidates: updated.timestamp True",
+    "histories: 1",
+    "histories: 4",
     "conversations._PAGE",
     "conversations._PAGE_UNARCHIVED",
     "messages._FORWARD",

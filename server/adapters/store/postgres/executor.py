@@ -1,10 +1,11 @@
 """Executes statements on an asyncpg connection, prepared once per connection."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any
 
 from server.adapters.store.dialects import POSTGRES
+from server.adapters.store.effort import EffortMeter
 from server.adapters.store.executor import Row
 from server.adapters.store.postgres.failures import translated
 from server.adapters.store.postgres.text import original, storable
@@ -48,10 +49,19 @@ class PostgresExecutor:
             key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)
             await self._fetch("SELECT pg_advisory_xact_lock($1)", [key])
 
-    async def time(self) -> int:
-        """The server's clock at this moment, not at the beginning of the transaction."""
-        rows = await self._fetch("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", [])
-        return int(rows[0][0])
+    async def open(self, statement: Statement, parameters: Parameters) -> "PostgresCursor":
+        """Execute; the server computes the rows as they are taken."""
+        sql, arguments = statement.compiled(POSTGRES)
+        try:
+            cursor = await self._connection.cursor(sql, *[storable(value) for value in arguments(parameters)])
+        except Exception as error:
+            raise self._noted(error) from error
+        return PostgresCursor(cursor, self._noted)
+
+    def measure_patterns(self, meter: EffortMeter) -> bool:
+        """PostgreSQL's own patterns are of another syntax, and can be made slow."""
+        del meter
+        return False
 
     async def number(self) -> str | None:
         """The transaction's number; `None` when it has changed nothing so far."""
@@ -60,11 +70,31 @@ class PostgresExecutor:
 
     async def _fetch(self, sql: str, arguments: Sequence[Any]) -> list[Row]:
         try:
-            rows = await self._connection.fetch(sql, *arguments)
+            return _originals(await self._connection.fetch(sql, *arguments))
         except Exception as error:
             raise self._noted(error) from error
-        return [[original(value) for value in row] for row in rows]
 
     def _noted(self, error: Exception) -> Exception:
         self.failure = self.failure or error
         return translated(self.failure)
+
+
+class PostgresCursor:
+    """See `store.executor.Cursor`: a portal, which the server closes with its transaction."""
+
+    __slots__ = ("_cursor", "_noted")
+
+    def __init__(self, cursor: Any, noted: Callable[[Exception], Exception]) -> None:
+        self._cursor = cursor
+        self._noted = noted
+
+    async def fetch(self, count: int) -> Sequence[Row]:
+        """The next rows."""
+        try:
+            return _originals(await self._cursor.fetch(count))
+        except Exception as error:
+            raise self._noted(error) from error
+
+
+def _originals(rows: Sequence[Any]) -> list[Row]:
+    return [[original(value) for value in row] for row in rows]

@@ -9,6 +9,7 @@ import structlog
 
 from server.adapters.store.sqlite.connection import is_broken, primary_code, unavailable
 from server.adapters.store.sqlite.executor import SqliteExecutor
+from server.adapters.store.sqlite.patterns import SearchingConnection
 from server.adapters.store.sqlite.work import Outcome, Work
 from server.domain.errors import StoreUnavailable
 from server.failpoint import failpoint
@@ -22,9 +23,9 @@ Answer = Outcome[Any] | BaseException
 class BatchCommitter:
     """Owns the connection that writes. Used by one thread at a time."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], SearchingConnection]) -> None:
         self._connect = connect
-        self._connection: sqlite3.Connection | None = None
+        self._connection: SearchingConnection | None = None
 
     def open(self) -> None:
         """Connect. Raises `StoreUnavailable`."""
@@ -58,12 +59,12 @@ class BatchCommitter:
             self.close()
             return [StoreUnavailable() for _ in works]
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self) -> SearchingConnection:
         if self._connection is None:
             self._connection = self._connect()
         return self._connection
 
-    def _commit(self, connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Answer]:
+    def _commit(self, connection: SearchingConnection, works: Sequence[Work[Any]]) -> list[Answer]:
         connection.execute("BEGIN IMMEDIATE")
         executor = SqliteExecutor(connection)
         answers = [_run(connection, executor, work) for work in works]
@@ -89,7 +90,7 @@ class BatchCommitter:
             self.close()
 
 
-def _run(connection: sqlite3.Connection, executor: SqliteExecutor, work: Work[Any]) -> Answer:
+def _run(connection: SearchingConnection, executor: SqliteExecutor, work: Work[Any]) -> Answer:
     connection.execute("SAVEPOINT unit")
     executor.refused = None
     try:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from server.adapters.store.sqlite.patterns import SearchingConnection
 from server.domain.errors import StoreUnavailable
 
 # Primary result codes that say something of the file or the machine, not of the statement: nothing that the
@@ -43,7 +44,7 @@ def create_file(path: Path) -> None:
     path.chmod(0o600)
 
 
-def connect(path: Path, *, busy_timeout: timedelta, read_only: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, busy_timeout: timedelta, read_only: bool = False) -> SearchingConnection:
     """A connection that begins and ends its transactions only when told to. It waits up to `busy_timeout` for a lock
     that another process holds, and returns from COMMIT once the data is on the disk. May be used from any thread, by
     one at a time."""
@@ -53,6 +54,7 @@ def connect(path: Path, *, busy_timeout: timedelta, read_only: bool = False) -> 
         isolation_level=None,
         check_same_thread=False,
         cached_statements=_STATEMENTS_KEPT,
+        factory=SearchingConnection,
     )
     try:
         _keep_a_journal(connection, busy_timeout)
@@ -60,6 +62,7 @@ def connect(path: Path, *, busy_timeout: timedelta, read_only: bool = False) -> 
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.add_patterns()
         if read_only:
             connection.execute("PRAGMA query_only = ON")
     except sqlite3.Error:

@@ -1,17 +1,15 @@
 """Executes statements on a `sqlite3` connection, in the thread that drives the unit."""
 
 import sqlite3
-import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
 
 from server.adapters.store.dialects import SQLITE
+from server.adapters.store.effort import EffortMeter
 from server.adapters.store.errors import ReadUnitWrote, RowRefused
 from server.adapters.store.executor import Row
 from server.adapters.store.sqlite.connection import is_broken, primary_code, unavailable
+from server.adapters.store.sqlite.patterns import SearchingConnection
 from server.adapters.store.statement import Parameters, Statement
-
-_BEGAN: Final = (time.time_ns() - time.monotonic_ns()) // 1000
 
 
 class SqliteExecutor:
@@ -23,7 +21,7 @@ class SqliteExecutor:
 
     __slots__ = ("_connection", "_is_reading", "failure", "refused")
 
-    def __init__(self, connection: sqlite3.Connection, *, reading: bool = False) -> None:
+    def __init__(self, connection: SearchingConnection, *, reading: bool = False) -> None:
         self._connection = connection
         self._is_reading = reading
         self.failure: sqlite3.Error | None = None
@@ -45,16 +43,27 @@ class SqliteExecutor:
         except sqlite3.Error as error:
             raise self._translated(error) from error
 
+    async def open(self, statement: Statement, parameters: Parameters) -> "SqliteCursor":
+        """Execute; the rows are read as they are taken."""
+        sql, arguments = statement.compiled(SQLITE)
+        try:
+            return SqliteCursor(self._connection.execute(sql, arguments(parameters)), self._translated)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def measure_patterns(self, meter: EffortMeter) -> bool:
+        """Every connection has the function."""
+        self._connection.patterns.measure(meter)
+        return True
+
     async def lock_name(self, name: str) -> None:
         """Nothing to do: the file has one writer at a time."""
 
-    async def time(self) -> int:
-        """The time at which this process began, carried on by the monotonic clock: setting the machine's clock does
-        not move it, and no other process works on the file."""
-        return _BEGAN + time.monotonic_ns() // 1000
-
     def _translated(self, error: sqlite3.Error) -> Exception:
         code = primary_code(error)
+        exceeded = self._connection.patterns.taken_failure()
+        if exceeded is not None:
+            return exceeded
         if self._is_reading and code == sqlite3.SQLITE_READONLY:
             return ReadUnitWrote()
         if is_broken(error):
@@ -64,3 +73,20 @@ class SqliteExecutor:
             self.refused = RowRefused(str(error))
             return self.refused
         return error
+
+
+class SqliteCursor:
+    """See `store.executor.Cursor`."""
+
+    __slots__ = ("_cursor", "_translated")
+
+    def __init__(self, cursor: sqlite3.Cursor, translated: Callable[[sqlite3.Error], Exception]) -> None:
+        self._cursor = cursor
+        self._translated = translated
+
+    async def fetch(self, count: int) -> Sequence[Row]:
+        """The next rows."""
+        try:
+            return self._cursor.fetchmany(count)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error

@@ -10,6 +10,7 @@ import aiosqlite
 
 from server.adapters.store.sqlite.connection import is_broken, unavailable
 from server.adapters.store.sqlite.executor import SqliteExecutor
+from server.adapters.store.sqlite.patterns import SearchingConnection
 from server.adapters.store.sqlite.work import Result, Work
 from server.domain.errors import StoreUnavailable
 
@@ -19,7 +20,7 @@ T = TypeVar("T")
 class ReadConnection(aiosqlite.Connection):
     """A connection whose thread runs whole units: a hop there and back costs more than most units do."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], SearchingConnection]) -> None:
         super().__init__(connect, iter_chunk_size=64)
 
     async def run(self, work: Work[Result]) -> Result:
@@ -31,7 +32,7 @@ class ReadConnection(aiosqlite.Connection):
 class Readers:
     """Lends each unit a connection. A unit waits at most `patience` for one, then the store is unavailable."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], *, size: int, patience: timedelta) -> None:
+    def __init__(self, connect: Callable[[], SearchingConnection], *, size: int, patience: timedelta) -> None:
         self._connect = connect
         self._size = size
         self._patience = patience.total_seconds()
@@ -75,7 +76,7 @@ class Readers:
             raise StoreUnavailable from None
 
 
-def _read(connection: sqlite3.Connection, work: Work[Result]) -> Result:
+def _read(connection: SearchingConnection, work: Work[Result]) -> Result:
     try:
         connection.execute("BEGIN")
         try:

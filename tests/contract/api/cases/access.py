@@ -1,13 +1,17 @@
 """Every RPC without a good credential, generated from the descriptors: a new RPC is covered the day it is declared."""
 
+from dataclasses import replace
+
 from parley.options.v1 import options_pb2
 
 from tests.contract.api.case import Caller, Case, Refused
 from tests.contract.api.descriptors import methods
 
-_MISSING = Refused("UNAUTHENTICATED", "KEY_MISSING", 401)
-_INVALID = Refused("UNAUTHENTICATED", "KEY_INVALID", 401)
-_NO_SCOPE = Refused("PERMISSION_DENIED", "SCOPE_MISSING", 403)
+_MISSING = Refused("UNAUTHENTICATED", "KEY_MISSING", 401, detail="API key not provided")
+_INVALID = Refused("UNAUTHENTICATED", "KEY_INVALID", 401, detail="API key is invalid")
+_NO_SCOPE = Refused("PERMISSION_DENIED", "SCOPE_MISSING", 403, detail="API key is invalid")
+# The archive API has one answer for all keys that do not do.
+_SAME_AS_INVALID = "parley.archive.v3."
 _BAD = {
     "no key": (Caller(key="none"), _MISSING),
     "a malformed key": (Caller(key="malformed"), _INVALID),
@@ -22,13 +26,18 @@ _BAD = {
 }
 _SCOPED = {name: method.GetOptions().Extensions[options_pb2.rule].scope for name, method in methods().items()}
 
+
+def _as_told(rpc: str, refused: Refused) -> Refused:
+    return replace(refused, http=401) if rpc.startswith(_SAME_AS_INVALID) else refused
+
+
 CASES = [
-    Case(f"{rpc}: {what}", rpc, {}, refused, caller=caller)
+    Case(f"{rpc}: {what}", rpc, {}, _as_told(rpc, refused), caller=caller)
     for rpc, scope in _SCOPED.items()
     if scope
     for what, (caller, refused) in _BAD.items()
 ] + [
-    Case(f"{rpc}: a key with the other scope", rpc, {}, _NO_SCOPE, caller=Caller(scopes=(other,)))
+    Case(f"{rpc}: a key with the scope {other} only", rpc, {}, _as_told(rpc, _NO_SCOPE), caller=Caller(scopes=(other,)))
     for rpc, scope in _SCOPED.items()
     for other in ("conversations:read", "conversations:write")
     if scope and scope != other

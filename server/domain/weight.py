@@ -1,0 +1,30 @@
+"""How large a reply with a conversation becomes: an upper bound of its bytes on the wire, cheap enough to be asked of
+every message."""
+
+from typing import Final
+
+from server.domain.conversation import Conversation
+from server.domain.message import Message
+
+# Ids, times, role, and the tags and lengths of all fields.
+_MESSAGE: Final = 256
+_CONVERSATION: Final = 512
+
+
+def weight_of_message(message: Message) -> int:
+    """Bytes that a message takes, at most."""
+    image = message.image
+    drawn = 0 if image is None else _bytes(image.model) + _bytes(image.prompt) + _bytes(image.file_id)
+    return _MESSAGE + _bytes(message.content) + _bytes(message.reasoning) + _bytes(message.model) + drawn
+
+
+def weight_of_conversation(conversation: Conversation) -> int:
+    """Bytes that a conversation takes without its messages, at most."""
+    models = _bytes(conversation.model) + _bytes(conversation.image_model)
+    return _CONVERSATION + _bytes(conversation.name) + _bytes(conversation.summary) + models
+
+
+def _bytes(text: str | None) -> int:
+    if not text:
+        return 0
+    return len(text) if text.isascii() else len(text.encode())

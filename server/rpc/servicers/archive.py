@@ -1,0 +1,41 @@
+"""`parley.archive.v3.ArchiveService`."""
+
+from typing import Any
+
+from parley.archive.v3 import archive_pb2 as pb
+from parley.archive.v3 import archive_pb2_grpc
+
+from server.application.archive import Archive
+from server.domain.ids import ConversationId
+from server.rpc.codecs import archive as codec
+from server.rpc.interceptors.call import owner, principal
+
+
+class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
+    """Serves `ArchiveService`; what each method promises stands in its proto."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    async def FindConversations(
+        self, request: pb.FindConversationsRequest, _context: Any
+    ) -> pb.FindConversationsResponse:
+        """The conversations of a search."""
+        return codec.encode_found(await self._archive.find(owner(), codec.decode_search(request)))
+
+    async def GetConversation(self, request: pb.GetConversationRequest, _context: Any) -> pb.GetConversationResponse:
+        """One conversation."""
+        found = await self._archive.get(principal(), _conversation(request.entity_id))
+        return pb.GetConversationResponse(conversation=codec.encode_conversation(found))
+
+    async def DeleteConversation(
+        self, request: pb.DeleteConversationRequest, _context: Any
+    ) -> pb.DeleteConversationResponse:
+        """The id of what is gone."""
+        gone = await self._archive.delete(principal(), _conversation(request.entity_id))
+        return pb.DeleteConversationResponse(entity_id=gone)
+
+
+# UUIDs are accepted in either case and stored in lower case.
+def _conversation(entity_id: str) -> ConversationId:
+    return ConversationId(entity_id.lower())
