@@ -16,6 +16,7 @@ from server.domain.limits import Limits
 from server.domain.run import Lease, Run
 from server.engine.delta_log import RunLost
 from server.engine.housekeeping import Housekeeping
+from server.engine.lease_clock import LeaseClock
 from server.engine.recovery import Recovery
 from server.engine.runner import Runner
 from server.engine.uninterrupted import Uninterrupted
@@ -48,7 +49,8 @@ class Engine:
         self._limits = limits
         self._worker = WorkerId(str(ids.uuid()))
         self._runner = Runner(store=store, models=models, clock=clock, ids=ids, limits=limits)
-        self._recovery = Recovery(store=store, clock=clock, limits=limits)
+        self._lease_clock = LeaseClock(store=store, clock=clock)
+        self._recovery = Recovery(store=store, clock=clock, lease_clock=self._lease_clock, limits=limits)
         self._housekeeping = Housekeeping(store=store, clock=clock, limits=limits)
         self._executions: dict[RunId, _Execution] = {}
         self._uninterrupted = Uninterrupted()
@@ -58,6 +60,7 @@ class Engine:
         self._draining = False
 
     async def __aenter__(self) -> Self:
+        await self._lease_clock.look()
         await self._group.__aenter__()
         heartbeat = self._limits.lease_heartbeat
         # Each on its own: a claim that waits for a lock must not let the leases of what runs lapse.
@@ -80,7 +83,7 @@ class Engine:
         """See `ports.worker.Worker`."""
         if self._draining:
             raise ShuttingDown
-        return Lease(self._worker, self._clock.now() + self._limits.lease)
+        return Lease(self._worker, self._lease_clock.now() + self._limits.lease)
 
     async def uninterrupted(self, work: Coroutine[Any, Any, Result]) -> Result:
         """See `ports.worker.Worker`."""
@@ -157,8 +160,9 @@ class Engine:
         a lease lasts."""
         held = {run_id: execution.run.epoch for run_id, execution in self._executions.items()}
         began = self._clock.monotonic()
-        lease = Lease(self._worker, self._clock.now() + self._limits.lease)
         try:
+            await self._lease_clock.look()
+            lease = Lease(self._worker, self._lease_clock.now() + self._limits.lease)
             ours = await self._renewed_among(held, lease) if held else {}
         except StoreUnavailable:
             if self._clock.monotonic() - self._renewed >= self._limits.lease.total_seconds():

@@ -10,6 +10,7 @@ from server.domain.events import AttemptReset
 from server.domain.ids import RunId
 from server.domain.limits import Limits
 from server.domain.run import Lease, Run, RunError, RunState
+from server.engine.lease_clock import LeaseClock
 from server.failpoint import failpoint
 from server.ports.store import RunReference, Store, Transaction
 from server.ports.system import Clock
@@ -21,14 +22,15 @@ _BATCH = 100
 class Recovery:
     """Claims abandoned runs, each in a unit of its own: one that cannot be claimed does not hold up the others."""
 
-    def __init__(self, *, store: Store, clock: Clock, limits: Limits) -> None:
+    def __init__(self, *, store: Store, clock: Clock, lease_clock: LeaseClock, limits: Limits) -> None:
         self._store = store
         self._clock = clock
+        self._lease_clock = lease_clock
         self._limits = limits
 
     async def abandoned(self, *, held: Container[RunId]) -> list[RunReference]:
         """Some of the runs that may be claimed and are not `held` by this process, the oldest first."""
-        now = self._clock.now()
+        now = self._lease_clock.now()
         found = await self._store.read_system(lambda tx: tx.claimable(now, limit=_BATCH))
         return [reference for reference in found if reference.id not in held]
 
@@ -54,16 +56,16 @@ class Recovery:
             return None
 
     async def _take(self, tx: Transaction, run: Run, lease: Lease) -> Run | None:
-        now = self._clock.now()
+        now, lease_now = self._clock.now(), self._lease_clock.now()
         if run.state is RunState.QUEUED:
             if await tx.runs.active(run.conversation_id) is not None:
                 return None
             return await start_next(tx, run.conversation_id, lease=lease, now=now)
-        if run.state is not RunState.RUNNING or (run.lease is not None and now < run.lease.until):
+        if run.state is not RunState.RUNNING or (run.lease is not None and lease_now < run.lease.until):
             return None
         if run.epoch >= self._limits.run_attempts:
             return await self._abandon(tx, run, lease)
-        taken = await tx.runs.claim(run.id, expected_epoch=run.epoch, lease=lease, now=now)
+        taken = await tx.runs.claim(run.id, expected_epoch=run.epoch, lease=lease, now=lease_now)
         if taken is not None:
             await record(tx, taken, [AttemptReset(taken.epoch)], now=now)
             _log.info("run_recovered", run=run.id, epoch=taken.epoch)

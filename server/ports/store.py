@@ -285,6 +285,10 @@ class SystemTransaction(Protocol):
         """Make sure that the tenant, the user, the tenant's default organization and the user's membership of it
         (Owner for the tenant's first user, Member otherwise) exist."""
 
+    async def time(self) -> datetime:
+        """The store's own time, by which leases are measured: the same for all processes that share the store, whatever
+        their machines' clocks say."""
+
     async def renew_leases(self, lease: Lease, held: Collection[RunId]) -> dict[RunId, int]:
         """Extend the leases that `lease.worker` holds on those runs; returns the epoch of each that is still its."""
 

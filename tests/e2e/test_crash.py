@@ -14,6 +14,11 @@ pytestmark = pytest.mark.timeout(180)
 
 _GATEWAY = "/api/v1/llm/gateway"
 _RECOVERY_SECONDS = 40
+_CREATE: Any = {
+    "url": f"{_GATEWAY}/create-thread",
+    "json": {"name": "n", "conversation_key": "k"},
+    "headers": {"idempotency-key": "made-once"},
+}
 
 
 def send(client: httpx.Client, text: str, **fields: str) -> Any:
@@ -34,7 +39,7 @@ def idle_state(client: httpx.Client) -> Any:
 
 def test_an_acknowledged_message_survives_a_kill_and_is_answered(data: Path, tmp_path: Path) -> None:
     with running(data, *echo(tmp_path, word_delay=1)) as first, first.client() as client:
-        client.post(f"{_GATEWAY}/create-thread", json={"name": "n", "conversation_key": "k"}).raise_for_status()
+        created = client.post(**_CREATE).raise_for_status()
         sent = send(client, "first", request_id="once")
         queued = send(client, "and then")
         first.process.kill()
@@ -42,7 +47,8 @@ def test_an_acknowledged_message_survives_a_kill_and_is_answered(data: Path, tmp
     assert queued["status"] == "QUEUED"
 
     with running(data, *echo(tmp_path, word_delay=0.001)) as second, second.client() as client:
-        # Sent again by a client that never heard the answer: the same run, not another message.
+        # Sent again by a client that never heard the answers: the same thread, the same run, not another message.
+        assert client.post(**_CREATE).content == created.content
         assert send(client, "first", request_id="once")["runId"] == sent["runId"]
         found = idle_state(client)
         said = [(message["role"], message["status"]) for message in found["messages"]]

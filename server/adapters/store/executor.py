@@ -47,3 +47,7 @@ class Executor(Protocol):
         """Wait until no other writing transaction holds that name, then hold it to the end of this one. For things that
         may not exist yet and so have no row to lock."""
         ...
+
+    async def time(self) -> int:
+        """The database's own time in microseconds since 1970: one for all processes on it, and never moved back."""
+        ...

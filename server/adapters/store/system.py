@@ -5,6 +5,7 @@ from datetime import datetime
 
 from server.adapters.store import keys, leases, provisioning, retention
 from server.adapters.store.executor import Executor
+from server.adapters.store.times import moment
 from server.domain.ids import KeyId, RunId, WorkerId
 from server.domain.key import ApiKey
 from server.domain.principal import Owner
@@ -39,6 +40,10 @@ class StoredSystem:
     async def provision(self, owner: Owner, now: datetime) -> None:
         """Make sure that the user and what belongs to the user's tenant exist."""
         await provisioning.provision(self._executor, owner, now)
+
+    async def time(self) -> datetime:
+        """The store's own time."""
+        return moment(await self._executor.time())
 
     async def renew_leases(self, lease: Lease, held: Collection[RunId]) -> dict[RunId, int]:
         """Extend the leases that `lease.worker` holds on those runs."""

@@ -1,11 +1,12 @@
 """Leases and what waits for a worker."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from server.domain.conversation import Conversation
 from server.domain.ids import RunId, WorkerId
 from server.domain.run import Run, RunState
-from server.ports.store import RunReference, Store, Transaction
+from server.ports.store import RunReference, Store, SystemTransaction, Transaction
 from tests.contract.store.builders import (
     ALICE,
     ALICE_ELSEWHERE,
@@ -123,3 +124,18 @@ async def test_the_oldest_come_first_up_to_the_limit(store: Store) -> None:
     in_order = [run.id for run in sorted([*abandoned, *waiting], key=lambda run: run.created_at)]
     assert await _claimable(store, 9) == in_order
     assert await _claimable(store, 9, limit=4) == in_order[:4]
+
+
+async def test_the_stores_time_goes_on_and_is_about_that_of_its_machine(store: Store) -> None:
+    first, second = [await store.read_system(lambda tx: tx.time()) for _ in range(2)]
+    assert first <= second
+    assert abs(second - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_the_stores_time_does_not_stand_still_within_a_transaction(store: Store) -> None:
+    async def unit(tx: SystemTransaction) -> list[datetime]:
+        return [await tx.time() for _ in range(3)]
+
+    times = await store.read_system(unit)
+    assert times == sorted(times)
+    assert times[0] < times[-1]

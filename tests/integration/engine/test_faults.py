@@ -10,6 +10,7 @@ from server.adapters.system import SystemClock
 from server.domain.errors import StoreUnavailable
 from server.domain.ids import RunId, WorkerId
 from server.domain.run import Lease, Run, RunState
+from server.engine.lease_clock import LeaseClock
 from server.engine.recovery import Recovery
 from server.ports.store import RememberedRequest, RunReference
 from tests.integration.engine.hooked_store import Hook, hooked_house
@@ -124,7 +125,9 @@ async def test_a_run_that_was_renewed_after_it_was_found_is_left_to_its_worker(h
     run = await house.send("hi")
     await gate.reached()
     last_attempt = replace(QUICK, run_attempts=1)
-    recovery = Recovery(store=house.store, clock=SystemClock(), limits=last_attempt)
+    lease_clock = LeaseClock(store=house.store, clock=SystemClock())
+    await lease_clock.look()
+    recovery = Recovery(store=house.store, clock=SystemClock(), lease_clock=lease_clock, limits=last_attempt)
     reference = RunReference(run.id, run.owner, run.conversation_id, run.epoch)
     assert await recovery.claim(reference, lambda: Lease(WorkerId("other"), datetime.now(UTC))) is None
     gate.open()

@@ -1,10 +1,17 @@
 """Runs that lose their worker are taken up again, a bounded number of times, and never written by two."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
+
+from server.adapters.system import SystemClock
 from server.domain.events import AttemptReset, TextDelta
 from server.domain.run import RunState
-from tests.support.house import ANNA, House, open_house
+from server.engine.lease_clock import LeaseClock
+from server.engine.recovery import Recovery
+from server.ports.system import Clock
+from tests.support.house import ANNA, QUICK, House, open_house
 from tests.support.invariants import check_invariants
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.upstream.gate import Gate
@@ -40,6 +47,40 @@ async def test_a_run_that_fails_unexpectedly_each_time_is_given_up(house: House)
     assert (end.state, end.reason) == (RunState.FAILED, "ATTEMPTS_EXHAUSTED")
     assert (await house.ended(waiting)).state is RunState.COMPLETED
     assert [text for _, text, _ in await house.said()] == ["first", "second", "fine"]
+
+
+class _SkewedClock(SystemClock):
+    """The clock of a machine that is an hour off."""
+
+    def __init__(self, hours: float) -> None:
+        self._skew = timedelta(hours=hours)
+
+    def now(self) -> datetime:
+        return super().now() + self._skew
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_wrong_clocks_take_no_run_from_a_worker_that_holds_it(tmp_path: Path, hours: float) -> None:
+    provider = ScriptedProvider()
+    # Now the holder's clock is wrong, now that of whoever looks for abandoned runs.
+    for holder, seeker in ((SystemClock(), _SkewedClock(hours)), (_SkewedClock(hours), SystemClock())):
+        folder = tmp_path / type(holder).__name__
+        folder.mkdir()
+        provider.script("mine", Gate())
+        async with open_house(folder, provider, clock=holder) as house:
+            await house.threads.create(ANNA, name="", key="talk")
+            run = await house.send("first")
+            recovery = await _recovery(house, seeker)
+            assert await recovery.abandoned(held=()) == []
+            await house.store.write_system(lambda tx: tx.void_leases())
+            assert [reference.id for reference in await recovery.abandoned(held=())] == [run.id]
+
+
+async def _recovery(house: House, clock: Clock) -> Recovery:
+    """What another worker with that clock would look for."""
+    lease_clock = LeaseClock(store=house.store, clock=clock)
+    await lease_clock.look()
+    return Recovery(store=house.store, clock=clock, lease_clock=lease_clock, limits=QUICK)
 
 
 async def test_a_worker_whose_lease_was_taken_writes_nothing_any_more(tmp_path: Path) -> None:

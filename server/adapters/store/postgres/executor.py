@@ -49,6 +49,11 @@ class PostgresExecutor:
             key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)
             await self._fetch("SELECT pg_advisory_xact_lock($1)", [key])
 
+    async def time(self) -> int:
+        """The server's clock at this moment, not at the beginning of the transaction."""
+        rows = await self._fetch("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", [])
+        return int(rows[0][0])
+
     async def open(self, statement: Statement, parameters: Parameters) -> "PostgresCursor":
         """Execute; the server computes the rows as they are taken."""
         sql, arguments = statement.compiled(POSTGRES)

@@ -1,7 +1,9 @@
 """Executes statements on a `sqlite3` connection, in the thread that drives the unit."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from server.adapters.store.dialects import SQLITE
 from server.adapters.store.effort import EffortMeter
@@ -10,6 +12,8 @@ from server.adapters.store.executor import Row
 from server.adapters.store.sqlite.connection import is_broken, primary_code, unavailable
 from server.adapters.store.sqlite.patterns import SearchingConnection
 from server.adapters.store.statement import Parameters, Statement
+
+_BEGAN: Final = (time.time_ns() - time.monotonic_ns()) // 1000
 
 
 class SqliteExecutor:
@@ -58,6 +62,11 @@ class SqliteExecutor:
 
     async def lock_name(self, name: str) -> None:
         """Nothing to do: the file has one writer at a time."""
+
+    async def time(self) -> int:
+        """The time at which this process began, carried on by the monotonic clock: setting the machine's clock does
+        not move it, and no other process works on the file."""
+        return _BEGAN + time.monotonic_ns() // 1000
 
     def _translated(self, error: sqlite3.Error) -> Exception:
         code = primary_code(error)
