@@ -17,6 +17,7 @@ INWARD_HEADERS = (
 )
 OUTWARD_HEADERS = (
     "retry-after",
+    "content-disposition",
     "www-authenticate",
     "x-ratelimit-limit",
     "x-ratelimit-remaining",

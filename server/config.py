@@ -58,6 +58,11 @@ class Settings(BaseSettings):
         None,
         description="`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`; unset: a file in the data directory",
     )
+    files: Path | None = Field(
+        None,
+        description="Directory of generated images, shared by every process on a database; "
+        "unset: `files` in the data directory",
+    )
     config: Path | None = Field(None, description="TOML file that names providers and their models")
     insecure: bool = Field(False, description="Allow addresses that other machines can reach, without TLS")
     cors_origins: Origins = Field((), description="Origins whose web pages may call, separated by commas; `*` is any")
@@ -78,6 +83,7 @@ class Settings(BaseSettings):
     )
     openai_api_key: SecretStr | None = Field(None, description="Key for that server")
     default_model: str | None = Field(None, description="Model of conversations that name none")
+    image_model: str | None = Field(None, description="Model that draws the images of messages that name none")
 
     unary_seconds: float = Field(
         _LIMITS.unary_call.total_seconds(),

@@ -22,7 +22,7 @@ def new_conversation(
     organization_id: OrganizationId | None = None,
     archived: bool = False,
 ) -> Conversation:
-    """A conversation that the principal makes now; the default model would answer in it."""
+    """A conversation that the principal makes now; the default models would answer and draw in it."""
     return Conversation(
         id=identity,
         owner=principal.owner,
@@ -33,6 +33,7 @@ def new_conversation(
         archived=archived,
         organization_id=organization_id,
         model=models.resolve(None).name,
+        image_model=drawing.name if (drawing := models.image_model()) else "",
         created_by=principal.user_id,
         updated_by=principal.user_id,
     )

@@ -1,14 +1,17 @@
 """How a conversation ends for good, through whatever door: with everything in it, its run and its streams."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from server.application.conversations import lock_by_id
 from server.application.repeats import Repeats
 from server.domain.conversation import Conversation
-from server.domain.ids import ConversationId
+from server.domain.errors import StoreUnavailable
+from server.domain.ids import ConversationId, FileId
 from server.domain.principal import Principal
 from server.domain.run import Run
+from server.ports.blobs import Blobs
 from server.ports.feed import Feed
 from server.ports.store import Transaction
 from server.ports.worker import Worker
@@ -19,19 +22,22 @@ Locked = Callable[[Transaction], Awaitable[Conversation]]
 
 @dataclass(frozen=True, slots=True)
 class _Deleted:
-    """What is gone, and the run that was active in it."""
+    """What is gone, the run that was active in it, and the files that it had."""
 
     id: ConversationId
     active: Run | None
+    files: tuple[FileId, ...] = ()
 
 
 class Deletion:
-    """Destroys conversations: runs stop, streams end. Once it has begun, cancelling the caller undoes nothing."""
+    """Destroys conversations: runs stop, streams end, files go. Once it has begun, cancelling the caller undoes
+    nothing."""
 
-    def __init__(self, *, worker: Worker, feed: Feed, repeats: Repeats) -> None:
+    def __init__(self, *, worker: Worker, feed: Feed, repeats: Repeats, blobs: Blobs) -> None:
         self._worker = worker
         self._feed = feed
         self._repeats = repeats
+        self._blobs = blobs
 
     async def by_id(self, principal: Principal, conversation_id: ConversationId) -> ConversationId:
         """Destroy the caller's conversation of that id. Raises `ConversationNotFound`."""
@@ -45,12 +51,15 @@ class Deletion:
         async def unit(tx: Transaction) -> _Deleted:
             conversation = await locked(tx)
             active = await tx.runs.active(conversation.id)
+            files = await tx.files.of_conversation(conversation.id)
             await tx.conversations.delete(conversation.id)
-            return _Deleted(conversation.id, active)
+            return _Deleted(conversation.id, active, tuple(files))
 
         done = await self._repeats.write(principal, _Deleted, unit)
         if not done.repeated:
             if done.result.active:
                 self._worker.stop(done.result.active)
             self._feed.resync(done.result.id)
+            with suppress(StoreUnavailable):  # the conversation is gone; contents that could not go are swept
+                await self._blobs.delete(done.result.files)
         return done.result.id

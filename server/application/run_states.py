@@ -8,7 +8,7 @@ from datetime import datetime
 
 from server.domain.events import MessageCompleted, Payload, RunEnded, RunStarted
 from server.domain.ids import ConversationId, MessageId
-from server.domain.message import Message, MessageStatus, Role, Usage
+from server.domain.message import GeneratedImage, Message, MessageStatus, Role, Usage
 from server.domain.run import Lease, Run, RunError, RunState
 from server.ports.store import Transaction
 
@@ -88,6 +88,7 @@ def written(
     state: RunState,
     now: datetime,
     usage: Usage | None = None,
+    image: GeneratedImage | None = None,
 ) -> Message:
     """The assistant's message that a run which ends in `state` leaves behind."""
     return Message(
@@ -103,6 +104,7 @@ def written(
         provider=run.provider,
         reasoning=reasoning or None,
         usage=usage,
+        image=image,
     )
 
 

@@ -91,7 +91,8 @@ class Runs:
         """Accept a message and start its run, or queue it behind the active one.
 
         Returns the run as it was accepted, RUNNING or QUEUED. Raises `ConversationNotFound`, `UnknownModel`,
-        `QueueFull`, `RequestIdReused`, `ShuttingDown`. Cancelled, it may have been accepted; then it is carried out.
+        `ImagesUnavailable`, `QueueFull`, `RequestIdReused`, `ShuttingDown`. Cancelled, it may have been accepted; then
+        it is carried out.
         """
         return await self._worker.uninterrupted(self._send(principal, command))
 
@@ -172,7 +173,8 @@ class Runs:
             await tx.requests.remember(key.id, RememberedRequest(key.fingerprint, accepted.run.id), now=now)
         if command.session_id:
             await tx.sessions.touch(command.session_id, now)
-        await tx.conversations.touch(conversation.id, now, by=run.user_id, model=run.model)
+        wrote, drew = (None, run.model) if run.options.image else (run.model, None)
+        await tx.conversations.touch(conversation.id, now, by=run.user_id, model=wrote, image_model=drew)
         return accepted
 
     async def _repeated(self, tx: Transaction, key: RequestKey, now: datetime) -> Run | None:
@@ -210,7 +212,7 @@ class Runs:
 
     def _new_run(self, principal: Principal, conversation: Conversation, command: SendMessage, now: datetime) -> Run:
         generation = conversation.generation.overridden_by(command.generation)
-        model = command.model or self._models.resolve(generation.model)
+        model = self._model(command, generation)
         return Run(
             id=RunId(f"run_{self._ids.uuid().hex}"),
             owner=principal.owner,
@@ -226,6 +228,13 @@ class Runs:
             actor=principal.actor,
             options=command.options,
         )
+
+    def _model(self, command: SendMessage, generation: GenerationConfig) -> Model:
+        """What answers. An image is drawn by the model that the message itself names: the conversation's and the
+        session's write."""
+        if command.options.image:
+            return self._models.resolve_image(command.generation.model)
+        return command.model or self._models.resolve(generation.model)
 
     def _lease_unless_draining(self) -> Lease | None:
         try:

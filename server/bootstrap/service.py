@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from server.adapters.blobs.directory import DirectoryBlobs
 from server.adapters.feed.local import LocalFeed
 from server.adapters.provider.configuration import ConfigurationError, ProviderKind, ProvidersConfig, load_providers
 from server.adapters.provider.registry import build_registry
@@ -16,6 +17,7 @@ from server.adapters.system import SystemClock, SystemIds
 from server.application.archive import Archive
 from server.application.authentication import Authenticator
 from server.application.deletion import Deletion
+from server.application.files import Files
 from server.application.keys import KeyFactory, Keys
 from server.application.organizations import Organizations
 from server.application.repeats import Repeats
@@ -23,6 +25,7 @@ from server.application.runs import Runs
 from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.application.threads import Threads
+from server.bootstrap.files import files_directory
 from server.bootstrap.keys import key_factory
 from server.bootstrap.store import database_url, opened_store
 from server.config import Settings
@@ -30,6 +33,7 @@ from server.domain.limits import Limits
 from server.domain.model import Model
 from server.engine.engine import Engine
 from server.failure import InvalidConfiguration
+from server.ports.blobs import Blobs
 from server.ports.feed import Feed
 from server.ports.provider import Models
 from server.ports.store import Store
@@ -39,7 +43,7 @@ from server.rpc.metrics import Metrics
 from server.rpc.server import RpcServer
 from server.rpc.services import DESCRIPTORS, Services, UseCases
 
-_TABLES_OF_THE_FILE = frozenset({"providers", "default_model"})
+_TABLES_OF_THE_FILE = frozenset({"providers", "default_model", "default_image_model"})
 SERVICES = tuple(descriptor.full_name for descriptor in DESCRIPTORS)
 """Full names of everything that is served, health and reflection aside."""
 
@@ -64,10 +68,11 @@ class Service:
 
 
 @asynccontextmanager
-async def open_service(settings: Settings, *, database: Path, pepper: bytes) -> AsyncIterator[Service]:
+async def open_service(settings: Settings, *, database: Path, files: Path, pepper: bytes) -> AsyncIterator[Service]:
     """Open the store, the providers and the engine; closed in the reverse order, running work handed back.
 
-    `database` is the file of the embedded store, `pepper` the secret of the keys, both unless the settings name others.
+    `database` is the file of the embedded store, `files` the directory of images, `pepper` the secret of the keys, each
+    unless the settings name others.
     Raises `CommandFailed`.
     """
     providers = read_providers(settings, os.environ)
@@ -81,15 +86,25 @@ async def open_service(settings: Settings, *, database: Path, pepper: bytes) -> 
             # held is free at once. On any other database its leases must lapse, for others may work there.
             await store.write_system(lambda tx: tx.void_leases())
         models = await stack.enter_async_context(build_registry(providers, clock=clock, random=random.random))
+        blobs = DirectoryBlobs(files_directory(settings, files))
         engine = await stack.enter_async_context(
-            Engine(store=store, models=models, clock=clock, ids=ids, limits=limits)
+            Engine(store=store, models=models, blobs=blobs, clock=clock, ids=ids, limits=limits)
         )
         yield Service(
             keys=Keys(store=store, clock=clock, ids=ids, factory=factory),
             key_factory=factory,
             engine=engine,
             services=Services(
-                _use_cases(store=store, feed=feed, models=models, engine=engine, clock=clock, ids=ids, limits=limits)
+                _use_cases(
+                    store=store,
+                    feed=feed,
+                    models=models,
+                    blobs=blobs,
+                    engine=engine,
+                    clock=clock,
+                    ids=ids,
+                    limits=limits,
+                )
             ),
             pipeline=Pipeline(
                 services=DESCRIPTORS,
@@ -115,11 +130,11 @@ def read_providers(settings: Settings, env: Mapping[str, str]) -> ProvidersConfi
 
 
 def _use_cases(
-    *, store: Store, feed: Feed, models: Models, engine: Engine, clock: Clock, ids: Ids, limits: Limits
+    *, store: Store, feed: Feed, models: Models, blobs: Blobs, engine: Engine, clock: Clock, ids: Ids, limits: Limits
 ) -> UseCases:
     repeats = Repeats(store=store, clock=clock, limits=limits)
     runs = Runs(store=store, clock=clock, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats)
-    deletion = Deletion(worker=engine, feed=feed, repeats=repeats)
+    deletion = Deletion(worker=engine, feed=feed, repeats=repeats, blobs=blobs)
     return UseCases(
         threads=Threads(
             store=store, clock=clock, ids=ids, models=models, deletion=deletion, limits=limits, repeats=repeats
@@ -129,6 +144,7 @@ def _use_cases(
         sessions=Sessions(store=store, clock=clock, ids=ids, models=models, runs=runs, repeats=repeats),
         organizations=Organizations(store=store, models=models),
         archive=Archive(store=store, clock=clock, deletion=deletion),
+        files=Files(store=store, blobs=blobs),
     )
 
 
@@ -148,6 +164,6 @@ def _read_toml(path: Path | None) -> Mapping[str, Any] | None:
     if unknown := sorted(table.keys() - _TABLES_OF_THE_FILE):
         raise InvalidConfiguration(
             f"The file {path} of --config has {unknown[0]!r}, which nobody reads; "
-            "it may hold default_model and [[providers]]."
+            "it may hold default_model, default_image_model and [[providers]]."
         )
     return table

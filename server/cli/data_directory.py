@@ -1,6 +1,7 @@
 """The data directory: what a service keeps in files beside its database.
 
-It holds the lock of the one server on it, the pepper of the keys, the development key and the addresses that answer.
+It holds the lock of the one server on it, the pepper of the keys, the development key, the addresses that answer and,
+in a directory of their own, images.
 Every file is 0600 and appears whole or not at all. It reads and writes no database.
 """
 
@@ -37,6 +38,11 @@ class DataDirectory:
     def database(self) -> Path:
         """The file of the embedded database."""
         return self.path / "parley.db"
+
+    @property
+    def files(self) -> Path:
+        """Where the contents of files lie, unless the settings name another place."""
+        return self.path / "files"
 
     @property
     def addresses(self) -> Path:

@@ -84,7 +84,7 @@ def serve(settings: Settings) -> None:
 async def _serve(settings: Settings, directory: DataDirectory) -> None:
     """Open everything, answer until the signal, close everything."""
     with StopSignal() as stop:
-        opened = open_service(settings, database=directory.database, pepper=directory.pepper())
+        opened = open_service(settings, database=directory.database, files=directory.files, pepper=directory.pepper())
         async with opened as service:
             key = await development_key(
                 directory, service.keys, service.key_factory, loopback=settings.binds_to_loopback

@@ -21,9 +21,10 @@ def prompt(history: Sequence[Message], settings: Settings, context: ContextManag
     """The system prompt, then the most recent `max_history_messages` of `history` (in order, the oldest first).
 
     A window never starts with the result of a tool call whose request it cut off. Messages without text or tool
-    calls (an answer ended before its first token) are left out: providers refuse them.
+    calls (an answer ended before its first token) are left out: providers refuse them. An image that was drawn is
+    mentioned with the words that it was drawn from: a model that writes cannot see it, but may be asked about it.
     """
-    speaking = [message for message in history if message.content or message.tool_calls]
+    speaking = [message for message in history if message.content or message.tool_calls or message.image]
     window = speaking[-context.max_history_messages :]
     while window and window[0].role is Role.TOOL:
         window = window[1:]
@@ -32,4 +33,7 @@ def prompt(history: Sequence[Message], settings: Settings, context: ContextManag
 
 
 def _shown(message: Message) -> PromptMessage:
-    return PromptMessage(message.role, message.content, message.tool_calls, message.tool_call_id)
+    content = message.content
+    if message.image is not None:
+        content = f"{content}\n\n[image drawn from: {message.image.prompt}]".lstrip()
+    return PromptMessage(message.role, content, message.tool_calls, message.tool_call_id)

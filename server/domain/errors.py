@@ -81,6 +81,15 @@ class ReplyTooLarge(ParleyError):
     reason = "REPLY_TOO_LARGE"
 
 
+class ImagesUnavailable(ParleyError):
+    """No configured provider draws images."""
+
+    reason = "IMAGES_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__("no configured provider draws images; have the operator name an image model")
+
+
 class KeyMissing(ParleyError):
     """No credential was presented."""
 
@@ -164,6 +173,15 @@ class SessionNotFound(NotFound):
 
     def __init__(self, session: str) -> None:
         super().__init__(f"no chat session {session!r}", metadata={"id": session})
+
+
+class FileNotFound(NotFound):
+    """The caller has no file of that id."""
+
+    reason = "FILE_NOT_FOUND"
+
+    def __init__(self, file: str) -> None:
+        super().__init__(f"no file {file!r}", metadata={"id": file})
 
 
 class ConversationKeyTaken(ParleyError):

@@ -1,8 +1,9 @@
 """The answer of one attempt while it grows: what was said, what of it is stored, how large it is."""
 
 from server.domain.events import MessageStarted, Payload, ReasoningDelta, TextDelta
+from server.domain.file import File
 from server.domain.ids import MessageId
-from server.domain.message import Role, Usage
+from server.domain.message import GeneratedImage, Role, Usage
 from server.ports.provider import Piece, ReasoningPiece, TextPiece, UsageReport
 
 
@@ -16,6 +17,10 @@ class Answer:
         """Bytes of text and reasoning said so far, in UTF-8."""
         self.pending_size = 0
         """The same of what is not handed out yet."""
+        self.file: File | None = None
+        """The file that it consists of, when it is not a text; its content is kept already."""
+        self.image: GeneratedImage | None = None
+        """The image that the file holds."""
         self._model = model
         self._text: list[str] = []
         self._reasoning: list[str] = []
@@ -32,6 +37,11 @@ class Answer:
         size = len(piece.text) if piece.text.isascii() else len(piece.text.encode())
         self.size += size
         self.pending_size += size
+
+    def show(self, file: File, image: GeneratedImage) -> None:
+        """Consist of an image."""
+        self.file = file
+        self.image = image
 
     @property
     def text(self) -> str:

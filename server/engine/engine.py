@@ -15,12 +15,14 @@ from server.domain.ids import RunId, WorkerId
 from server.domain.limits import Limits
 from server.domain.run import Lease, Run
 from server.engine.delta_log import RunLost
+from server.engine.file_sweep import FileSweep
 from server.engine.housekeeping import Housekeeping
 from server.engine.lease_clock import LeaseClock
 from server.engine.recovery import Recovery
 from server.engine.runner import Runner
 from server.engine.uninterrupted import Uninterrupted
 from server.failpoint import failpoint
+from server.ports.blobs import Blobs
 from server.ports.provider import Models
 from server.ports.store import RunReference, Store
 from server.ports.system import Clock, Ids
@@ -43,15 +45,16 @@ class _Execution:
 class Engine:
     """Implements `ports.worker.Worker`. Entered with `async with`; on leaving, running work is handed back."""
 
-    def __init__(self, *, store: Store, models: Models, clock: Clock, ids: Ids, limits: Limits) -> None:
+    def __init__(self, *, store: Store, models: Models, blobs: Blobs, clock: Clock, ids: Ids, limits: Limits) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
         self._worker = WorkerId(str(ids.uuid()))
-        self._runner = Runner(store=store, models=models, clock=clock, ids=ids, limits=limits)
+        self._runner = Runner(store=store, models=models, blobs=blobs, clock=clock, ids=ids, limits=limits)
         self._lease_clock = LeaseClock(store=store, clock=clock)
         self._recovery = Recovery(store=store, clock=clock, lease_clock=self._lease_clock, limits=limits)
         self._housekeeping = Housekeeping(store=store, clock=clock, limits=limits)
+        self._file_sweep = FileSweep(store=store, blobs=blobs, clock=clock)
         self._executions: dict[RunId, _Execution] = {}
         self._uninterrupted = Uninterrupted()
         self._group = asyncio.TaskGroup()
@@ -68,6 +71,7 @@ class Engine:
             self._group.create_task(self._repeat(self._renew, every=heartbeat)),
             self._group.create_task(self._repeat(self._recover, every=heartbeat)),
             self._group.create_task(self._repeat(self._housekeeping.tidy, every=Housekeeping.INTERVAL)),
+            self._group.create_task(self._repeat(self._file_sweep.sweep, every=FileSweep.INTERVAL)),
         ]
         return self
 

@@ -1,4 +1,4 @@
-"""Executes one attempt of a run: prompt, model, deltas, answer."""
+"""Executes one attempt of a run: prompt, model, deltas or an image, answer."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,9 @@ from server.domain.limits import Limits
 from server.domain.run import Lease, Run, RunError, RunState
 from server.engine.answer import Answer
 from server.engine.delta_log import DeltaLog, RunLost, hold
+from server.engine.drawing import Drawing
 from server.failpoint import failpoint
+from server.ports.blobs import Blobs
 from server.ports.provider import CompletionRequest, Models, ProviderError
 from server.ports.store import Store, Transaction
 from server.ports.system import Clock, Ids
@@ -21,12 +23,13 @@ from server.ports.system import Clock, Ids
 class Runner:
     """Executes claimed runs, one call an attempt. Keeps nothing between calls."""
 
-    def __init__(self, *, store: Store, models: Models, clock: Clock, ids: Ids, limits: Limits) -> None:
+    def __init__(self, *, store: Store, models: Models, blobs: Blobs, clock: Clock, ids: Ids, limits: Limits) -> None:
         self._store = store
         self._models = models
         self._clock = clock
         self._ids = ids
         self._limits = limits
+        self._drawing = Drawing(blobs=blobs, clock=clock, ids=ids)
 
     async def generate(self, run: Run, answer: Answer) -> RunError | None:
         """Stream the model's answer into the log; returns why it failed, if it did.
@@ -59,10 +62,21 @@ class Runner:
             now, lease = self._clock.now(), next_lease()
             said = answer.text or answer.reasoning or state is RunState.COMPLETED
             message = (
-                written(run, answer.message_id, answer.text, answer.reasoning, state=state, now=now, usage=answer.usage)
+                written(
+                    run,
+                    answer.message_id,
+                    answer.text,
+                    answer.reasoning,
+                    state=state,
+                    now=now,
+                    usage=answer.usage,
+                    image=answer.image,
+                )
                 if said
                 else None
             )
+            if answer.file is not None:
+                await tx.files.add(answer.file)
             await end_run(tx, run, state=state, now=now, answer=message, before=rest, error=error, usage=answer.usage)
             failpoint("run.ending")
             return await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
@@ -80,6 +94,9 @@ class Runner:
             gone = f"no configured provider is called {run.provider!r} any more, which offered the model {run.model!r}"
             return RunError(error.reason, gone)
         request = await self._request(run)
+        if run.options.image:
+            await self._drawing.draw(provider, request, run, answer)
+            return None
         log = DeltaLog(store=self._store, clock=self._clock, limits=self._limits, run=run, answer=answer)
         # Left from right to left: the request to the model ends at once, whatever the store does.
         async with log, aclosing(provider.stream(request)) as pieces:

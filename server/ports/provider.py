@@ -1,7 +1,7 @@
-"""A model provider: turns a prompt into a stream of pieces."""
+"""A model provider: turns a prompt into a stream of pieces, or into an image."""
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -44,6 +44,22 @@ class UsageReport:
 Piece = TextPiece | ReasoningPiece | UsageReport
 
 
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """What is asked of a model that draws. `model` is its id as the provider knows it."""
+
+    model: str
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image, of at most `MAX_IMAGE_BYTES`; `media_type` is what its bytes show, not what somebody said."""
+
+    content: bytes = field(repr=False)
+    media_type: str
+
+
 class ProviderError(Exception):
     """The provider did not answer, or not to the end.
 
@@ -79,12 +95,28 @@ class Provider(Protocol):
         """
         ...
 
+    async def draw(self, request: ImageRequest) -> Image:
+        """One image after a prompt.
+
+        Every failure raises `ProviderError`. Cancelling the caller ends the request to the provider at once.
+        """
+        ...
+
 
 class Models(Protocol):
     """The configured models and who serves them."""
 
     def resolve(self, name: str | None) -> Model:
         """The model of that name, the default model for `None`. Raises `UnknownModel`."""
+        ...
+
+    def image_model(self) -> Model | None:
+        """The model that draws when nobody names one; `None` when none is configured."""
+        ...
+
+    def resolve_image(self, name: str | None) -> Model:
+        """The model of that name to draw with, the default one for `None`. Raises `UnknownModel`,
+        `ImagesUnavailable`."""
         ...
 
     def by_id(self, model_id: ModelId) -> Model:

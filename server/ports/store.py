@@ -17,7 +17,18 @@ from typing import Protocol, TypeVar
 
 from server.domain.conversation import Conversation, ConversationSummary
 from server.domain.events import Event, PartialAnswer, Payload
-from server.domain.ids import ConversationId, KeyId, MessageId, OrganizationId, RunId, SessionId, UserId, WorkerId
+from server.domain.file import File
+from server.domain.ids import (
+    ConversationId,
+    FileId,
+    KeyId,
+    MessageId,
+    OrganizationId,
+    RunId,
+    SessionId,
+    UserId,
+    WorkerId,
+)
 from server.domain.key import ApiKey
 from server.domain.message import Message, Usage
 from server.domain.organization import Membership
@@ -69,9 +80,15 @@ class Conversations(Protocol):
         `updated_by`."""
 
     async def touch(
-        self, conversation_id: ConversationId, now: datetime, *, by: UserId, model: str | None = None
+        self,
+        conversation_id: ConversationId,
+        now: datetime,
+        *,
+        by: UserId,
+        model: str | None = None,
+        image_model: str | None = None,
     ) -> None:
-        """Set `updated_at`, `updated_by` and, when one is given, the model."""
+        """Set `updated_at`, `updated_by` and, when they are given, the model and the image model."""
 
     async def record_access(self, conversation_id: ConversationId, now: datetime, *, by: UserId) -> None:
         """Set `accessed_at` and `accessed_by`."""
@@ -196,6 +213,19 @@ class Sessions(Protocol):
         """Set `updated_at`."""
 
 
+class Files(Protocol):
+    """Files of the owner's conversations, without their contents."""
+
+    async def add(self, file: File) -> None:
+        """Store a new one. Raises `ConversationNotFound`."""
+
+    async def get(self, file_id: FileId) -> File | None:
+        """The one of that id."""
+
+    async def of_conversation(self, conversation_id: ConversationId) -> list[FileId]:
+        """The ids of a conversation's files, sorted."""
+
+
 class Organizations(Protocol):
     """Organizations as the owner sees them."""
 
@@ -247,6 +277,8 @@ class Transaction(Protocol):
     def events(self) -> Events: ...  # noqa: D102
     @property
     def sessions(self) -> Sessions: ...  # noqa: D102
+    @property
+    def files(self) -> Files: ...  # noqa: D102
     @property
     def organizations(self) -> Organizations: ...  # noqa: D102
     @property
@@ -301,6 +333,9 @@ class SystemTransaction(Protocol):
     async def claimable(self, now: datetime, *, limit: int) -> list[RunReference]:
         """RUNNING runs whose lease has ended, and the first QUEUED run of every conversation without an active one;
         the oldest first."""
+
+    async def known_files(self, file_ids: Collection[FileId]) -> set[FileId]:
+        """Those of the ids that are a file's, whoever owns it."""
 
     async def forget_requests(self, before: datetime, *, limit: int) -> int:
         """Drop request ids remembered before a moment, the oldest first; returns how many."""

@@ -9,9 +9,10 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc  # type: ignore[import-untyped]  # ships no stubs
 from parley.archive.v3 import archive_pb2, archive_pb2_grpc
 from parley.conversations.v1 import conversations_pb2, conversations_pb2_grpc
-from parley.v1 import run_pb2, run_pb2_grpc, thread_pb2, thread_pb2_grpc
+from parley.v1 import file_pb2, file_pb2_grpc, run_pb2, run_pb2_grpc, thread_pb2, thread_pb2_grpc
 
 from server.application.archive import Archive
+from server.application.files import Files
 from server.application.organizations import Organizations
 from server.application.runs import Runs
 from server.application.sessions import Sessions
@@ -20,12 +21,14 @@ from server.application.threads import Threads
 from server.rpc.health import HealthServicer
 from server.rpc.servicers.archive import ArchiveServicer
 from server.rpc.servicers.conversations import ConversationServicer, ModelServicer, OrganizationServicer
+from server.rpc.servicers.file import FileServicer
 from server.rpc.servicers.run import RunServicer
 from server.rpc.servicers.thread import ThreadServicer
 
 DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     thread_pb2.DESCRIPTOR.services_by_name["ThreadService"],
     run_pb2.DESCRIPTOR.services_by_name["RunService"],
+    file_pb2.DESCRIPTOR.services_by_name["FileService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["OrganizationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ModelService"],
@@ -58,6 +61,7 @@ class UseCases:
     sessions: Sessions
     organizations: Organizations
     archive: Archive
+    files: Files
 
 
 class Services:
@@ -67,6 +71,7 @@ class Services:
         self.health = HealthServicer([descriptor.full_name for descriptor in DESCRIPTORS])
         self._threads = ThreadServicer(use_cases.threads)
         self._runs = RunServicer(use_cases.runs, use_cases.streams)
+        self._files = FileServicer(use_cases.files)
         self._conversations = ConversationServicer(use_cases.sessions, use_cases.runs, use_cases.streams)
         self._organizations = OrganizationServicer(use_cases.organizations)
         self._models = ModelServicer(use_cases.organizations)
@@ -78,6 +83,7 @@ class Services:
         aio = cast("grpc.aio.Server", server)
         thread_pb2_grpc.add_ThreadServiceServicer_to_server(self._threads, aio)
         run_pb2_grpc.add_RunServiceServicer_to_server(self._runs, aio)
+        file_pb2_grpc.add_FileServiceServicer_to_server(self._files, aio)
         conversations_pb2_grpc.add_ConversationServiceServicer_to_server(self._conversations, aio)
         conversations_pb2_grpc.add_OrganizationServiceServicer_to_server(self._organizations, aio)
         conversations_pb2_grpc.add_ModelServiceServicer_to_server(self._models, aio)

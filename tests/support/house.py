@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+from server.adapters.blobs.directory import DirectoryBlobs
 from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from server.adapters.system import SystemClock, SystemIds
 from server.application.archive import Archive
 from server.application.deletion import Deletion
+from server.application.files import Files
 from server.application.organizations import Organizations
 from server.application.repeats import Repeats
 from server.application.runs import Runs, SendMessage
@@ -23,7 +25,7 @@ from server.domain.ids import KeyId, ModelId
 from server.domain.limits import Limits
 from server.domain.model import Model
 from server.domain.principal import Owner, Principal
-from server.domain.run import Run
+from server.domain.run import PLAIN, Run, RunOptions
 from server.engine.engine import Engine
 from server.ports.provider import Provider
 from server.ports.store import Store
@@ -36,7 +38,7 @@ QUICK = replace(Limits(), lease=timedelta(milliseconds=600), lease_heartbeat=tim
 
 
 class ScriptedModels:
-    """Offers two models of one scripted provider; any other name is unknown."""
+    """Offers two models of one scripted provider, and one that draws; any other name is unknown."""
 
     def __init__(self, provider: ScriptedProvider) -> None:
         self._provider = provider
@@ -48,6 +50,16 @@ class ScriptedModels:
             if name in (None, model.name):
                 return model
         raise UnknownModel(str(name))
+
+    def image_model(self) -> Model | None:
+        """The one that draws."""
+        return Model(self._provider.name, "painter")
+
+    def resolve_image(self, name: str | None) -> Model:
+        """The one that draws, by its name or for none."""
+        if name not in (None, "painter"):
+            raise UnknownModel(str(name))
+        return Model(self._provider.name, "painter")
 
     def by_id(self, model_id: ModelId) -> Model:
         """The model of that id."""
@@ -81,10 +93,20 @@ class House:
     sessions: Sessions
     organizations: Organizations
     archive: Archive
+    files: Files
+    blobs: DirectoryBlobs
 
-    async def send(self, content: str, *, to: str = "talk", by: Principal = ANNA, request_id: str = "") -> Run:
+    async def send(
+        self,
+        content: str,
+        *,
+        to: str = "talk",
+        by: Principal = ANNA,
+        request_id: str = "",
+        options: RunOptions = PLAIN,
+    ) -> Run:
         """Send a message to a thread."""
-        return await self.runs.send(by, SendMessage(to, content, request_id))
+        return await self.runs.send(by, SendMessage(to, content, request_id, options=options))
 
     async def events(self, run: Run, *, after: int = 0) -> list[Event]:
         """Every event of a run behind a sequence, once it is over."""
@@ -123,10 +145,13 @@ async def open_house(
         for principal in (ANNA, BERT):
             owner = principal.owner
             await store.write_system(lambda tx, owner=owner: tx.provision(owner, time.now()))  # type: ignore[misc]
-        engine = await stack.enter_async_context(Engine(store=store, models=models, clock=time, ids=ids, limits=limits))
+        blobs = DirectoryBlobs(folder / "files")
+        engine = await stack.enter_async_context(
+            Engine(store=store, models=models, blobs=blobs, clock=time, ids=ids, limits=limits)
+        )
         repeats = Repeats(store=store, clock=time, limits=limits)
         runs = Runs(store=store, clock=time, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats)
-        deletion = Deletion(worker=engine, feed=feed, repeats=repeats)
+        deletion = Deletion(worker=engine, feed=feed, repeats=repeats, blobs=blobs)
         threads = Threads(
             store=store, clock=time, ids=ids, models=models, deletion=deletion, limits=limits, repeats=repeats
         )
@@ -141,4 +166,6 @@ async def open_house(
             sessions=Sessions(store=store, clock=time, ids=ids, models=models, runs=runs, repeats=repeats),
             organizations=Organizations(store=store, models=models),
             archive=Archive(store=store, clock=time, deletion=deletion),
+            files=Files(store=store, blobs=blobs),
+            blobs=blobs,
         )

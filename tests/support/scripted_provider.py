@@ -10,6 +10,10 @@
 A script is one answer; scripts are played in the order in which they were given, one a request. Steps: a `str` is a
 `TextPiece`; a piece is sent as it is; a `Gate` holds the stream; an exception is raised; `Endless(step)` repeats one
 piece for ever. A script that ends without raising is a whole answer.
+
+    provider.script_image(gate, PIXEL)
+
+An image's script ends with its bytes.
 """
 
 import asyncio
@@ -17,8 +21,9 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
+from server.domain.image import image_type
 from server.domain.message import Usage
-from server.ports.provider import CompletionRequest, Piece, TextPiece, UsageReport
+from server.ports.provider import CompletionRequest, Image, ImageRequest, Piece, TextPiece, UsageReport
 from tests.support.upstream.gate import Changes, Gate
 
 
@@ -47,9 +52,12 @@ class ScriptedProvider:
         self._name = name
         self._default = default
         self._scripts: deque[tuple[Step, ...]] = deque()
+        self._images: deque[tuple[bytes | Gate | BaseException, ...]] = deque()
         self._changes = Changes()
         self.requests: list[CompletionRequest] = []
-        """Every request, in order of arrival."""
+        """Every request for a text, in order of arrival."""
+        self.image_requests: list[ImageRequest] = []
+        """Every request for an image, in order of arrival."""
         self.streams_open = 0
         """Streams that were begun and are not over."""
         self.streams_abandoned = 0
@@ -83,6 +91,33 @@ class ScriptedProvider:
         finally:
             self.streams_abandoned += not whole
             self._count(opened=-1)
+
+    def script_image(self, *steps: bytes | Gate | BaseException) -> None:
+        """Queue the answer to one request for an image."""
+        self._images.append(steps)
+
+    async def draw(self, request: ImageRequest) -> Image:
+        """Play the next script of an image."""
+        self.image_requests.append(request)
+        self._count(opened=1)
+        try:
+            return await self._play_image()
+        except asyncio.CancelledError:
+            self.streams_abandoned += 1
+            raise
+        finally:
+            self._count(opened=-1)
+
+    async def _play_image(self) -> Image:
+        for step in self._images.popleft() if self._images else ():
+            match step:
+                case Gate():
+                    await step.pass_through()
+                case BaseException():
+                    raise step
+                case bytes():
+                    return Image(step, image_type(step) or "")
+        raise AssertionError(f"provider {self._name!r}: an image that no script answers")
 
     async def requested(self, count: int = 1) -> None:
         """Wait until `count` requests have come in all."""

@@ -38,6 +38,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_REPLY_TOO_LARGE: _ErrorReason.ValueType  # 6
     """What was asked for does not fit into one reply. FAILED_PRECONDITION."""
+    ERROR_REASON_IMAGES_UNAVAILABLE: _ErrorReason.ValueType  # 7
+    """An image was asked for and no configured provider draws any. FAILED_PRECONDITION."""
     ERROR_REASON_KEY_MISSING: _ErrorReason.ValueType  # 10
     """No credential was presented. UNAUTHENTICATED."""
     ERROR_REASON_KEY_INVALID: _ErrorReason.ValueType  # 11
@@ -60,6 +62,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The request id or idempotency key was used before with another request. ABORTED; HTTP 422."""
     ERROR_REASON_CONVERSATION_FORBIDDEN: _ErrorReason.ValueType  # 25
     """The conversation is another user's of the same tenant (archive API only). PERMISSION_DENIED."""
+    ERROR_REASON_FILE_NOT_FOUND: _ErrorReason.ValueType  # 26
+    """The caller has no file of that id. NOT_FOUND."""
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 30
     """As many messages wait in the conversation as may. RESOURCE_EXHAUSTED."""
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 31
@@ -121,6 +125,8 @@ FAILED_PRECONDITION.
 """
 ERROR_REASON_REPLY_TOO_LARGE: ErrorReason.ValueType  # 6
 """What was asked for does not fit into one reply. FAILED_PRECONDITION."""
+ERROR_REASON_IMAGES_UNAVAILABLE: ErrorReason.ValueType  # 7
+"""An image was asked for and no configured provider draws any. FAILED_PRECONDITION."""
 ERROR_REASON_KEY_MISSING: ErrorReason.ValueType  # 10
 """No credential was presented. UNAUTHENTICATED."""
 ERROR_REASON_KEY_INVALID: ErrorReason.ValueType  # 11
@@ -143,6 +149,8 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 24
 """The request id or idempotency key was used before with another request. ABORTED; HTTP 422."""
 ERROR_REASON_CONVERSATION_FORBIDDEN: ErrorReason.ValueType  # 25
 """The conversation is another user's of the same tenant (archive API only). PERMISSION_DENIED."""
+ERROR_REASON_FILE_NOT_FOUND: ErrorReason.ValueType  # 26
+"""The caller has no file of that id. NOT_FOUND."""
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 30
 """As many messages wait in the conversation as may. RESOURCE_EXHAUSTED."""
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 31

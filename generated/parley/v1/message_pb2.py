@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from parley.options.v1 import options_pb2 as parley_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17parley/v1/message.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fparley/options/v1/options.proto\"O\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\x05\x12\x14\n\x0ctotal_tokens\x18\x03 \x01(\x05\"7\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"\x8f\x03\n\x07Message\x12\n\n\x02id\x18\x01 \x01(\t\x12\x1d\n\x04role\x18\x02 \x01(\x0e\x32\x0f.parley.v1.Role\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x06status\x18\x05 \x01(\x0e\x32\x18.parley.v1.MessageStatus\x12\x13\n\x06run_id\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05model\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x1e\n\x11reasoning_content\x18\x08 \x01(\tH\x02\x88\x01\x01\x12-\n\ntool_calls\x18\t \x03(\x0b\x32\x13.parley.v1.ToolCallB\x04\x98\xb2\x19\x01\x12\x19\n\x0ctool_call_id\x18\n \x01(\tH\x03\x88\x01\x01\x12\x1f\n\x05usage\x18\x0b \x01(\x0b\x32\x10.parley.v1.UsageB\t\n\x07_run_idB\x08\n\x06_modelB\x14\n\x12_reasoning_contentB\x0f\n\r_tool_call_id*\x94\x01\n\x04Role\x12\x1a\n\x10ROLE_UNSPECIFIED\x10\x00\x1a\x04\x8a\xb2\x19\x00\x12\x17\n\tROLE_USER\x10\x01\x1a\x08\x8a\xb2\x19\x04user\x12!\n\x0eROLE_ASSISTANT\x10\x02\x1a\r\x8a\xb2\x19\tassistant\x12\x1b\n\x0bROLE_SYSTEM\x10\x03\x1a\n\x8a\xb2\x19\x06system\x12\x17\n\tROLE_TOOL\x10\x04\x1a\x08\x8a\xb2\x19\x04tool*\x8c\x02\n\rMessageStatus\x12$\n\x1aMESSAGE_STATUS_UNSPECIFIED\x10\x00\x1a\x04\x8a\xb2\x19\x00\x12)\n\x17MESSAGE_STATUS_COMPLETE\x10\x01\x1a\x0c\x8a\xb2\x19\x08\x43OMPLETE\x12/\n\x1aMESSAGE_STATUS_INTERRUPTED\x10\x02\x1a\x0f\x8a\xb2\x19\x0bINTERRUPTED\x12%\n\x15MESSAGE_STATUS_QUEUED\x10\x03\x1a\n\x8a\xb2\x19\x06QUEUED\x12%\n\x15MESSAGE_STATUS_FAILED\x10\x04\x1a\n\x8a\xb2\x19\x06\x46\x41ILED\x12+\n\x18MESSAGE_STATUS_CANCELLED\x10\x05\x1a\r\x8a\xb2\x19\tCANCELLEDb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17parley/v1/message.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fparley/options/v1/options.proto\"O\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\x05\x12\x14\n\x0ctotal_tokens\x18\x03 \x01(\x05\"7\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"7\n\x05Image\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x03 \x01(\t\"\xbf\x03\n\x07Message\x12\n\n\x02id\x18\x01 \x01(\t\x12\x1d\n\x04role\x18\x02 \x01(\x0e\x32\x0f.parley.v1.Role\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x06status\x18\x05 \x01(\x0e\x32\x18.parley.v1.MessageStatus\x12\x13\n\x06run_id\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05model\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x1e\n\x11reasoning_content\x18\x08 \x01(\tH\x02\x88\x01\x01\x12-\n\ntool_calls\x18\t \x03(\x0b\x32\x13.parley.v1.ToolCallB\x04\x98\xb2\x19\x01\x12\x19\n\x0ctool_call_id\x18\n \x01(\tH\x03\x88\x01\x01\x12\x1f\n\x05usage\x18\x0b \x01(\x0b\x32\x10.parley.v1.Usage\x12$\n\x05image\x18\x0c \x01(\x0b\x32\x10.parley.v1.ImageH\x04\x88\x01\x01\x42\t\n\x07_run_idB\x08\n\x06_modelB\x14\n\x12_reasoning_contentB\x0f\n\r_tool_call_idB\x08\n\x06_image*\x94\x01\n\x04Role\x12\x1a\n\x10ROLE_UNSPECIFIED\x10\x00\x1a\x04\x8a\xb2\x19\x00\x12\x17\n\tROLE_USER\x10\x01\x1a\x08\x8a\xb2\x19\x04user\x12!\n\x0eROLE_ASSISTANT\x10\x02\x1a\r\x8a\xb2\x19\tassistant\x12\x1b\n\x0bROLE_SYSTEM\x10\x03\x1a\n\x8a\xb2\x19\x06system\x12\x17\n\tROLE_TOOL\x10\x04\x1a\x08\x8a\xb2\x19\x04tool*\x8c\x02\n\rMessageStatus\x12$\n\x1aMESSAGE_STATUS_UNSPECIFIED\x10\x00\x1a\x04\x8a\xb2\x19\x00\x12)\n\x17MESSAGE_STATUS_COMPLETE\x10\x01\x1a\x0c\x8a\xb2\x19\x08\x43OMPLETE\x12/\n\x1aMESSAGE_STATUS_INTERRUPTED\x10\x02\x1a\x0f\x8a\xb2\x19\x0bINTERRUPTED\x12%\n\x15MESSAGE_STATUS_QUEUED\x10\x03\x1a\n\x8a\xb2\x19\x06QUEUED\x12%\n\x15MESSAGE_STATUS_FAILED\x10\x04\x1a\n\x8a\xb2\x19\x06\x46\x41ILED\x12+\n\x18MESSAGE_STATUS_CANCELLED\x10\x05\x1a\r\x8a\xb2\x19\tCANCELLEDb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,14 +57,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGESTATUS'].values_by_name["MESSAGE_STATUS_CANCELLED"]._serialized_options = b'\212\262\031\tCANCELLED'
   _globals['_MESSAGE'].fields_by_name['tool_calls']._loaded_options = None
   _globals['_MESSAGE'].fields_by_name['tool_calls']._serialized_options = b'\230\262\031\001'
-  _globals['_ROLE']._serialized_start=645
-  _globals['_ROLE']._serialized_end=793
-  _globals['_MESSAGESTATUS']._serialized_start=796
-  _globals['_MESSAGESTATUS']._serialized_end=1064
+  _globals['_ROLE']._serialized_start=750
+  _globals['_ROLE']._serialized_end=898
+  _globals['_MESSAGESTATUS']._serialized_start=901
+  _globals['_MESSAGESTATUS']._serialized_end=1169
   _globals['_USAGE']._serialized_start=104
   _globals['_USAGE']._serialized_end=183
   _globals['_TOOLCALL']._serialized_start=185
   _globals['_TOOLCALL']._serialized_end=240
-  _globals['_MESSAGE']._serialized_start=243
-  _globals['_MESSAGE']._serialized_end=642
+  _globals['_IMAGE']._serialized_start=242
+  _globals['_IMAGE']._serialized_end=297
+  _globals['_MESSAGE']._serialized_start=300
+  _globals['_MESSAGE']._serialized_end=747
 # @@protoc_insertion_point(module_scope)

@@ -149,6 +149,36 @@ class ToolCall(_message.Message):
 Global___ToolCall: _TypeAlias = ToolCall  # noqa: Y015
 
 @_typing.final
+class Image(_message.Message):
+    """An image that a model drew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    PROMPT_FIELD_NUMBER: _builtins.int
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model that drew it."""
+    prompt: _builtins.str
+    """The words that it was drawn from."""
+    file_id: _builtins.str
+    """The file that holds it; `FileService.DownloadFile` returns it."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        prompt: _builtins.str = ...,
+        file_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "model", b"model", "prompt", b"prompt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Image: _TypeAlias = Image  # noqa: Y015
+
+@_typing.final
 class Message(_message.Message):
     """One message of a conversation. Immutable once it is in the history."""
 
@@ -165,6 +195,7 @@ class Message(_message.Message):
     TOOL_CALLS_FIELD_NUMBER: _builtins.int
     TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7."""
     role: Global___Role.ValueType
@@ -193,6 +224,10 @@ class Message(_message.Message):
     def usage(self) -> Global___Usage:
         """What the answer cost; assistant only, where the provider counts."""
 
+    @_builtins.property
+    def image(self) -> Global___Image:
+        """The image that is the answer; its `content` is empty then."""
+
     def __init__(
         self,
         *,
@@ -207,11 +242,14 @@ class Message(_message.Message):
         tool_calls: _abc.Iterable[Global___ToolCall] | None = ...,
         tool_call_id: _builtins.str | None = ...,
         usage: Global___Usage | None = ...,
+        image: Global___Image | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_tool_call_id", b"_tool_call_id", "created_at", b"created_at", "model", b"model", "reasoning_content", b"reasoning_content", "run_id", b"run_id", "tool_call_id", b"tool_call_id", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_image", b"_image", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_tool_call_id", b"_tool_call_id", "created_at", b"created_at", "image", b"image", "model", b"model", "reasoning_content", b"reasoning_content", "run_id", b"run_id", "tool_call_id", b"tool_call_id", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_tool_call_id", b"_tool_call_id", "content", b"content", "created_at", b"created_at", "id", b"id", "model", b"model", "reasoning_content", b"reasoning_content", "role", b"role", "run_id", b"run_id", "status", b"status", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_image", b"_image", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_tool_call_id", b"_tool_call_id", "content", b"content", "created_at", b"created_at", "id", b"id", "image", b"image", "model", b"model", "reasoning_content", b"reasoning_content", "role", b"role", "run_id", b"run_id", "status", b"status", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__image: _TypeAlias = _typing.Literal["image"]  # noqa: Y015
+    _WhichOneofArgType__image: _TypeAlias = _typing.Literal["_image", b"_image"]  # noqa: Y015
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
     _WhichOneofReturnType__reasoning_content: _TypeAlias = _typing.Literal["reasoning_content"]  # noqa: Y015
@@ -220,6 +258,8 @@ class Message(_message.Message):
     _WhichOneofArgType__run_id: _TypeAlias = _typing.Literal["_run_id", b"_run_id"]  # noqa: Y015
     _WhichOneofReturnType__tool_call_id: _TypeAlias = _typing.Literal["tool_call_id"]  # noqa: Y015
     _WhichOneofArgType__tool_call_id: _TypeAlias = _typing.Literal["_tool_call_id", b"_tool_call_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__image) -> _WhichOneofReturnType__image | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
     @_typing.overload

@@ -290,12 +290,18 @@ class SendMessageRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     GENERATION_CONFIG_FIELD_NUMBER: _builtins.int
     INTERRUPT_POLICY_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
     conversation_key: _builtins.str
     """The thread."""
     request_id: _builtins.str
     """Makes the call repeatable for 24 hours, at most 128 characters; unique per caller."""
     interrupt_policy: Global___InterruptPolicy.ValueType
     """Overrides the thread's interrupt policy for this message. Default: the thread's."""
+    image: _builtins.bool
+    """Whether the answer is to be an image, drawn from this message alone, instead of a text. It is
+    drawn by the model that this request's `generation_config` names, by default the service's image
+    model; FAILED_PRECONDITION (`IMAGES_UNAVAILABLE`) when there is none.
+    """
     @_builtins.property
     def user_message(self) -> Global___UserMessage:
         """The message."""
@@ -312,10 +318,11 @@ class SendMessageRequest(_message.Message):
         request_id: _builtins.str = ...,
         generation_config: Global___GenerationConfig | None = ...,
         interrupt_policy: Global___InterruptPolicy.ValueType = ...,
+        image: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "user_message", b"user_message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_key", b"conversation_key", "generation_config", b"generation_config", "interrupt_policy", b"interrupt_policy", "request_id", b"request_id", "user_message", b"user_message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_key", b"conversation_key", "generation_config", b"generation_config", "image", b"image", "interrupt_policy", b"interrupt_policy", "request_id", b"request_id", "user_message", b"user_message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

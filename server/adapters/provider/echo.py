@@ -5,9 +5,10 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
 from typing import Final
 
+from server.adapters.provider.echo_image import pattern
 from server.domain.context import PromptMessage
 from server.domain.message import Role, Usage
-from server.ports.provider import CompletionRequest, Piece, TextPiece, UsageReport
+from server.ports.provider import CompletionRequest, Image, ImageRequest, Piece, TextPiece, UsageReport
 from server.ports.system import Clock
 
 DEFAULT_WORD_DELAY: Final = timedelta(milliseconds=20)
@@ -22,7 +23,8 @@ _WORD: Final = re.compile(r"\s*\S+")
 
 
 class EchoProvider:
-    """Repeats the last user message and explains itself. Deterministic; takes any model name; never fails."""
+    """Repeats the last user message and explains itself; draws patterns. Deterministic; takes any model name; never
+    fails."""
 
     def __init__(self, *, name: str, clock: Clock, word_delay: timedelta = DEFAULT_WORD_DELAY) -> None:
         self._name = name
@@ -43,6 +45,10 @@ class EchoProvider:
             yield TextPiece(word)
         prompt = sum(len(message.content.split()) for message in request.messages)
         yield UsageReport(Usage(prompt, len(words), prompt + len(words)))
+
+    async def draw(self, request: ImageRequest) -> Image:
+        """A pattern that depends on the prompt alone."""
+        return Image(pattern(request.prompt), "image/png")
 
     async def aclose(self) -> None:
         """Nothing is held open."""

@@ -98,6 +98,10 @@ class Failures:
             "PROVIDER_REPORTED_ERROR", "reported an error instead of an answer", said, retryable=passing
         )
 
+    def refused_image(self, what: str) -> ProviderError:
+        """An image that is not taken; `what` says why."""
+        return self._error("PROVIDER_PROTOCOL_ERROR", f"sent {what}. Choose another image model")
+
     def answered_at_once(self, body: bytes, model: str) -> ProviderError:
         """A JSON document whose status was 200, where a stream was asked for."""
         error = json_object(body).get("error")
@@ -109,9 +113,9 @@ class Failures:
         """No connection, or one that broke before the answer began."""
         return self._error("PROVIDER_UNAVAILABLE", f"{what}. Send again in a moment", retryable=True)
 
-    def timed_out(self, limit: timedelta) -> ProviderError:
-        """No piece of the answer came in time."""
-        what = f"sent no token within {limit.total_seconds():g} s. Send again"
+    def timed_out(self, limit: timedelta, *, what_for: str = "token") -> ProviderError:
+        """No piece of the answer, or whatever else was asked for, came in time."""
+        what = f"sent no {what_for} within {limit.total_seconds():g} s. Send again"
         return self._error("PROVIDER_TIMEOUT", what, retryable=True)
 
     def stalled(self, limit: timedelta) -> ProviderError:

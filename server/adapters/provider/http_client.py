@@ -1,4 +1,5 @@
-"""The HTTP client of one provider: its headers, its connections, and whether a proxy stands between."""
+"""The HTTP client of one provider: its headers, its connections, whether a proxy stands between, and what its errors
+mean."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,7 +7,9 @@ from typing import Final
 import httpx
 
 from server.adapters.provider.endpoint import is_loopback
+from server.adapters.provider.failures import Failures
 from server.adapters.provider.provider_config import ProviderConfig
+from server.ports.provider import ProviderError
 
 _MAX_CONNECTIONS: Final = 1000
 _MAX_IDLE: Final = 100
@@ -27,6 +30,22 @@ def http_client(config: ProviderConfig) -> httpx.AsyncClient:
             max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_IDLE, keepalive_expiry=_KEEP_ALIVE
         ),
     )
+
+
+def not_answered(error: httpx.HTTPError, failures: Failures) -> ProviderError:
+    """What it means that a request was not answered at all."""
+    if isinstance(error, httpx.RemoteProtocolError) and not _hung_up(error):
+        return failures.malformed("something that is not HTTP")
+    if isinstance(error, httpx.PoolTimeout):
+        return failures.unreachable("is busy with as many requests as may run at once")
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+        return failures.unreachable("could not be reached")
+    return failures.unreachable("hung up before it answered")
+
+
+def _hung_up(error: httpx.RemoteProtocolError) -> bool:
+    # The one type stands for a connection that was closed and for bytes that are no HTTP; only the text differs.
+    return "disconnected" in str(error)
 
 
 def _headers(config: ProviderConfig) -> Mapping[str, str]:

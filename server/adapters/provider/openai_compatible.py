@@ -1,4 +1,4 @@
-"""A provider that speaks OpenAI's chat completions over HTTP, as most servers and routers of models do."""
+"""A provider that speaks OpenAI's chat completions and images over HTTP, as most servers and routers of models do."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -11,11 +11,12 @@ from server.adapters.provider.body import Body
 from server.adapters.provider.chat_completion import request_body
 from server.adapters.provider.endpoint import usual_headers
 from server.adapters.provider.failures import Failures
-from server.adapters.provider.http_client import http_client
+from server.adapters.provider.http_client import http_client, not_answered
+from server.adapters.provider.images import ImagesEndpoint
 from server.adapters.provider.patience import Patience, PatienceEnded
 from server.adapters.provider.provider_config import ProviderConfig
 from server.failpoint import failpoint
-from server.ports.provider import CompletionRequest, Piece, ProviderError
+from server.ports.provider import CompletionRequest, Image, ImageRequest, Piece
 from server.ports.system import Clock
 
 
@@ -32,6 +33,7 @@ class OpenAICompatibleProvider:
         self._url = f"{config.base_url}/chat/completions"
         self._failures = Failures(provider=config.name, secrets=_secrets(config))
         self._client = client or http_client(config)
+        self._images = ImagesEndpoint(config, client=self._client, failures=self._failures, clock=clock)
 
     @property
     def name(self) -> str:
@@ -65,6 +67,10 @@ class OpenAICompatibleProvider:
         finally:
             patience.close()
 
+    async def draw(self, request: ImageRequest) -> Image:
+        """One image, as the server's images endpoint draws it."""
+        return await self._images.draw(request)
+
     async def aclose(self) -> None:
         """Close every connection."""
         await self._client.aclose()
@@ -78,7 +84,7 @@ class OpenAICompatibleProvider:
         except PatienceEnded:
             raise self._failures.timed_out(self._config.timeouts.first_token) from None
         except httpx.HTTPError as error:
-            raise self._not_answered(error) from error
+            raise not_answered(error, self._failures) from error
         body = Body(response)
         try:
             await self._check(response, body, model)
@@ -117,20 +123,6 @@ class OpenAICompatibleProvider:
             ) from None
         except httpx.HTTPError as error:
             raise self._failures.cut() from error
-
-    def _not_answered(self, error: httpx.HTTPError) -> ProviderError:
-        if isinstance(error, httpx.RemoteProtocolError) and not _hung_up(error):
-            return self._failures.malformed("something that is not HTTP")
-        if isinstance(error, httpx.PoolTimeout):
-            return self._failures.unreachable("is busy with as many requests as may run at once")
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
-            return self._failures.unreachable("could not be reached")
-        return self._failures.unreachable("hung up before it answered")
-
-
-def _hung_up(error: httpx.RemoteProtocolError) -> bool:
-    # The one type stands for a connection that was closed and for bytes that are no HTTP; only the text differs.
-    return "disconnected" in str(error)
 
 
 def _secrets(config: ProviderConfig) -> list[str]:

@@ -50,6 +50,8 @@ class ProviderConfig:
     """Sent as a bearer token; `None` for servers that ask for none."""
     models: tuple[Model, ...] = ()
     """The listed models, in the order in which they are shown."""
+    image_model: Model | None = None
+    """What draws its images; `None` for providers that draw none. It is not among `models`."""
     accepts_any_model: bool = False
     """Whether a model that is not listed is passed through to the provider."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -68,6 +70,8 @@ class ProvidersConfig:
     providers: tuple[ProviderConfig, ...]
     default_model: Model
     """What answers when nobody names a model."""
+    image_model: Model | None = None
+    """What draws when nobody names a model; `None` when nobody draws."""
 
     def provider(self, name: str) -> ProviderConfig:
         """The provider of that name. Raises `KeyError`."""
@@ -84,6 +88,19 @@ def find_model(providers: tuple[ProviderConfig, ...], name: str) -> Model | None
             if model.name == name:
                 return model
     for provider in providers:
+        if provider.accepts_any_model and name:
+            return Model(provider=provider.name, name=name)
+    return None
+
+
+def find_image_model(providers: tuple[ProviderConfig, ...], name: str) -> Model | None:
+    """The model that a name means to draw with: the configured one of that name, else one that is passed through to
+    a provider that draws and accepts any, else none."""
+    drawing = [provider for provider in providers if provider.image_model is not None]
+    for provider in drawing:
+        if provider.image_model is not None and provider.image_model.name == name:
+            return provider.image_model
+    for provider in drawing:
         if provider.accepts_any_model and name:
             return Model(provider=provider.name, name=name)
     return None

@@ -8,8 +8,9 @@ from typing import Self
 from server.adapters.provider.configuration import ProviderConfig, ProviderKind, ProvidersConfig
 from server.adapters.provider.echo import EchoProvider
 from server.adapters.provider.openai_compatible import OpenAICompatibleProvider
+from server.adapters.provider.provider_config import find_image_model
 from server.adapters.provider.retrying import ClosableProvider, RetryingProvider
-from server.domain.errors import UnknownModel
+from server.domain.errors import ImagesUnavailable, UnknownModel
 from server.domain.ids import ModelId
 from server.domain.model import Model
 from server.ports.provider import Provider
@@ -30,6 +31,8 @@ class Registry:
         self._listed = _default_first(config)
         self._by_name = {model.name: model for model in reversed(_in_order(config))}
         self._by_id = {model.id: model for model in self._listed}
+        self._configs = config.providers
+        self._image_model = config.image_model
         self._pass_through = next((one.name for one in config.providers if one.accepts_any_model), None)
 
     @property
@@ -47,6 +50,22 @@ class Registry:
         if self._pass_through is None or not name:
             raise UnknownModel(name)
         return Model(provider=self._pass_through, name=name)
+
+    def image_model(self) -> Model | None:
+        """The model that draws when nobody names one; `None` when none is configured."""
+        return self._image_model
+
+    def resolve_image(self, name: str | None) -> Model:
+        """The model of that name to draw with, the default one for `None`. Raises `UnknownModel`,
+        `ImagesUnavailable`."""
+        if self._image_model is None:
+            raise ImagesUnavailable
+        if name is None or name == self._image_model.name:
+            return self._image_model
+        found = find_image_model(self._configs, name)
+        if found is None:
+            raise UnknownModel(name)
+        return found
 
     def by_id(self, model_id: ModelId) -> Model:
         """The listed model of that id; one that is merely passed through has none. Raises `UnknownModel`."""

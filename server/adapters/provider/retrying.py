@@ -5,7 +5,7 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import Final, Protocol
 
-from server.ports.provider import CompletionRequest, Piece, Provider, ProviderError
+from server.ports.provider import CompletionRequest, Image, ImageRequest, Piece, Provider, ProviderError
 from server.ports.system import Clock
 
 ATTEMPTS: Final = 3
@@ -60,6 +60,18 @@ class RetryingProvider:
                     raise
                 delay = self._delay(attempt, error.retry_after)
             await self._clock.sleep(delay)
+
+    async def draw(self, request: ImageRequest) -> Image:
+        """The wrapped provider's image; the last attempt's error when none succeeds."""
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return await self._provider.draw(request)
+            except ProviderError as error:
+                if not _worth_waiting(error):
+                    raise
+                delay = self._delay(attempt, error.retry_after)
+            await self._clock.sleep(delay)
+        return await self._provider.draw(request)
 
     async def aclose(self) -> None:
         """Close the wrapped provider."""

@@ -1,6 +1,7 @@
 """The `[[providers]]` of a configuration file.
 
 default_model = "gpt-4o-mini"            # optional; the first listed model otherwise
+default_image_model = "gpt-image-1"      # optional; the first provider's that has one otherwise
 
 [[providers]]
 name = "openai"
@@ -8,6 +9,7 @@ kind = "openai_compatible"               # the default; or "echo"
 base_url = "https://api.openai.com/v1"   # the default
 api_key_env = "OPENAI_API_KEY"           # or api_key = "…"; neither for a server that wants none
 models = ["gpt-4o-mini", { name = "gpt-4o", context_tokens = 128000 }]
+image_model = "gpt-image-1"              # what draws its images; without it the provider draws none
 accepts_any_model = false                # the default when `models` is given, else true
 headers = { X-Team = "support" }
 connect_timeout = 10                     # seconds, as the two below
@@ -76,6 +78,7 @@ def _echo(table: TomlTable, name: str) -> ProviderConfig:
         name=name,
         kind=ProviderKind.ECHO,
         models=_models(table, name) or (Model(provider=name, name="echo"),),
+        image_model=_image_model(table, name) or Model(provider=name, name="echo"),
         accepts_any_model=table.flag("accepts_any_model") or False,
         word_delay=_duration(table, "word_delay", DEFAULT_WORD_DELAY),
     )
@@ -92,6 +95,7 @@ def _openai_compatible(table: TomlTable, name: str, env: Mapping[str, str]) -> P
         base_url=base_url,
         api_key=_api_key(table, env),
         models=models,
+        image_model=_image_model(table, name),
         accepts_any_model=not models if any_model is None else any_model,
         headers=usual_headers(base_url) | checked_headers(table.texts("headers"), table.key("headers")),
         timeouts=_timeouts(table),
@@ -118,6 +122,11 @@ def _models(table: TomlTable, provider: str) -> tuple[Model, ...]:
     if len({model.name for model in models}) < len(models):
         raise ConfigurationError(f"{table.key('models')}: a model is listed twice")
     return tuple(models)
+
+
+def _image_model(table: TomlTable, provider: str) -> Model | None:
+    name = table.text("image_model")
+    return None if name is None else Model(provider=provider, name=name)
 
 
 def _model(item: object, key: str, provider: str) -> Model:

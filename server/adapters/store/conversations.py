@@ -87,6 +87,7 @@ _TOUCH = owned(
         updated_at=parameter(_c.updated_at, "now"),
         updated_by=parameter(_c.updated_by, "by"),
         model=func.coalesce(parameter(_c.model, "new_model"), _c.model),
+        image_model=func.coalesce(parameter(_c.image_model, "new_image_model"), _c.image_model),
     ),
     _table,
 )
@@ -188,10 +189,17 @@ class StoredConversations:
         )
 
     async def touch(
-        self, conversation_id: ConversationId, now: datetime, *, by: UserId, model: str | None = None
+        self,
+        conversation_id: ConversationId,
+        now: datetime,
+        *,
+        by: UserId,
+        model: str | None = None,
+        image_model: str | None = None,
     ) -> None:
-        """Set `updated_at`, `updated_by` and, when one is given, the model."""
-        await self._scope.fetch(_TOUCH, conversation_id=conversation_id, now=micros(now), by=by, new_model=model)
+        """Set `updated_at`, `updated_by` and, when they are given, the model and the image model."""
+        values = {"now": micros(now), "by": by, "new_model": model, "new_image_model": image_model}
+        await self._scope.fetch(_TOUCH, conversation_id=conversation_id, **values)
 
     async def record_access(self, conversation_id: ConversationId, now: datetime, *, by: UserId) -> None:
         """Set `accessed_at` and `accessed_by`."""

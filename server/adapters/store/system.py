@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from server.adapters.store import keys, leases, provisioning, retention
+from server.adapters.store import files, keys, leases, provisioning, retention
 from server.adapters.store.executor import Executor
 from server.adapters.store.times import moment
-from server.domain.ids import KeyId, RunId, WorkerId
+from server.domain.ids import FileId, KeyId, RunId, WorkerId
 from server.domain.key import ApiKey
 from server.domain.principal import Owner
 from server.domain.run import Lease
@@ -60,6 +60,10 @@ class StoredSystem:
     async def claimable(self, now: datetime, *, limit: int) -> list[RunReference]:
         """Runs that wait for a worker, the oldest first."""
         return await leases.claimable(self._executor, now, limit=limit)
+
+    async def known_files(self, file_ids: Collection[FileId]) -> set[FileId]:
+        """Those of the ids that are a file's."""
+        return await files.known_files(self._executor, file_ids)
 
     async def forget_requests(self, before: datetime, *, limit: int) -> int:
         """Drop outdated request ids."""

@@ -6,6 +6,7 @@ from server.adapters.store.archive import StoredArchive
 from server.adapters.store.conversations import StoredConversations
 from server.adapters.store.events import StoredEvents
 from server.adapters.store.executor import Executor
+from server.adapters.store.files import StoredFiles
 from server.adapters.store.messages import StoredMessages
 from server.adapters.store.organizations import StoredOrganizations
 from server.adapters.store.requests import StoredRequests
@@ -23,6 +24,7 @@ class OwnedTransaction:
         "archive",
         "conversations",
         "events",
+        "files",
         "messages",
         "organizations",
         "owner",
@@ -39,6 +41,7 @@ class OwnedTransaction:
         self.runs = StoredRuns(scope)
         self.events = StoredEvents(scope, record)
         self.sessions = StoredSessions(scope)
+        self.files = StoredFiles(scope)
         self.organizations = StoredOrganizations(scope)
         self.requests = StoredRequests(scope)
         self.archive = StoredArchive(scope)

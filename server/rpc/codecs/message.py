@@ -5,7 +5,7 @@ from typing import Final
 
 from parley.v1 import message_pb2
 
-from server.domain.message import Message, MessageStatus, Role, Usage
+from server.domain.message import GeneratedImage, Message, MessageStatus, Role, Usage
 from server.rpc.codecs.timestamp import stamp
 
 ROLES: Final[Mapping[Role, message_pb2.Role.ValueType]] = {
@@ -38,9 +38,17 @@ def encode_message(message: Message) -> message_pb2.Message:
         ],
         tool_call_id=message.tool_call_id,
         usage=encode_usage(message.usage),
+        image=encode_image(message.image),
     )
     stamp(encoded.created_at, message.created_at)
     return encoded
+
+
+def encode_image(image: GeneratedImage | None) -> message_pb2.Image | None:
+    """What was drawn; `None` stays unset."""
+    if image is None:
+        return None
+    return message_pb2.Image(model=image.model, prompt=image.prompt, file_id=image.file_id)
 
 
 def encode_usage(usage: Usage | None) -> message_pb2.Usage | None:

@@ -10,7 +10,7 @@ from server.application.paging import Page
 from server.application.runs import SendMessage
 from server.domain.conversation import InterruptPolicy
 from server.domain.generation import GenerationConfig
-from server.domain.run import Run, RunError, RunState
+from server.domain.run import Run, RunError, RunOptions, RunState
 from server.rpc.codecs.message import encode_usage
 from server.rpc.codecs.timestamp import optional_timestamp, timestamp
 
@@ -86,6 +86,7 @@ def decode_send(request: run_pb2.SendMessageRequest) -> SendMessage:
         request_id=request.request_id,
         generation=decode_generation(request.generation_config),
         interrupt_policy=decode_policy(request.interrupt_policy),
+        options=RunOptions(image=request.image),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.domain.principal import Owner, Principal
+from server.rpc.interceptors.metadata import REQUEST_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,12 @@ _CURRENT: ContextVar[Call] = ContextVar("parley_call")
 def enter(call: Call) -> None:
     """Make `call` the current one of the running task, until it serves another."""
     _CURRENT.set(call)
+
+
+async def greet(context: Any, *more: tuple[str, str]) -> None:
+    """Send the call's initial metadata: its request id, and what a raw stream says of its content. The pipeline greets
+    for all other methods."""
+    await context.send_initial_metadata(((REQUEST_ID, _CURRENT.get().request_id), *more))
 
 
 def principal() -> Principal:

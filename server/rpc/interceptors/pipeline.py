@@ -158,7 +158,8 @@ class Pipeline(grpc.aio.ServerInterceptor):
         self, method: _Method, headers: metadata.Headers, record: CallRecord, request: Any, context: Context
     ) -> None:
         """Let the call in: name it, recognise the caller, check scope and request, in this order."""
-        await context.send_initial_metadata(((metadata.REQUEST_ID, record.request_id),))
+        if not method.rule.is_raw:
+            await context.send_initial_metadata(((metadata.REQUEST_ID, record.request_id),))
         principal = None
         scope = method.rule.scope
         if scope is not None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from parley.options.v1 import options_pb2
+
+_RAW: Final = "google.api.HttpBody"
 
 
 class RuleMissing(Exception):
@@ -27,6 +30,8 @@ class Rule:
     """The declared bound of a call."""
     writes: bool
     """Whether a call may change something."""
+    is_raw: bool
+    """Whether it streams `HttpBody`; its servicer greets itself, for it has more to say than the request id."""
 
     @property
     def path(self) -> str:
@@ -52,4 +57,5 @@ def _rule(service: ServiceDescriptor, method: MethodDescriptor) -> Rule:
         request=GetMessageClass(method.input_type),
         timeout_seconds=declared.timeout_seconds or None,
         writes=method.GetOptions().idempotency_level != MethodOptions.NO_SIDE_EFFECTS,
+        is_raw=method.server_streaming and method.output_type.full_name == _RAW,
     )

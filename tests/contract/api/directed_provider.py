@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from server.domain.message import Usage
-from server.ports.provider import CompletionRequest, Piece, ProviderError, TextPiece, UsageReport
+from server.ports.provider import CompletionRequest, Image, ImageRequest, Piece, ProviderError, TextPiece, UsageReport
+from tests.support.images import DOT
 from tests.support.scripted_provider import ScriptedProvider
 
 
 class DirectedProvider(ScriptedProvider):
-    """`hold` says "Holding" and never ends; `fail REASON` fails at once; anything else is said back."""
+    """`hold` says "Holding" and never ends; `fail REASON` fails at once; anything else is said back, or drawn
+    as a single dot."""
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Piece, None]:
         """Do as told by the last message."""
@@ -21,3 +23,11 @@ class DirectedProvider(ScriptedProvider):
             raise ProviderError(told.removeprefix("fail "), "as directed")
         yield TextPiece(f"You said: {told}")
         yield UsageReport(Usage(3, 4, 7))
+
+    async def draw(self, request: ImageRequest) -> Image:
+        """Do as told by the prompt."""
+        if request.prompt == "hold":
+            await asyncio.Event().wait()
+        if request.prompt.startswith("fail "):
+            raise ProviderError(request.prompt.removeprefix("fail "), "as directed")
+        return Image(DOT, "image/png")

@@ -7,11 +7,13 @@ from typing import Any, ClassVar
 import httpx
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from tests.contract.api.documented_json import http_call, message_of, reply_of
 from tests.contract.api.player import CallRefused
 from tests.contract.api.refusal import Refusal
 
+HTTP_BODY = "google.api.HttpBody"
 _END = "end"
 
 
@@ -39,6 +41,11 @@ class HttpPlayer:
             if response.status_code != httpx.codes.OK:
                 await response.aread()
                 raise CallRefused(refusal_of(response.json(), response.status_code))
+            if method.output_type.full_name == HTTP_BODY:
+                yield GetMessageClass(method.output_type)(
+                    content_type=response.headers["content-type"], data=await response.aread()
+                )
+                return
             async for identity, name, data in _events(response):
                 if name == "error":
                     raise CallRefused(refusal_of(data, None))

@@ -86,6 +86,7 @@ async def serve(
                 sessions=house.sessions,
                 organizations=house.organizations,
                 archive=house.archive,
+                files=house.files,
             )
         )
         pipeline = Pipeline(

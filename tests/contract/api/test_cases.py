@@ -8,14 +8,14 @@ from google.protobuf.message import Message
 
 from server.rpc.services import DESCRIPTORS
 from tests.contract.api.case import Case, Json, Refused, Reply, Stream
-from tests.contract.api.cases import access, archive, conversations, run, thread
+from tests.contract.api.cases import access, archive, conversations, file, run, thread
 from tests.contract.api.matching import differences, resolve
 from tests.contract.api.player import CallRefused, Player, drain
 from tests.contract.api.playing import METHODS, PLAYERS, TENANTS, json_of, play, prepare, request_of
 from tests.contract.api.serving import Served
 from tests.contract.api.stage import Stage
 
-CASES: list[Case] = [*thread.CASES, *run.CASES, *conversations.CASES, *archive.CASES, *access.CASES]
+CASES: list[Case] = [*thread.CASES, *run.CASES, *file.CASES, *conversations.CASES, *archive.CASES, *access.CASES]
 
 
 # The service is the same for all cases, so they share its loop.

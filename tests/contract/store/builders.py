@@ -6,8 +6,9 @@ from typing import Any
 
 from server.adapters.system import SystemIds
 from server.domain.conversation import Conversation
+from server.domain.file import File
 from server.domain.generation import GenerationConfig
-from server.domain.ids import ConversationId, KeyId, MessageId, ModelId, RunId, SessionId, WorkerId
+from server.domain.ids import ConversationId, FileId, KeyId, MessageId, ModelId, RunId, SessionId, WorkerId
 from server.domain.key import ApiKey, KeyStyle
 from server.domain.message import Message, MessageStatus, Role
 from server.domain.principal import Owner
@@ -85,6 +86,12 @@ def lease(worker: str = "w1", until: float = 6) -> Lease:
 def session(of: Conversation, *, time: float = 0, **fields: Any) -> ChatSession:
     """A session."""
     made = ChatSession(SessionId(new_id()), of.id, ModelId("model"), at(time), at(time))
+    return replace(made, **fields)
+
+
+def file(of: Conversation, *, time: float = 0, **fields: Any) -> File:
+    """What is known of a file."""
+    made = File(FileId(new_id()), of.id, "image.png", "image/png", 68, "0" * 64, at(time))
     return replace(made, **fields)
 
 

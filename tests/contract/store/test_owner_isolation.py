@@ -10,6 +10,7 @@ from server.adapters.store.errors import MessageNotQueued
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, RunNotFound
 from server.domain.events import AttemptReset, MessageStarted, Payload, TextDelta
+from server.domain.file import File
 from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, MessageId, OrganizationId, default_organization_id
 from server.domain.message import Message, Role
@@ -21,6 +22,7 @@ from server.ports.archive import Archive
 from server.ports.store import (
     Conversations,
     Events,
+    Files,
     Messages,
     Organizations,
     RememberedRequest,
@@ -37,6 +39,7 @@ from tests.contract.store.builders import (
     at,
     conversation,
     enqueued,
+    file,
     lease,
     message,
     new_id,
@@ -59,6 +62,7 @@ class Theirs:
     run: Run
     waiting: Run
     session: ChatSession
+    file: File
 
 
 @pytest.fixture
@@ -79,7 +83,9 @@ async def alices(store: Store) -> Theirs:
         await tx.sessions.add(chat)
         await tx.requests.remember("r", RememberedRequest("f", run.id), now=at(0))
         await tx.requests.remember("w", RememberedRequest("f"), now=at(0), result=GenerationConfig("secret"))
-        return Theirs(talk, appended, run, waiting, chat)
+        drawn = file(talk)
+        await tx.files.add(drawn)
+        return Theirs(talk, appended, run, waiting, chat, drawn)
 
     return await store.write(ALICE, fill)
 
@@ -104,6 +110,7 @@ async def _look(tx: Transaction, alices: Theirs) -> list[Any]:
         await tx.events.after(talk.id, 0, limit=99),
         await tx.sessions.of_conversation(talk.id),
         await tx.requests.find("r", not_before=at(0)),
+        await tx.files.of_conversation(talk.id),
         await tx.organizations.memberships(),
     ]
 
@@ -151,6 +158,8 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "sessions.get": (lambda tx, a: tx.sessions.get(a.session.id), None),
     "sessions.of_conversation": (lambda tx, a: tx.sessions.of_conversation(a.talk.id), []),
     "sessions.touch": (lambda tx, a: tx.sessions.touch(a.session.id, at(99)), None),
+    "files.get": (lambda tx, a: tx.files.get(a.file.id), None),
+    "files.of_conversation": (lambda tx, a: tx.files.of_conversation(a.talk.id), []),
     "organizations.memberships": (lambda tx, a: tx.organizations.memberships(), []),
     "organizations.membership": (lambda tx, a: tx.organizations.membership(default_organization_id("acme")), None),
     "requests.recall": (lambda tx, _: _recalled(tx), None),
@@ -170,6 +179,7 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
     "messages.withdraw": (lambda tx, a: tx.messages.withdraw(a.waiting.user_message_id), MessageNotQueued),
     "runs.add": (lambda tx, a: tx.runs.add(queued_run(a.talk)), ConversationNotFound),
     "sessions.add": (lambda tx, a: tx.sessions.add(session(a.talk)), ConversationNotFound),
+    "files.add": (lambda tx, a: tx.files.add(file(a.talk)), ConversationNotFound),
     "events.append": (
         lambda tx, a: tx.events.append(a.talk.id, [AttemptReset(1)], now=at(0)),
         ConversationNotFound,
@@ -251,6 +261,7 @@ def test_every_method_of_the_transaction_is_probed() -> None:
         "runs": Runs,
         "events": Events,
         "sessions": Sessions,
+        "files": Files,
         "organizations": Organizations,
         "requests": Requests,
         "archive": Archive,

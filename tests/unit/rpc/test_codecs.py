@@ -24,8 +24,8 @@ from server.domain.conversation import (
     Settings,
 )
 from server.domain.generation import GenerationConfig
-from server.domain.ids import ConversationId, MessageId, ModelId, OrganizationId, RunId, SessionId, model_id
-from server.domain.message import Message, MessageStatus, Role, ToolCall, Usage
+from server.domain.ids import ConversationId, FileId, MessageId, ModelId, OrganizationId, RunId, SessionId, model_id
+from server.domain.message import GeneratedImage, Message, MessageStatus, Role, ToolCall, Usage
 from server.domain.model import Model
 from server.domain.organization import MemberRole, Membership
 from server.domain.principal import Owner
@@ -58,6 +58,7 @@ MESSAGE = Message(
     tool_calls=(ToolCall("t-1", "clock", "{}"),),
     tool_call_id="t-0",
     usage=Usage(3, 4, 7),
+    image=GeneratedImage("painter", "A dot", FileId("f-1")),
 )
 MESSAGE_JSON = {
     "id": "m-1",
@@ -71,6 +72,7 @@ MESSAGE_JSON = {
     "tool_calls": [{"id": "t-1", "name": "clock", "arguments": "{}"}],
     "tool_call_id": "t-0",
     "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+    "image": {"model": "painter", "prompt": "A dot", "file_id": "f-1"},
 }
 RUN = Run(
     id=RunId("run_1"),

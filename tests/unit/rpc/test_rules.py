@@ -58,4 +58,6 @@ def test_a_rule_says_what_the_proto_says() -> None:
 def test_every_method_of_the_catalogue_has_a_rule() -> None:
     found = {rule.name for rule in rules(DESCRIPTORS)}
     assert len(found) == sum(len(descriptor.methods) for descriptor in DESCRIPTORS)
-    assert {rule.scope for rule in rules(DESCRIPTORS)} == {"conversations:read", "conversations:write"}
+    assert {rule.scope for rule in rules(DESCRIPTORS)} == {
+        *("conversations:read", "conversations:write", "files:read"),
+    }

@@ -35,6 +35,7 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
         {"last_sequence": "4"},
     ),
     (errors.UnknownModel("m"), grpc.StatusCode.INVALID_ARGUMENT, "UNKNOWN_MODEL", {"model": "m"}),
+    (errors.ImagesUnavailable(), grpc.StatusCode.FAILED_PRECONDITION, "IMAGES_UNAVAILABLE", {}),
     (errors.KeyMissing(), grpc.StatusCode.UNAUTHENTICATED, "KEY_MISSING", {}),
     (errors.KeyInvalid(), grpc.StatusCode.UNAUTHENTICATED, "KEY_INVALID", {}),
     (errors.KeyConflict(), grpc.StatusCode.UNAUTHENTICATED, "KEY_CONFLICT", {}),
@@ -42,6 +43,7 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
     (errors.NotAMember(), grpc.StatusCode.PERMISSION_DENIED, "NOT_A_MEMBER", {}),
     (errors.ConversationNotFound("k"), grpc.StatusCode.NOT_FOUND, "CONVERSATION_NOT_FOUND", {"id": "k"}),
     (errors.RunNotFound("r"), grpc.StatusCode.NOT_FOUND, "RUN_NOT_FOUND", {"id": "r"}),
+    (errors.FileNotFound("f"), grpc.StatusCode.NOT_FOUND, "FILE_NOT_FOUND", {"id": "f"}),
     (errors.SessionNotFound("s"), grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND", {"id": "s"}),
     (
         errors.ConversationKeyTaken("k"),

@@ -1,0 +1,157 @@
+"""Contents of files in a directory: `<last two digits of the id>/<id>`, each written under another name first.
+
+Several processes may share the directory over a file system whose renames are atomic. It belongs to one database:
+contents that the database does not know are orphans.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+import structlog
+
+from server.domain.errors import StoreUnavailable
+from server.domain.ids import FileId
+
+_log = structlog.get_logger(__name__)
+_PIECE_BYTES: Final = 256 * 1024
+_DIRECTORY_MODE: Final = 0o700
+_FILE_MODE: Final = 0o600
+_DRAFT: Final = "."
+# Ids come from rows and from callers alike; nothing else may become part of a path.
+_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+Result = TypeVar("Result")
+
+
+class DirectoryBlobs:
+    """Implements `ports.blobs.Blobs`; every touch of the disk is in a thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Use the directory; it is made with the first content."""
+        self._path = path
+
+    async def put(self, file_id: FileId, content: bytes) -> None:
+        """Keep a content."""
+        await _in_thread(lambda: _write(self._place(file_id), content))
+
+    async def size(self, file_id: FileId) -> int | None:
+        """Bytes of a content."""
+        if not _ID.fullmatch(file_id):
+            return None
+        return await _in_thread(lambda: _size(self._place(file_id)))
+
+    async def read(self, file_id: FileId) -> AsyncGenerator[bytes, None]:
+        """A content in pieces."""
+        if not _ID.fullmatch(file_id):
+            return
+        descriptor = await _in_thread(lambda: _open(self._place(file_id)))
+        if descriptor is None:
+            return
+        try:
+            while piece := await _in_thread(lambda: os.read(descriptor, _PIECE_BYTES)):
+                yield piece
+        finally:
+            os.close(descriptor)
+
+    async def delete(self, file_ids: Collection[FileId]) -> None:
+        """Destroy contents."""
+        places = [self._place(file_id) for file_id in file_ids if _ID.fullmatch(file_id)]
+        if places:
+            await _in_thread(lambda: _unlink(places))
+
+    async def stale(self, before: datetime, *, batch: int) -> AsyncGenerator[list[FileId], None]:
+        """Ids of contents that were put before a moment."""
+        for folder in await _in_thread(lambda: _folders(self._path)):
+            found = await _in_thread(lambda folder=folder: list(_stale(folder, before.timestamp())))  # type: ignore[misc]
+            for start in range(0, len(found), batch):
+                yield found[start : start + batch]
+
+    def _place(self, file_id: FileId) -> Path:
+        if not _ID.fullmatch(file_id):
+            raise ValueError(f"no id of a file: {file_id!r}")
+        # The last digits are random; the first ones are time.
+        return self._path / file_id[-2:] / file_id
+
+
+async def _in_thread(work: Callable[[], Result]) -> Result:
+    try:
+        return await asyncio.to_thread(work)
+    except OSError as error:
+        _log.error("files_unavailable", cause=error.strerror, path=error.filename)
+        raise StoreUnavailable from error
+
+
+def _write(place: Path, content: bytes) -> None:
+    _make(place.parent)
+    draft = place.with_name(f"{_DRAFT}{place.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(place)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    _sync(place.parent)
+
+
+def _make(folder: Path) -> None:
+    """Make a directory with those above it, each durable in the one that holds it."""
+    if folder.is_dir():
+        return
+    _make(folder.parent)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=_DIRECTORY_MODE)
+    _sync(folder.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _size(place: Path) -> int | None:
+    try:
+        return place.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def _open(place: Path) -> int | None:
+    try:
+        return os.open(place, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+
+
+def _unlink(places: list[Path]) -> None:
+    for place in places:
+        place.unlink(missing_ok=True)
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(folder for folder in path.iterdir() if folder.is_dir()) if path.is_dir() else []
+
+
+def _stale(folder: Path, before: float) -> Iterator[FileId]:
+    for place in folder.iterdir():
+        try:
+            if place.stat().st_mtime >= before:
+                continue
+            if place.name.startswith(_DRAFT):
+                place.unlink()
+        except FileNotFoundError:  # another process was there first
+            continue
+        if _ID.fullmatch(place.name):
+            yield FileId(place.name)

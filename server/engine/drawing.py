@@ -1,0 +1,42 @@
+"""Draws the image that a run asks for instead of a text."""
+
+from hashlib import sha256
+
+from server.domain.file import File
+from server.domain.ids import FileId
+from server.domain.image import image_name
+from server.domain.message import GeneratedImage, Role
+from server.domain.run import Run
+from server.engine.answer import Answer
+from server.ports.blobs import Blobs
+from server.ports.provider import CompletionRequest, ImageRequest, Provider
+from server.ports.system import Clock, Ids
+
+
+class Drawing:
+    """Turns the words of a run's message into a file. Keeps nothing between calls."""
+
+    def __init__(self, *, blobs: Blobs, clock: Clock, ids: Ids) -> None:
+        self._blobs = blobs
+        self._clock = clock
+        self._ids = ids
+
+    async def draw(self, provider: Provider, asked: CompletionRequest, run: Run, answer: Answer) -> None:
+        """Draw after the last user message of `asked`, keep the content and give the answer its image.
+
+        The content is durable before the answer can be committed. Cancelled or followed by no commit it is an orphan,
+        which the sweep of files removes. Raises `ProviderError`, `StoreUnavailable`.
+        """
+        words = next((message.content for message in reversed(asked.messages) if message.role is Role.USER), "")
+        image = await provider.draw(ImageRequest(run.model, words))
+        file = File(
+            id=FileId(str(self._ids.uuid())),
+            conversation_id=run.conversation_id,
+            name=image_name(image.media_type),
+            media_type=image.media_type,
+            size=len(image.content),
+            sha256=sha256(image.content).hexdigest(),
+            created_at=self._clock.now(),
+        )
+        await self._blobs.put(file.id, image.content)
+        answer.show(file, GeneratedImage(model=run.model, prompt=words, file_id=file.id))
