@@ -31,6 +31,7 @@ from server.bootstrap.service import SERVICES, Service, open_service
 from server.cli.banner import Banner
 from server.cli.data_directory import DataDirectory
 from server.cli.development_key import DevelopmentKey, development_key
+from server.cli.garbage import rare_collections
 from server.cli.http_metrics import HttpMetrics
 from server.cli.metrics_page import MetricsPage
 from server.cli.signals import StopSignal
@@ -90,7 +91,7 @@ async def _serve(settings: Settings, directory: DataDirectory) -> None:
                 directory, service.keys, service.key_factory, loopback=settings.binds_to_loopback
             )
             async with _listening(settings, service) as addresses:
-                with directory.published(http=str(addresses.http), grpc=str(addresses.grpc)):
+                with rare_collections(), directory.published(http=str(addresses.http), grpc=str(addresses.grpc)):
                     _banner(settings, directory, service, key, addresses).show(Console(highlight=False))
                     await stop.wait()
                 await _drain(service, timedelta(seconds=settings.grace_seconds))

@@ -5,11 +5,12 @@ What is logged are names, codes, ids and durations, and tracebacks without the v
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 import orjson
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from server.rpc.interceptors.call import add_request_id
 
@@ -22,42 +23,47 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     Whatever is logged while a call is served bears its request id.
     """
     stream = stream or sys.stderr
-    shared: list[Processor] = [
-        add_request_id,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    human = stream.isatty()
-    renderers = _human() if human else _machine()
+    chain = _human() if stream.isatty() else _machine()
     structlog.configure(
-        processors=[*shared, *renderers],
+        processors=chain,
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
-    _bridge(LEVELS[level], stream, shared, renderers)
+    _bridge(LEVELS[level], stream, chain)
 
 
 def _human() -> list[Processor]:
-    # The default formatter would show the local variables of each frame: messages, keys.
-    return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [
+        add_request_id,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # The default formatter would show the local variables of each frame: messages, keys.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
 
 
 def _machine() -> list[Processor]:
-    return [structlog.processors.format_exc_info, _json]
+    return [add_request_id, structlog.processors.add_log_level, _stamp, structlog.processors.format_exc_info, _json]
 
 
-def _json(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
-    return orjson.dumps(event, default=str).decode()
+def _stamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """The time as it is: orjson writes it faster than anybody else."""
+    event["timestamp"] = datetime.now(UTC)
+    return event
 
 
-def _bridge(level: int, stream: TextIO, shared: list[Processor], renderers: list[Processor]) -> None:
+def _json(_logger: Any, _method: str, event: EventDict) -> str:
+    return orjson.dumps(event, default=str, option=orjson.OPT_UTC_Z).decode()
+
+
+def _bridge(level: int, stream: TextIO, chain: list[Processor]) -> None:
     """Send what libraries log through the standard library the same way; they speak up from warning on."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *chain],
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)

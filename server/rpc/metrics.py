@@ -1,10 +1,9 @@
 """Prometheus figures of the calls, on a registry of their own, and their text form."""
 
 import grpc
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.metrics import Counter as CounterChild
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+from server.rpc.tallies import Count, Counts, Durations
 
 
 class MethodMetrics:
@@ -12,18 +11,18 @@ class MethodMetrics:
 
     __slots__ = ("_by_code", "_calls", "_name", "_seconds")
 
-    def __init__(self, name: str, calls: Counter, seconds: Histogram) -> None:
+    def __init__(self, name: str, calls: Counts, seconds: Durations) -> None:
         self._name = name
         self._calls = calls
-        self._seconds = seconds.labels(name)
-        self._by_code: dict[grpc.StatusCode, CounterChild] = {}
+        self._seconds = seconds.of(name)
+        self._by_code: dict[grpc.StatusCode, Count] = {}
 
     def observe(self, code: grpc.StatusCode, seconds: float) -> None:
         """Count a call that ended with `code` after so many seconds."""
-        child = self._by_code.get(code)
-        if child is None:
-            child = self._by_code[code] = self._calls.labels(self._name, code.name)
-        child.inc()
+        count = self._by_code.get(code)
+        if count is None:
+            count = self._by_code[code] = self._calls.of(self._name, code.name)
+        count.value += 1
         self._seconds.observe(seconds)
 
 
@@ -34,19 +33,12 @@ class Metrics:
         self.registry = CollectorRegistry()
         """Further collectors of the process may be registered here."""
         ProcessCollector(registry=self.registry)
-        self._calls = Counter(
-            "parley_rpc_calls",
-            "Calls that are over, by method and gRPC code.",
-            ("method", "code"),
-            registry=self.registry,
+        self._calls = Counts("parley_rpc_calls", "Calls that are over, by method and gRPC code.", ("method", "code"))
+        self._seconds = Durations(
+            "parley_rpc_seconds", "How long calls took, by method; of streams the whole stream.", ("method",)
         )
-        self._seconds = Histogram(
-            "parley_rpc_seconds",
-            "How long calls took, by method; of streams the whole stream.",
-            ("method",),
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
+        self.registry.register(self._calls)
+        self.registry.register(self._seconds)
 
     def method(self, name: str) -> MethodMetrics:
         """The figures of the method with that full name (`parley.v1.ThreadService/GetThread`)."""

@@ -15,7 +15,7 @@ from server.domain.message import Message, Role
 from server.domain.model import Model
 from server.domain.organization import Membership
 from server.domain.session import ChatSession, SessionStatus
-from server.rpc.codecs.timestamp import timestamp
+from server.rpc.codecs.timestamp import stamp, timestamp
 
 ROLES: Final[Mapping[Role, pb.Role.ValueType]] = {
     Role.USER: pb.ROLE_USER,
@@ -65,28 +65,31 @@ def encode_session(session: ChatSession) -> pb.ChatSession:
     )
 
 
-def encode_message(message: Message) -> pb.Message:
-    """A message with the id, not the name, of the model that wrote it."""
-    return pb.Message(
-        id=message.id,
-        chat_session_id=message.session_id,
-        role=ROLES[message.role],
-        content=message.content,
-        model_id=_model_id(message.provider, message.model) if message.provider and message.model else None,
-        token_used=message.usage.total_tokens if message.usage else None,
-        created_at=timestamp(message.created_at),
-    )
+def write_message(into: pb.Message, message: Message) -> None:
+    """Fill in a message, with the id, not the name, of the model that wrote it."""
+    into.id = message.id
+    into.role = ROLES[message.role]
+    into.content = message.content
+    stamp(into.created_at, message.created_at)
+    if message.session_id is not None:
+        into.chat_session_id = message.session_id
+    if message.provider and message.model:
+        into.model_id = _model_id(message.provider, message.model)
+    if message.usage is not None:
+        into.token_used = message.usage.total_tokens
 
 
 def encode_messages(found: MessageSlice, *, limit: int, offset: int) -> pb.ListMessagesResponse:
     """A window of a history, with what a client needs to ask for the next."""
-    return pb.ListMessagesResponse(
-        messages=[encode_message(message) for message in found.messages],
+    encoded = pb.ListMessagesResponse(
         total=found.total,
         limit=limit,
         offset=offset,
         has_more=offset + len(found.messages) < found.total,
     )
+    for message in found.messages:
+        write_message(encoded.messages.add(), message)
+    return encoded
 
 
 def encode_organization(membership: Membership) -> pb.Organization:

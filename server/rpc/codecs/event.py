@@ -17,7 +17,7 @@ from server.domain.events import (
     RunStarted,
     TextDelta,
 )
-from server.rpc.codecs.message import ROLES, encode_message, encode_usage
+from server.rpc.codecs.message import ROLES, encode_usage, write_message
 from server.rpc.codecs.timestamp import stamp
 
 
@@ -52,11 +52,11 @@ def _reasoning_delta(encoded: event_pb2.Event, delta: ReasoningDelta) -> None:
 
 
 def _run_queued(encoded: event_pb2.Event, queued: RunQueued) -> None:
-    encoded.run_queued.message.CopyFrom(encode_message(queued.message))
+    write_message(encoded.run_queued.message, queued.message)
 
 
 def _run_started(encoded: event_pb2.Event, started: RunStarted) -> None:
-    encoded.run_started.message.CopyFrom(encode_message(started.message))
+    write_message(encoded.run_started.message, started.message)
     encoded.run_started.model = started.model
 
 
@@ -83,7 +83,7 @@ def _message_started(encoded: event_pb2.Event, started: MessageStarted) -> None:
 
 
 def _message_completed(encoded: event_pb2.Event, completed: MessageCompleted) -> None:
-    encoded.message_completed.message.CopyFrom(encode_message(completed.message))
+    write_message(encoded.message_completed.message, completed.message)
 
 
 # Each encoder takes the payload it stands beside; the table is what keeps the two together.

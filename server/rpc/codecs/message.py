@@ -23,31 +23,35 @@ STATUSES: Final[Mapping[MessageStatus, message_pb2.MessageStatus.ValueType]] = {
 }
 
 
-def encode_message(message: Message) -> message_pb2.Message:
-    """A message as every API of `parley.v1` shows it."""
-    encoded = message_pb2.Message(
-        id=message.id,
-        role=ROLES[message.role],
-        content=message.content,
-        status=STATUSES[message.status],
-        run_id=message.run_id,
-        model=message.model,
-        reasoning_content=message.reasoning,
-        tool_calls=[
-            message_pb2.ToolCall(id=call.id, name=call.name, arguments=call.arguments) for call in message.tool_calls
-        ],
-        tool_call_id=message.tool_call_id,
-        usage=encode_usage(message.usage),
-        image=encode_image(message.image),
-    )
-    stamp(encoded.created_at, message.created_at)
-    return encoded
+def write_message(into: message_pb2.Message, message: Message) -> None:
+    """Fill a message in where it belongs, as every API of `parley.v1` shows it.
+
+    Field by field, in its place in a reply or an event: a message made by its constructor and copied into a list takes
+    2.5 times as long, and replies have hundreds of them.
+    """
+    into.id = message.id
+    into.role = ROLES[message.role]
+    into.content = message.content
+    into.status = STATUSES[message.status]
+    stamp(into.created_at, message.created_at)
+    if message.run_id is not None:
+        into.run_id = message.run_id
+    if message.model is not None:
+        into.model = message.model
+    if message.reasoning is not None:
+        into.reasoning_content = message.reasoning
+    for call in message.tool_calls:
+        into.tool_calls.add(id=call.id, name=call.name, arguments=call.arguments)
+    if message.tool_call_id is not None:
+        into.tool_call_id = message.tool_call_id
+    if message.usage is not None:
+        _write_usage(into.usage, message.usage)
+    if message.image is not None:
+        into.image.MergeFrom(encode_image(message.image))
 
 
-def encode_image(image: GeneratedImage | None) -> message_pb2.Image | None:
-    """What was drawn; `None` stays unset."""
-    if image is None:
-        return None
+def encode_image(image: GeneratedImage) -> message_pb2.Image:
+    """What was drawn."""
     return message_pb2.Image(model=image.model, prompt=image.prompt, file_id=image.file_id)
 
 
@@ -55,8 +59,12 @@ def encode_usage(usage: Usage | None) -> message_pb2.Usage | None:
     """What something cost; `None` stays unset."""
     if usage is None:
         return None
-    return message_pb2.Usage(
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        total_tokens=usage.total_tokens,
-    )
+    encoded = message_pb2.Usage()
+    _write_usage(encoded, usage)
+    return encoded
+
+
+def _write_usage(into: message_pb2.Usage, usage: Usage) -> None:
+    into.prompt_tokens = usage.prompt_tokens
+    into.completion_tokens = usage.completion_tokens
+    into.total_tokens = usage.total_tokens

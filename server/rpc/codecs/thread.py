@@ -15,9 +15,9 @@ from server.domain.conversation import (
 )
 from server.domain.message import Message
 from server.domain.run import RunState
-from server.rpc.codecs.message import encode_message
+from server.rpc.codecs.message import write_message
 from server.rpc.codecs.run import POLICIES, encode_generation, encode_run
-from server.rpc.codecs.timestamp import timestamp
+from server.rpc.codecs.timestamp import stamp, timestamp
 
 STATUSES: Final[Mapping[RunState | None, thread_pb2.ThreadStatus.ValueType]] = {
     None: thread_pb2.THREAD_STATUS_IDLE,
@@ -35,51 +35,49 @@ _STRATEGIES_BY_NUMBER: Final = {number: strategy for strategy, number in STRATEG
 
 def encode_thread(summary: ConversationSummary) -> thread_pb2.Thread:
     """A thread without its messages."""
-    conversation = summary.conversation
-    return thread_pb2.Thread(
-        id=conversation.id,
-        conversation_key=conversation.key,
-        name=conversation.name,
-        created_at=timestamp(conversation.created_at),
-        updated_at=timestamp(conversation.updated_at),
-        status=STATUSES[summary.active_state],
-        archived=conversation.archived,
-    )
+    encoded = thread_pb2.Thread()
+    _write_thread(encoded, summary)
+    return encoded
 
 
 def encode_threads(page: Page[ConversationSummary]) -> thread_pb2.ListThreadsResponse:
     """A page of threads."""
-    return thread_pb2.ListThreadsResponse(
-        threads=[encode_thread(summary) for summary in page.items], next_page_token=page.next_token
-    )
+    encoded = thread_pb2.ListThreadsResponse(next_page_token=page.next_token)
+    for summary in page.items:
+        _write_thread(encoded.threads.add(), summary)
+    return encoded
 
 
 def encode_messages(page: Page[Message]) -> thread_pb2.ListMessagesResponse:
     """A page of a history."""
-    return thread_pb2.ListMessagesResponse(
-        messages=[encode_message(message) for message in page.items], next_page_token=page.next_token
-    )
+    encoded = thread_pb2.ListMessagesResponse(next_page_token=page.next_token)
+    for message in page.items:
+        write_message(encoded.messages.add(), message)
+    return encoded
 
 
 def encode_state(state: ConversationState) -> thread_pb2.ConversationState:
     """Everything about a thread at one moment."""
     conversation = state.conversation
-    return thread_pb2.ConversationState(
+    encoded = thread_pb2.ConversationState(
         id=conversation.id,
         conversation_key=conversation.key,
         name=conversation.name,
-        messages=[encode_message(message) for message in state.messages],
         status=STATUSES[state.active_run.state if state.active_run else None],
         generation_config=encode_generation(conversation.generation),
         settings=encode_settings(conversation.settings),
         context_management_settings=encode_context(conversation.context_management),
         active_run=encode_run(state.active_run) if state.active_run else None,
-        queued_messages=[encode_message(message) for message in state.queued_messages],
         created_at=timestamp(conversation.created_at),
         updated_at=timestamp(conversation.updated_at),
         last_sequence=conversation.last_sequence,
         archived=conversation.archived,
     )
+    for message in state.messages:
+        write_message(encoded.messages.add(), message)
+    for message in state.queued_messages:
+        write_message(encoded.queued_messages.add(), message)
+    return encoded
 
 
 def encode_settings(settings: Settings) -> thread_pb2.Settings:
@@ -99,3 +97,14 @@ def encode_context(context: ContextManagement) -> thread_pb2.ContextManagementSe
 def decode_strategy(number: thread_pb2.ContextStrategy.ValueType) -> ContextStrategy | None:
     """The strategy to set; `None` for unspecified, which keeps the current one."""
     return _STRATEGIES_BY_NUMBER.get(number)
+
+
+def _write_thread(into: thread_pb2.Thread, summary: ConversationSummary) -> None:
+    conversation = summary.conversation
+    into.id = conversation.id
+    into.conversation_key = conversation.key
+    into.name = conversation.name
+    into.status = STATUSES[summary.active_state]
+    into.archived = conversation.archived
+    stamp(into.created_at, conversation.created_at)
+    stamp(into.updated_at, conversation.updated_at)

@@ -178,14 +178,20 @@ def test_timestamps_are_exact_also_before_the_epoch() -> None:
         assert timestamp(moment).ToDatetime(UTC) == moment
 
 
+def _written(message: Message) -> message_pb2.Message:
+    into = message_pb2.Message()
+    message_codec.write_message(into, message)
+    return into
+
+
 def test_message() -> None:
-    assert shown(message_codec.encode_message(MESSAGE)) == MESSAGE_JSON
+    assert shown(_written(MESSAGE)) == MESSAGE_JSON
     assert set(MESSAGE_JSON) == fields(message_pb2.Message)
 
 
 def test_what_a_message_lacks_stays_unset() -> None:
     bare = Message(MessageId("m"), ConversationId("c"), Role.USER, "Hi", MORNING, MessageStatus.QUEUED)
-    assert shown(message_codec.encode_message(bare)) == {
+    assert shown(_written(bare)) == {
         "id": "m",
         "role": "ROLE_USER",
         "content": "Hi",
@@ -366,8 +372,14 @@ def test_conversation_with_sessions() -> None:
     assert set(SESSION_JSON) == fields(conversations_pb2.ChatSession)
 
 
+def _written_in_a_session(message: Message) -> conversations_pb2.Message:
+    into = conversations_pb2.Message()
+    conversations_codec.write_message(into, message)
+    return into
+
+
 def test_message_of_a_session() -> None:
-    encoded = shown(conversations_codec.encode_message(MESSAGE))
+    encoded = shown(_written_in_a_session(MESSAGE))
     assert encoded == {
         "id": "m-1",
         "chat_session_id": "s-1",
@@ -379,7 +391,7 @@ def test_message_of_a_session() -> None:
     }
     assert set(encoded) == fields(conversations_pb2.Message)
     user = replace(MESSAGE, role=Role.USER, model=None, provider=None, usage=None, session_id=None)
-    assert set(encoded) - set(shown(conversations_codec.encode_message(user))) == {
+    assert set(encoded) - set(shown(_written_in_a_session(user))) == {
         "chat_session_id",
         "model_id",
         "token_used",
