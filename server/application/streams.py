@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from server.application.conversations import find
 from server.application.runs import find_run
 from server.domain.conversation import Conversation
-from server.domain.errors import ConversationNotFound, CursorInFuture
-from server.domain.events import Event, RunEnded
+from server.domain.errors import ConversationNotFound, CursorInFuture, ShuttingDown
+from server.domain.events import Draining, Event, RunEnded, Shown
 from server.domain.ids import RunId
 from server.domain.limits import Limits
 from server.domain.principal import Owner
@@ -32,17 +32,33 @@ class _CatchUp:
 
 
 class Streams:
-    """Live views of the event log."""
+    """Live views of the event log.
+
+    When the process is to stop, every stream says so with its cursor, so that its reader can go on elsewhere at once or
+    stay until the end: `drain`. What is still open in the end is cut with a reason: `stop`.
+    """
 
     def __init__(self, *, store: Store, feed: Feed, limits: Limits) -> None:
         self._store = store
         self._feed = feed
         self._limits = limits
+        self._is_draining = False
+        self._is_stopped = False
 
-    async def run(self, owner: Owner, run_id: RunId, *, after: int) -> AsyncGenerator[Event | None, None]:
-        """Events of one run behind a sequence, to its end; `None` is a heartbeat.
+    def drain(self) -> None:
+        """Tell every stream, and those that are opened from now on, that they will be cut."""
+        self._is_draining = True
+        self._feed.resync_all()
 
-        Raises `RunNotFound` (also when its conversation is deleted meanwhile), `CursorInFuture`.
+    def stop(self) -> None:
+        """Cut every stream with `ShuttingDown` as soon as it has shown what is in the log."""
+        self._is_stopped = True
+        self._feed.resync_all()
+
+    async def run(self, owner: Owner, run_id: RunId, *, after: int) -> AsyncGenerator[Shown, None]:
+        """Events of one run behind a sequence, to its end.
+
+        Raises `RunNotFound` (also when its conversation is deleted meanwhile), `CursorInFuture`, `ShuttingDown`.
         """
 
         async def unit(tx: Transaction) -> Conversation:
@@ -56,13 +72,13 @@ class Streams:
         async with aclosing(self._follow(owner, conversation, after, run_id)) as events:
             async for event in events:
                 yield event
-                if event is not None and isinstance(event.payload, RunEnded):
+                if isinstance(event, Event) and isinstance(event.payload, RunEnded):
                     return
 
-    async def watch(self, owner: Owner, key: str, *, after: int) -> AsyncGenerator[Event | None, None]:
-        """Every event of a conversation behind a sequence, without end; `None` is a heartbeat.
+    async def watch(self, owner: Owner, key: str, *, after: int) -> AsyncGenerator[Shown, None]:
+        """Every event of a conversation behind a sequence, without end.
 
-        Raises `ConversationNotFound` (also when it is deleted while being watched), `CursorInFuture`.
+        Raises `ConversationNotFound` (also when it is deleted while being watched), `CursorInFuture`, `ShuttingDown`.
         """
         conversation = await self._store.read(owner, lambda tx: find(tx, key))
         async with aclosing(self._follow(owner, conversation, after, None)) as events:
@@ -71,12 +87,12 @@ class Streams:
 
     async def _follow(
         self, owner: Owner, conversation: Conversation, after: int, run_id: RunId | None
-    ) -> AsyncGenerator[Event | None, None]:
+    ) -> AsyncGenerator[Shown, None]:
         """The log behind `after`, then what is published; back to the log whenever the feed has a gap, and after every
         heartbeat, so that nothing that a feed fails to tell is missed for longer."""
         if after > conversation.last_sequence:
             raise CursorInFuture(cursor=after, last=conversation.last_sequence)
-        cursor = after
+        cursor, was_told = after, False
         async with self._feed.subscribe(conversation.id) as subscription:
             while True:
                 page = await self._catch_up(owner, conversation, cursor, run_id)
@@ -87,6 +103,11 @@ class Streams:
                     continue
                 if page.is_over:
                     return
+                if self._is_draining and not was_told:
+                    was_told = True
+                    yield Draining(cursor)
+                if self._is_stopped:
+                    raise ShuttingDown
                 async with aclosing(self._live(subscription, cursor, run_id)) as events:
                     async for event in events:
                         yield event

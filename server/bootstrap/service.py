@@ -55,6 +55,7 @@ class Service:
     keys: Keys
     key_factory: KeyFactory
     engine: Engine
+    streams: Streams
     services: Services
     pipeline: Pipeline
     metrics: Metrics
@@ -90,22 +91,15 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
         engine = await stack.enter_async_context(
             Engine(store=store, models=models, blobs=blobs, clock=clock, ids=ids, limits=limits)
         )
+        use_cases = _use_cases(
+            store=store, feed=feed, models=models, blobs=blobs, engine=engine, clock=clock, ids=ids, limits=limits
+        )
         yield Service(
             keys=Keys(store=store, clock=clock, ids=ids, factory=factory),
             key_factory=factory,
             engine=engine,
-            services=Services(
-                _use_cases(
-                    store=store,
-                    feed=feed,
-                    models=models,
-                    blobs=blobs,
-                    engine=engine,
-                    clock=clock,
-                    ids=ids,
-                    limits=limits,
-                )
-            ),
+            streams=use_cases.streams,
+            services=Services(use_cases),
             pipeline=Pipeline(
                 services=DESCRIPTORS,
                 authenticator=Authenticator(store=store, clock=clock, factory=factory),

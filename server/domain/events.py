@@ -91,6 +91,18 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Draining:
+    """The process that serves a stream is about to stop. Said by streams, in no log."""
+
+    after: int
+    """Where to resume: nothing behind this sequence was shown on the stream yet."""
+
+
+Shown = Event | Draining | None
+"""What a stream shows: entries of the log; at most once that it will be cut; `None` for a sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
 class PartialAnswer:
     """What a run's current attempt has said so far: the deltas of its log joined."""
 

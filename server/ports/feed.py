@@ -36,6 +36,10 @@ class Feed(Protocol):
         passed by this feed. Never blocks, never fails."""
         ...
 
+    def resync_all(self) -> None:
+        """The same for every reader of every conversation. Never blocks, never fails."""
+        ...
+
     def subscribe(self, conversation_id: ConversationId) -> AbstractAsyncContextManager[Subscription]:
         """See every event of the conversation that is published from the moment of entering on."""
         ...

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import structlog
 import uvloop
 
-from server.domain.events import TextDelta
+from server.domain.events import Event, TextDelta
 from server.domain.limits import Limits
 from server.ports.provider import CompletionRequest, Piece, TextPiece
 from tests.bench.figures import Figure, Report
@@ -105,7 +105,7 @@ async def _first_token_seconds(house: House, key: str, message: str) -> float:
     run = await house.send(message, to=key)
     async with aclosing(house.streams.run(run.owner, run.id, after=0)) as events:
         async for event in events:
-            if seen is None and event is not None and isinstance(event.payload, TextDelta):
+            if seen is None and isinstance(event, Event) and isinstance(event.payload, TextDelta):
                 seen = time.perf_counter() - began
     assert seen is not None, "a run that said nothing"
     return seen

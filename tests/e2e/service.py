@@ -18,6 +18,7 @@ from server.bootstrap.keys import open_keys
 from server.cli.data_directory import DataDirectory
 from server.config import load
 from server.domain.principal import Owner
+from tests.support.nursery import ForkedProcess, Nursery
 
 PARLEY = (sys.executable, "-m", "server")
 _START_SECONDS = 40
@@ -52,7 +53,7 @@ def parley(
 class Service:
     """A running server."""
 
-    process: subprocess.Popen[str]
+    process: "subprocess.Popen[str] | ForkedProcess"
     data: Path
     log: Path
 
@@ -106,20 +107,27 @@ class Service:
         return self.process.wait(timeout=_STOP_SECONDS)
 
 
-def start(data: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Service:
-    """Start a server on free ports and wait until it accepts calls."""
+def start(data: Path, *arguments: str, env: Mapping[str, str] | None = None, nursery: Nursery | None = None) -> Service:
+    """Start a server on free ports and wait until it accepts calls; in a `nursery` that takes less time."""
     stale = _made(data)
     log = data.with_name(f"{data.name}.log")
+    flags = ["--data", str(data), *_addresses(arguments), *arguments]
+    if nursery is not None:
+        log.touch()
+        return _accepting(Service(nursery.serve(flags, env=environment(env), log=log), data, log), stale)
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*PARLEY, "serve", "--data", str(data), *_addresses(arguments), *arguments],
+            [*PARLEY, "serve", *flags],
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             text=True,
             env=environment(env),
         )
-    service = Service(process, data, log)
+    return _accepting(Service(process, data, log), stale)
+
+
+def _accepting(service: Service, stale: int | None) -> Service:
     _wait_for_addresses(service, stale)
     return service
 
@@ -152,6 +160,7 @@ def _wait_for_addresses(service: Service, stale: int | None) -> None:
     while (made := _made(service.data)) is None or made == stale or _LAST_LINE not in service.output:
         if service.process.poll() is not None or time.monotonic() > deadline:
             service.process.kill()
+            service.process.wait()
             raise AssertionError(f"the server did not start:\n{service.output}")
         time.sleep(_POLL_SECONDS)
 

@@ -11,7 +11,7 @@ from tests.faults.cluster import Cluster, Node
 
 GATEWAY: Final = "/api/v1/llm/gateway"
 _PATIENCE_SECONDS: Final = 60
-_PAUSE_SECONDS: Final = 0.03
+_PAUSE_SECONDS: Final = 0.05
 # Shorter than any test's patience, longer than any call on a busy machine that is answered at all.
 _CALL_SECONDS: Final = 5
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from tests.e2e.service import Service, start
 from tests.faults.databases import PEPPER, Database
+from tests.support.nursery import Nursery
 
 LEASE_SECONDS: Final = 1.0
 _SETTINGS: Final = {
@@ -22,7 +23,7 @@ _SETTINGS: Final = {
     "PARLEY_RUN_ATTEMPTS": "20",
     "PARLEY_DEFAULT_MODEL": "scripted",
 }
-_POLL_SECONDS: Final = 0.01
+_POLL_SECONDS: Final = 0.03
 _FAULT_SECONDS: Final = 60
 
 
@@ -72,11 +73,12 @@ class Node:
 class Cluster:
     """Processes on one database. Clients talk to `current`; `moved` is set anew whenever that is another one."""
 
-    def __init__(self, *, folder: Path, database: Database, upstream: str, shared: bool) -> None:
+    def __init__(self, *, folder: Path, database: Database, upstream: str, shared: bool, nursery: Nursery) -> None:
         self._folder = folder
         self._database = database
         self._settings = {**_SETTINGS, "PARLEY_OPENAI_BASE_URL": upstream}
         self._shared = shared
+        self._nursery = nursery
         self._current: Node | None = None
         self.nodes: list[Node] = []
         self.moved = asyncio.Event()
@@ -99,7 +101,7 @@ class Cluster:
         settings = {**self._settings, **self._database.settings(data, shared=self._shared)}
         if failpoints:
             settings["FAILPOINTS"] = failpoints
-        node = Node(await asyncio.to_thread(start, data, env=settings))
+        node = Node(await asyncio.to_thread(start, data, env=settings, nursery=self._nursery))
         self.nodes.append(node)
         if self._current is None:
             self._current = node
@@ -112,9 +114,11 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(*, folder: Path, database: Database, upstream: str, shared: bool) -> AsyncIterator[Cluster]:
+async def cluster(
+    *, folder: Path, database: Database, upstream: str, shared: bool, nursery: Nursery
+) -> AsyncIterator[Cluster]:
     """A cluster without a process yet; whatever still lives at the end is killed."""
-    opened = Cluster(folder=folder, database=database, upstream=upstream, shared=shared)
+    opened = Cluster(folder=folder, database=database, upstream=upstream, shared=shared, nursery=nursery)
     try:
         yield opened
     finally:

@@ -5,6 +5,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.databases import Databases
+from tests.support.nursery import Nursery
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Starts the servers."""
+    made = Nursery()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from tests.faults.cells import Cell
 from tests.faults.client import Client, Seen, Viewer
 from tests.faults.cluster import LEASE_SECONDS, Cluster, Node, cluster
 from tests.faults.databases import Database
+from tests.support.nursery import Nursery
 from tests.support.upstream import HANG, Gate, Script, ScriptedUpstream, answer
 
 _KEY: Final = "talk"
@@ -127,7 +128,7 @@ class Play:
         """Wait until nothing is left to do."""
         async with asyncio.timeout(_SETTLE_SECONDS):
             while (await self._state())["status"] != "IDLE":  # noqa: ASYNC110 - another process is waited for
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.1)
 
     async def _wake(self, failing: Node) -> None:
         """Let the paused process go on: it works again, and what was done in its absence stays as it is."""
@@ -198,13 +199,13 @@ class Play:
             self.outcome.resumed_seconds = max(0, _moment(resets[-1]["createdAt"]) - self._possible_from)
 
 
-async def play(cell: Cell, folder: Path, database: Database) -> Outcome:
+async def play(cell: Cell, folder: Path, database: Database, nursery: Nursery) -> Outcome:
     """Play a cell in an empty folder."""
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(ScriptedUpstream(default=answer("and ", "again")))
         shared = cell.fault == "stop"
         servers = await stack.enter_async_context(
-            cluster(folder=folder, database=database, upstream=upstream.base_url, shared=shared)
+            cluster(folder=folder, database=database, upstream=upstream.base_url, shared=shared, nursery=nursery)
         )
         client = Client(servers, database.key)
         stack.push_async_callback(client.close)

@@ -17,6 +17,7 @@ from tests.contract.store.postgres_server import PostgresMissing
 from tests.faults.cells import REPRESENTATIVE, Cell, cells
 from tests.faults.databases import Databases
 from tests.faults.play import Outcome, play
+from tests.support.nursery import Nursery
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -27,7 +28,7 @@ def _parameter(cell: Cell) -> object:
 
 
 @pytest.mark.parametrize("cell", [_parameter(cell) for cell in cells()])
-async def test_cell(cell: Cell, databases: Databases, tmp_path: Path) -> None:
+async def test_cell(cell: Cell, databases: Databases, nursery: Nursery, tmp_path: Path) -> None:
     if cell.store == "postgres":
         for needed in ("asyncpg", "greenlet"):
             pytest.importorskip(needed, reason=f"PostgreSQL needs {needed} (extra `postgres`)")
@@ -36,7 +37,7 @@ async def test_cell(cell: Cell, databases: Databases, tmp_path: Path) -> None:
     except PostgresMissing as missing:
         pytest.skip(str(missing))
     began = time.monotonic()
-    outcome = await play(cell, tmp_path, database)
+    outcome = await play(cell, tmp_path, database, nursery)
     _report(cell, outcome, time.monotonic() - began)
 
 

@@ -110,7 +110,7 @@ class House:
 
     async def events(self, run: Run, *, after: int = 0) -> list[Event]:
         """Every event of a run behind a sequence, once it is over."""
-        return [event async for event in self.streams.run(run.owner, run.id, after=after) if event is not None]
+        return [event async for event in self.streams.run(run.owner, run.id, after=after) if isinstance(event, Event)]
 
     async def ended(self, run: Run) -> RunEnded:
         """How a run ended, once it has."""

@@ -111,7 +111,8 @@ class RunServiceServicer:
     def StreamRun(self, request, context):
         """Streams the events of one run, those after `after_sequence` first from the log, then as they
         happen, without gap or repeat, and ends with the run's last event. A heartbeat comes when nothing
-        else has for 15 seconds.
+        else has for 15 seconds. When the server stops, `draining` says so with the cursor to resume with;
+        a stream that is then cut ends with UNAVAILABLE (`SHUTTING_DOWN`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,7 +120,9 @@ class RunServiceServicer:
 
     def WatchThread(self, request, context):
         """Streams every event of a thread after `after_sequence`, those in the log first, and goes on until
-        the caller ends it. A heartbeat comes when nothing else has for 15 seconds.
+        the caller ends it. A heartbeat comes when nothing else has for 15 seconds. When the server stops,
+        `draining` says so with the cursor to resume with, and the stream ends with UNAVAILABLE
+        (`SHUTTING_DOWN`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

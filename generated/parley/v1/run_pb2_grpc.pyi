@@ -40,11 +40,14 @@ class RunServiceStub:
     StreamRun: _aio.UnaryStreamMultiCallable[_run_pb2.StreamRunRequest, _event_pb2.Event]
     """Streams the events of one run, those after `after_sequence` first from the log, then as they
     happen, without gap or repeat, and ends with the run's last event. A heartbeat comes when nothing
-    else has for 15 seconds.
+    else has for 15 seconds. When the server stops, `draining` says so with the cursor to resume with;
+    a stream that is then cut ends with UNAVAILABLE (`SHUTTING_DOWN`).
     """
     WatchThread: _aio.UnaryStreamMultiCallable[_run_pb2.WatchThreadRequest, _event_pb2.Event]
     """Streams every event of a thread after `after_sequence`, those in the log first, and goes on until
-    the caller ends it. A heartbeat comes when nothing else has for 15 seconds.
+    the caller ends it. A heartbeat comes when nothing else has for 15 seconds. When the server stops,
+    `draining` says so with the cursor to resume with, and the stream ends with UNAVAILABLE
+    (`SHUTTING_DOWN`).
     """
     GetRun: _aio.UnaryUnaryMultiCallable[_run_pb2.GetRunRequest, _run_pb2.Run]
     """Returns a run."""
@@ -98,7 +101,8 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.AsyncIterator[_event_pb2.Event]:
         """Streams the events of one run, those after `after_sequence` first from the log, then as they
         happen, without gap or repeat, and ends with the run's last event. A heartbeat comes when nothing
-        else has for 15 seconds.
+        else has for 15 seconds. When the server stops, `draining` says so with the cursor to resume with;
+        a stream that is then cut ends with UNAVAILABLE (`SHUTTING_DOWN`).
         """
 
     @_abc_1.abstractmethod
@@ -108,7 +112,9 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_run_pb2.WatchThreadRequest, _abc.AsyncIterator[_event_pb2.Event]],
     ) -> _abc.AsyncIterator[_event_pb2.Event]:
         """Streams every event of a thread after `after_sequence`, those in the log first, and goes on until
-        the caller ends it. A heartbeat comes when nothing else has for 15 seconds.
+        the caller ends it. A heartbeat comes when nothing else has for 15 seconds. When the server stops,
+        `draining` says so with the cursor to resume with, and the stream ends with UNAVAILABLE
+        (`SHUTTING_DOWN`).
         """
 
     @_abc_1.abstractmethod

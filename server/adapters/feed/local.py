@@ -90,6 +90,11 @@ class LocalFeed:
         for reader in self._readers.get(conversation_id, ()):
             reader.lose()
 
+    def resync_all(self) -> None:
+        """Send every reader back to the store."""
+        for conversation_id in tuple(self._readers):
+            self.resync(conversation_id)
+
     @asynccontextmanager
     async def subscribe(self, conversation_id: ConversationId) -> AsyncIterator[LocalSubscription]:
         """See every event of the conversation from now on."""

@@ -2,7 +2,7 @@
 
 from parley.conversations.v1 import conversations_pb2 as pb
 
-from server.domain.events import Event, MessageStarted, RunEnded, TextDelta
+from server.domain.events import Draining, Event, MessageStarted, RunEnded, Shown, TextDelta
 from server.domain.ids import MessageId
 from server.domain.message import Role
 from server.domain.run import RunState
@@ -18,9 +18,17 @@ class ChatStream:
     def __init__(self) -> None:
         self._message_id: MessageId | None = None
 
-    def encode(self, event: Event) -> pb.StreamChatResponse | None:
-        """What the event is to a reader; `None` for what a chat does not show, and for the end of a failed run, which
-        the caller of this has to turn into an error."""
+    def encode(self, shown: Shown) -> pb.StreamChatResponse | None:
+        """What it is to a reader; `None` for what a chat does not show, and for the end of a failed run, which the
+        caller of this has to turn into an error."""
+        match shown:
+            case Event():
+                return self._encode_event(shown)
+            case Draining(after=after):
+                return pb.StreamChatResponse(draining=pb.StreamChatResponse.Draining(after_sequence=after))
+        return None
+
+    def _encode_event(self, event: Event) -> pb.StreamChatResponse | None:
         match event.payload:
             case TextDelta(text=text):
                 return pb.StreamChatResponse(

@@ -7,6 +7,7 @@ from parley.v1 import event_pb2
 
 from server.domain.events import (
     AttemptReset,
+    Draining,
     Event,
     MessageCompleted,
     MessageStarted,
@@ -15,6 +16,7 @@ from server.domain.events import (
     RunEnded,
     RunQueued,
     RunStarted,
+    Shown,
     TextDelta,
 )
 from server.rpc.codecs.message import ROLES, encode_usage, write_message
@@ -37,6 +39,21 @@ def encode_event(event: Event) -> event_pb2.Event:
 def heartbeat(conversation_key: str) -> event_pb2.Event:
     """The sign of life of a quiet stream: no entry of the log, hence without a sequence."""
     return event_pb2.Event(conversation_key=conversation_key, heartbeat=event_pb2.Heartbeat())
+
+
+def draining(conversation_key: str, notice: Draining) -> event_pb2.Event:
+    """The last warning of a stream whose server stops: no entry of the log either."""
+    return event_pb2.Event(conversation_key=conversation_key, draining=event_pb2.Draining(after_sequence=notice.after))
+
+
+def encode_shown(shown: Shown, conversation_key: str) -> event_pb2.Event:
+    """Whatever a stream of a conversation shows."""
+    match shown:
+        case None:
+            return heartbeat(conversation_key)
+        case Draining():
+            return draining(conversation_key, shown)
+    return encode_event(shown)
 
 
 def _text_delta(encoded: event_pb2.Event, delta: TextDelta) -> None:

@@ -63,10 +63,10 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
         chat = ChatStream()
         async with aclosing(self._streams.run(caller.owner, run.id, after=0)) as events:
             async for event in events:
-                shown = None if event is None else chat.encode(event)
+                shown = chat.encode(event)
                 if shown is not None:
                     yield shown
-                elif event is not None and _failed(event):
+                elif isinstance(event, Event) and _failed(event):
                     raise await self._failure(caller.owner, run.id)
 
     async def ListConversations(

@@ -9,10 +9,10 @@ from parley.v1 import run_pb2 as pb
 
 from server.application.runs import Runs
 from server.application.streams import Streams
-from server.domain.events import Event
+from server.domain.events import Shown
 from server.domain.ids import RunId
 from server.rpc.codecs import run as codec
-from server.rpc.codecs.event import encode_event, heartbeat
+from server.rpc.codecs.event import encode_shown
 from server.rpc.interceptors.call import owner, principal
 
 
@@ -67,10 +67,8 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return codec.encode_run(await self._runs.cancel(principal(), RunId(request.run_id)))
 
 
-async def _encoded(
-    stream: AsyncGenerator[Event | None, None], conversation_key: str
-) -> AsyncGenerator[event_pb2.Event, None]:
+async def _encoded(stream: AsyncGenerator[Shown, None], conversation_key: str) -> AsyncGenerator[event_pb2.Event, None]:
     """The stream as the wire has it; closing it closes the stream."""
     async with aclosing(stream) as events:
         async for event in events:
-            yield encode_event(event) if event is not None else heartbeat(conversation_key)
+            yield encode_shown(event, conversation_key)

@@ -127,7 +127,7 @@ class Caller:
         try:
             async with aclosing(stream) as events:
                 async for event in events:
-                    view.seen += [event] if event is not None else []
+                    view.seen += [event] if isinstance(event, Event) else []
                     beats += event is None
                     if beats > 1 or len(view.seen) > patience:
                         break

@@ -172,7 +172,7 @@ async def watched(house: House, key: str, after: int, last: int) -> list[tuple[s
     stream = house.streams.watch(ANNA.owner, key, after=after)
     while after + len(events) < last:
         event = await anext(stream)
-        events += [event] if event is not None else []
+        events += [event] if isinstance(event, Event) else []
     await stream.aclose()
     return wire(events)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.adapters.system import SystemClock
-from server.domain.events import AttemptReset, TextDelta
+from server.domain.events import AttemptReset, Event, TextDelta
 from server.domain.run import RunState
 from server.engine.lease_clock import LeaseClock
 from server.engine.recovery import Recovery
@@ -24,7 +24,7 @@ async def test_a_restarted_house_finishes_what_was_running_and_what_waited(tmp_p
         await house.threads.create(ANNA, name="", key="talk")
         run, waiting = await house.send("first"), await house.send("second")
         async for event in house.streams.run(ANNA.owner, run.id, after=0):
-            if event is not None and isinstance(event.payload, TextDelta):
+            if isinstance(event, Event) and isinstance(event.payload, TextDelta):
                 break
     second_provider = ScriptedProvider()
     second_provider.script("found words")

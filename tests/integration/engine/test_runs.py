@@ -17,7 +17,7 @@ from server.domain.errors import (
     ShuttingDown,
     UnknownModel,
 )
-from server.domain.events import MessageCompleted, MessageStarted, RunStarted, TextDelta
+from server.domain.events import Event, MessageCompleted, MessageStarted, RunStarted, TextDelta
 from server.domain.generation import GenerationConfig
 from server.domain.message import Role
 from server.domain.run import RunState
@@ -61,7 +61,7 @@ async def test_the_first_piece_is_seen_while_the_model_still_speaks(house: House
     run = await house.send("hi")
     stream = house.streams.run(ANNA.owner, run.id, after=0)
     async for event in stream:
-        if event is not None and isinstance(event.payload, TextDelta):
+        if isinstance(event, Event) and isinstance(event.payload, TextDelta):
             # The gate is shut: the model has not said the rest.
             assert event.payload.text == "Hello"
             break
@@ -132,7 +132,7 @@ async def test_an_interrupt_keeps_the_partial_answer_and_silences_the_old_run(ho
     house.provider.script("new words")
     old = await house.send("first")
     async for event in house.streams.run(ANNA.owner, old.id, after=0):
-        if event is not None and isinstance(event.payload, TextDelta):
+        if isinstance(event, Event) and isinstance(event.payload, TextDelta):
             break
     new = await house.send("second")
     acknowledged = (await house.events(old))[-1].sequence
@@ -186,7 +186,7 @@ async def test_cancelling_stops_the_model_keeps_the_text_and_starts_the_next(hou
     house.provider.script("next")
     run, waiting = await house.send("first"), await house.send("second")
     async for event in house.streams.run(ANNA.owner, run.id, after=0):
-        if event is not None and isinstance(event.payload, TextDelta):
+        if isinstance(event, Event) and isinstance(event.payload, TextDelta):
             break
     ended = await house.runs.cancel(ANNA, run.id)
     assert ended.state is RunState.CANCELLED
@@ -317,7 +317,7 @@ async def test_deleting_a_thread_stops_its_run_and_ends_its_streams(house: House
     run = await house.send("first")
     watched = house.streams.watch(ANNA.owner, "talk", after=0)
     async for event in watched:
-        if event is not None and isinstance(event.payload, TextDelta):
+        if isinstance(event, Event) and isinstance(event.payload, TextDelta):
             break
     await house.threads.delete(ANNA, "talk")
     with pytest.raises(ConversationNotFound):

@@ -41,7 +41,7 @@ async def test_a_queued_run_shows_signs_of_life_while_another_one_speaks(tmp_pat
         waiting = await house.send("second")
         stream = house.streams.run(ANNA.owner, waiting.id, after=0)
         queued = await anext(stream)
-        assert queued is not None
+        assert isinstance(queued, Event)
         assert isinstance(queued.payload, RunQueued)
         async with asyncio.timeout(10):
             assert await anext(stream) is None
@@ -60,7 +60,7 @@ async def test_a_stream_finds_in_the_log_what_its_feed_never_told(tmp_path: Path
         async with asyncio.timeout(20):
             while not (told and isinstance(told[-1].payload, RunEnded)):
                 event = await anext(stream)
-                told += [event] if event is not None else []
+                told += [event] if isinstance(event, Event) else []
         assert told == await working.events(run)
         await working.threads.delete(ANNA, "talk")
         async with asyncio.timeout(20):

@@ -299,8 +299,10 @@ def test_event(payload: events.Payload, member: str, content: dict[str, Any]) ->
 
 def test_every_kind_of_event_is_tested_and_encoded() -> None:
     members = {field.name for field in event_pb2.Event.DESCRIPTOR.oneofs_by_name["payload"].fields}
-    assert {member for _, member, _ in PAYLOADS} | {"heartbeat"} == members
-    assert shown(event_codec.heartbeat("talk")) == {"conversation_key": "talk", "heartbeat": {}}
+    assert {member for _, member, _ in PAYLOADS} | {"heartbeat", "draining"} == members
+    assert shown(event_codec.encode_shown(None, "talk")) == {"conversation_key": "talk", "heartbeat": {}}
+    warning = event_codec.encode_shown(events.Draining(7), "talk")
+    assert shown(warning) == {"conversation_key": "talk", "draining": {"after_sequence": "7"}}
 
 
 def test_thread() -> None:

@@ -572,10 +572,31 @@ class StreamChatResponse(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class Draining(_message.Message):
+        """The server is about to stop."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+        after_sequence: _builtins.int
+        """Place in the conversation's event log up to which everything was sent."""
+        def __init__(
+            self,
+            *,
+            after_sequence: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SEQUENCE_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
+    DRAINING_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Place in the conversation's event log."""
     @_builtins.property
@@ -590,6 +611,12 @@ class StreamChatResponse(_message.Message):
     def end(self) -> Global___StreamChatResponse.End:
         """It is whole."""
 
+    @_builtins.property
+    def draining(self) -> Global___StreamChatResponse.Draining:
+        """The server is about to stop: unless `end` still comes, the stream is cut with UNAVAILABLE
+        (`SHUTTING_DOWN`); the answer is finished all the same.
+        """
+
     def __init__(
         self,
         *,
@@ -597,12 +624,13 @@ class StreamChatResponse(_message.Message):
         start: Global___StreamChatResponse.Start | None = ...,
         content: Global___StreamChatResponse.Content | None = ...,
         end: Global___StreamChatResponse.End | None = ...,
+        draining: Global___StreamChatResponse.Draining | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "end", b"end", "event", b"event", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "draining", b"draining", "end", b"end", "event", b"event", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "end", b"end", "event", b"event", "sequence", b"sequence", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "draining", b"draining", "end", b"end", "event", b"event", "sequence", b"sequence", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["start", "content", "end"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["start", "content", "end", "draining"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

@@ -84,7 +84,7 @@ def test_an_event_of_a_dialect_with_whole_messages_has_the_message_with_its_memb
 def test_a_stream_may_end_with_end_unless_an_event_of_its_own_has_that_name() -> None:
     assert "id" not in events_of("Spoken-event")["end"]
     own = own_document()["components"]["schemas"]["parley.conversations.v1.StreamChatResponse-event"]
-    assert [each["title"] for each in own["oneOf"]] == ["start", "content", "end", "error"]
+    assert [each["title"] for each in own["oneOf"]] == ["start", "content", "end", "draining", "error"]
 
 
 def test_messages_without_a_oneof_are_events_that_need_no_name() -> None:
