@@ -17,7 +17,6 @@ from typing import Protocol, TypeVar
 
 from server.domain.conversation import Conversation, ConversationSummary
 from server.domain.events import Event, PartialAnswer, Payload
-from server.domain.file import File
 from server.domain.ids import (
     ConversationId,
     FileId,
@@ -36,6 +35,7 @@ from server.domain.principal import Owner
 from server.domain.run import Lease, Run, RunError, RunState
 from server.domain.session import ChatSession
 from server.ports.archive import Archive
+from server.ports.files import Files
 
 Result = TypeVar("Result")
 
@@ -211,19 +211,6 @@ class Sessions(Protocol):
 
     async def touch(self, session_id: SessionId, now: datetime) -> None:
         """Set `updated_at`."""
-
-
-class Files(Protocol):
-    """Files of the owner's conversations, without their contents."""
-
-    async def add(self, file: File) -> None:
-        """Store a new one. Raises `ConversationNotFound`."""
-
-    async def get(self, file_id: FileId) -> File | None:
-        """The one of that id."""
-
-    async def of_conversation(self, conversation_id: ConversationId) -> list[FileId]:
-        """The ids of a conversation's files, sorted."""
 
 
 class Organizations(Protocol):

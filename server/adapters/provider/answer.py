@@ -89,7 +89,7 @@ class Answer:
             choice = choices[0]
             delta = choice.get("delta") or {}
             finish_reason = choice.get("finish_reason")
-            reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+            reasoning = _thought(delta.get("reasoning_content")) or _thought(delta.get("reasoning"))
             text = delta.get("content") or delta.get("refusal")
         except (AttributeError, LookupError, TypeError):
             raise self._failures.malformed("an event whose choices are not those of a chat completion") from None
@@ -114,6 +114,14 @@ def _append(pieces: list[Piece], kind: type[TextPiece | ReasoningPiece], text: s
         pieces[-1] = kind(last.text + text)
     else:
         pieces.append(kind(text))
+
+
+def _thought(value: Any) -> Any:
+    """The text of a thought: itself, or a member of the object that some servers send. One in a form that nobody knows
+    is passed over, for no answer fails for want of what was thought before it."""
+    if isinstance(value, dict):
+        value = value.get("text") or value.get("content")
+    return value if isinstance(value, str) else None
 
 
 def _usage(value: Any) -> Usage | None:

@@ -19,10 +19,10 @@ from server.domain.run import Run, RunState
 from server.domain.search import Search
 from server.domain.session import ChatSession
 from server.ports.archive import Archive
+from server.ports.files import Files
 from server.ports.store import (
     Conversations,
     Events,
-    Files,
     Messages,
     Organizations,
     RememberedRequest,

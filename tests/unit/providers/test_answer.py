@@ -145,7 +145,6 @@ def test_nul_is_replaced_since_no_store_keeps_it() -> None:
         b'{"choices": [{"delta": "text"}]}',
         b'{"choices": [{"delta": {"content": 7}}]}',
         b'{"choices": [{"delta": {"content": ["a"]}}]}',
-        b'{"choices": [{"delta": {"reasoning": {"a": 1}}}]}',
         b'{"choices": [{"delta": {"content": NaN}}]}',
     ],
 )
@@ -212,3 +211,22 @@ def test_usage_is_the_last_report_that_makes_sense(reports: list[Any], usage: Us
     _, answer = _read(*(b"data: " + orjson.dumps({"choices": [], "usage": one}) + b"\n\n" for one in reports), DONE)
     assert answer.failure is None
     assert answer.usage() == (None if usage is None else UsageReport(usage))
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize("thought", ["hm", {"text": "hm"}, {"content": "hm", "type": "thinking"}])
+def test_a_thought_comes_in_either_spelling_as_text_or_object_in_any_chunk(name: str, thought: Any) -> None:
+    chunks = [_chunk(role="assistant"), _chunk(**{name: thought}), _chunk(content="a"), _chunk(**{name: thought})]
+    assert _read(*chunks, _chunk("stop"))[0] == [ReasoningPiece("hm"), TextPiece("a"), ReasoningPiece("hm")]
+
+
+def test_a_thought_that_comes_in_both_spellings_is_one() -> None:
+    assert _read(_chunk(reasoning="hm", reasoning_content="hm"), _chunk("stop"))[0] == [ReasoningPiece("hm")]
+    assert _read(_chunk(reasoning="hm", reasoning_content=None), _chunk("stop"))[0] == [ReasoningPiece("hm")]
+    assert _read(_chunk(reasoning="hm", reasoning_content={}), _chunk("stop"))[0] == [ReasoningPiece("hm")]
+
+
+@pytest.mark.parametrize("thought", [None, "", {}, {"a": 1}, {"text": 7}, {"text": None}, [], ["x"], 7, True])
+def test_a_thought_in_a_form_that_nobody_knows_fails_no_answer(thought: object) -> None:
+    pieces, answer = _read(_chunk(reasoning=thought, content="a"), _chunk(reasoning_content=thought), _chunk("stop"))
+    assert (pieces, answer.failure) == ([TextPiece("a")], None)

@@ -213,3 +213,36 @@ def test_providers_must_be_an_array_of_tables(toml: str) -> None:
 def test_no_secret_shows_in_a_representation() -> None:
     toml = '[[providers]]\nname = "a"\napi_key = "hidden"\nheaders = { X-Key = "hidden" }\nmodels = ["x"]\n'
     assert "hidden" not in repr(_load(toml))
+
+
+def test_echo_and_openai_draw_without_further_configuration() -> None:
+    assert _load().image_model == Model("echo", "echo")
+    assert _load(PARLEY_OPENAI_API_KEY="sk-1").image_model == Model("openai", "gpt-image-1")
+
+
+@pytest.mark.parametrize("key", ["OPENROUTER_API_KEY", "PARLEY_OPENAI_BASE_URL"])
+def test_other_servers_draw_when_their_image_model_is_named(key: str) -> None:
+    env = {key: "http://127.0.0.1:9/v1", "PARLEY_DEFAULT_MODEL": "m"}
+    provider = _load(**env).providers[0].name
+    assert _load(**env).image_model is None
+    assert _load(**env, PARLEY_IMAGE_MODEL="flux").image_model == Model(provider, "flux")
+
+
+def test_the_file_names_image_models_and_the_default_one() -> None:
+    tables = '[[providers]]\nname = "a"\nimage_model = "one"\n[[providers]]\nname = "b"\nimage_model = "two"\n'
+    models = 'default_model = "m"\n'
+    assert _load(models + tables).image_model == Model("a", "one")
+    assert _load(f'{models}default_image_model = "two"\n{tables}').image_model == Model("b", "two")
+    assert _load(models + tables, PARLEY_IMAGE_MODEL="two").image_model == Model("b", "two")
+
+
+@pytest.mark.parametrize(
+    ("toml", "env", "key"),
+    [
+        ('default_image_model = "x"\n', {}, "default_image_model"),
+        ("", {"PARLEY_IMAGE_MODEL": "x"}, "PARLEY_IMAGE_MODEL"),
+    ],
+)
+def test_a_default_image_model_that_nobody_has_is_refused(toml: str, env: dict[str, str], key: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{key}: no provider of the file has 'x'"):
+        _load(f'{toml}[[providers]]\nname = "a"\nmodels = ["m"]\n', **env)

@@ -8,7 +8,7 @@ from server.adapters.provider.configuration import load_providers
 from server.adapters.provider.echo import EchoProvider
 from server.adapters.provider.registry import Registry, build_registry
 from server.adapters.provider.retrying import RetryingProvider
-from server.domain.errors import UnknownModel
+from server.domain.errors import ImagesUnavailable, UnknownModel
 from server.domain.ids import ModelId
 from server.domain.model import Model
 from server.ports.provider import Models
@@ -127,3 +127,48 @@ async def test_leaving_closes_every_provider_even_when_one_fails() -> None:
 def test_it_is_what_the_port_asks_for() -> None:
     models: Models = _registry()
     assert models.resolve(None).name == "echo"
+
+
+DRAWING = """
+[[providers]]
+name = "writes"
+base_url = "http://127.0.0.1:9/v1"
+[[providers]]
+name = "draws"
+base_url = "http://127.0.0.1:9/v1"
+models = ["small"]
+image_model = "painter"
+[[providers]]
+name = "any"
+base_url = "http://127.0.0.1:9/v1"
+image_model = "sketcher"
+"""
+
+
+def test_the_first_image_model_draws_unless_another_is_named() -> None:
+    registry = _registry(DRAWING)
+    assert registry.image_model() == registry.resolve_image(None) == Model("draws", "painter")
+    assert registry.resolve_image("sketcher") == Model("any", "sketcher")
+    assert registry.resolve_image("new/brush") == Model("any", "new/brush")
+    assert _registry(f'default_image_model = "sketcher"\n{DRAWING}').resolve_image(None) == Model("any", "sketcher")
+
+
+def test_only_providers_with_an_image_model_draw() -> None:
+    registry = _registry(TWO)
+    assert registry.image_model() is None
+    for name in (None, "small", "dall-e-3"):
+        with pytest.raises(ImagesUnavailable):
+            registry.resolve_image(name)
+
+
+@pytest.mark.parametrize("name", ["small", ""])
+def test_a_provider_draws_with_what_it_lists(name: str) -> None:
+    with pytest.raises(UnknownModel):
+        _registry(f'{TWO}image_model = "painter"\n').resolve_image(name)
+
+
+def test_an_image_model_is_none_that_writes() -> None:
+    registry = _registry(f'{TWO}image_model = "painter"\n')
+    assert [model.name for model in registry.all()] == ["small", "shared", "shared", "own"]
+    with pytest.raises(UnknownModel):
+        registry.resolve("painter")
