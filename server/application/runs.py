@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 
@@ -24,6 +25,9 @@ from server.ports.provider import Models
 from server.ports.store import ListPosition, RememberedRequest, Store, Transaction
 from server.ports.system import Clock, Ids
 from server.ports.worker import Worker
+
+Prepare = Callable[[Transaction], Awaitable[None]]
+"""What happens in the transaction that accepts a message, before it is: what it raises refuses the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +91,15 @@ class Runs:
         self._limits = limits
         self._repeats = repeats
 
-    async def send(self, principal: Principal, command: SendMessage) -> Run:
-        """Accept a message and start its run, or queue it behind the active one.
+    async def send(self, principal: Principal, command: SendMessage, *, prepare: Prepare | None = None) -> Run:
+        """Accept a message and start its run, or queue it behind the active one. `prepare` may make or check the
+        conversation.
 
         Returns the run as it was accepted, RUNNING or QUEUED. Raises `ConversationNotFound`, `UnknownModel`,
         `ImagesUnavailable`, `QueueFull`, `RequestIdReused`, `ShuttingDown`. Cancelled, it may have been accepted; then
         it is carried out.
         """
-        return await self._worker.uninterrupted(self._send(principal, command))
+        return await self._worker.uninterrupted(self._send(principal, command, prepare))
 
     async def get(self, owner: Owner, run_id: RunId) -> Run:
         """A run. Raises `RunNotFound`."""
@@ -121,8 +126,13 @@ class Runs:
         """End a run; one that is over stays as it is. The next one in the queue starts. Raises `RunNotFound`."""
         return await self._worker.uninterrupted(self._cancel(principal, run_id))
 
-    async def _send(self, principal: Principal, command: SendMessage) -> Run:
+    async def _send(self, principal: Principal, command: SendMessage, prepare: Prepare | None) -> Run:
         async def unit(tx: Transaction) -> Accepted:
+            if prepare is not None:
+                repeated = await self._repeated(tx, _request_key(principal, command), self._clock.now())
+                if repeated is not None:
+                    return Accepted(repeated, repeated=True)
+                await prepare(tx)
             return await self._accept(tx, principal, command)
 
         failpoint("send.parsed")
@@ -163,10 +173,9 @@ class Runs:
         conversation = await lock(tx, command.conversation_key)
         now = self._clock.now()
         key = _request_key(principal, command)
-        if key is not None:
-            repeated = await self._repeated(tx, key, now)
-            if repeated is not None:
-                return Accepted(repeated, repeated=True)
+        repeated = await self._repeated(tx, key, now)
+        if repeated is not None:
+            return Accepted(repeated, repeated=True)
         run = self._new_run(principal, conversation, command, now)
         accepted = await self._place(tx, conversation, run, command, self._worker.lease())
         if key is not None:
@@ -177,9 +186,9 @@ class Runs:
         await tx.conversations.touch(conversation.id, now, by=run.user_id, model=wrote, image_model=drew)
         return accepted
 
-    async def _repeated(self, tx: Transaction, key: RequestKey, now: datetime) -> Run | None:
-        remembered = await self._repeats.found(tx, key, now=now)
-        if remembered is None:
+    async def _repeated(self, tx: Transaction, key: RequestKey | None, now: datetime) -> Run | None:
+        remembered = None if key is None else await self._repeats.found(tx, key, now=now)
+        if key is None or remembered is None:
             return None
         if remembered.run_id is None:
             raise RequestIdReused(key.id)

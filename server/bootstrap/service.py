@@ -16,15 +16,18 @@ from server.adapters.provider.registry import build_registry
 from server.adapters.system import SystemClock, SystemIds
 from server.application.archive import Archive
 from server.application.authentication import Authenticator
+from server.application.chats import Chats
 from server.application.deletion import Deletion
 from server.application.files import Files
 from server.application.keys import KeyFactory, Keys
 from server.application.organizations import Organizations
+from server.application.prompts import Prompts
 from server.application.repeats import Repeats
 from server.application.runs import Runs
 from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.application.threads import Threads
+from server.application.titles import Titles
 from server.bootstrap.files import files_directory
 from server.bootstrap.keys import key_factory
 from server.bootstrap.store import database_url, opened_store
@@ -91,8 +94,17 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
         engine = await stack.enter_async_context(
             Engine(store=store, models=models, blobs=blobs, clock=clock, ids=ids, limits=limits)
         )
+        titles = await stack.enter_async_context(Titles(store=store, clock=clock, models=models, limits=limits))
         use_cases = _use_cases(
-            store=store, feed=feed, models=models, blobs=blobs, engine=engine, clock=clock, ids=ids, limits=limits
+            store=store,
+            feed=feed,
+            models=models,
+            blobs=blobs,
+            engine=engine,
+            titles=titles,
+            clock=clock,
+            ids=ids,
+            limits=limits,
         )
         yield Service(
             keys=Keys(store=store, clock=clock, ids=ids, factory=factory),
@@ -124,21 +136,42 @@ def read_providers(settings: Settings, env: Mapping[str, str]) -> ProvidersConfi
 
 
 def _use_cases(
-    *, store: Store, feed: Feed, models: Models, blobs: Blobs, engine: Engine, clock: Clock, ids: Ids, limits: Limits
+    *,
+    store: Store,
+    feed: Feed,
+    models: Models,
+    blobs: Blobs,
+    engine: Engine,
+    titles: Titles,
+    clock: Clock,
+    ids: Ids,
+    limits: Limits,
 ) -> UseCases:
     repeats = Repeats(store=store, clock=clock, limits=limits)
     runs = Runs(store=store, clock=clock, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats)
     deletion = Deletion(worker=engine, feed=feed, repeats=repeats, blobs=blobs)
+    streams = Streams(store=store, feed=feed, limits=limits)
     return UseCases(
         threads=Threads(
             store=store, clock=clock, ids=ids, models=models, deletion=deletion, limits=limits, repeats=repeats
         ),
         runs=runs,
-        streams=Streams(store=store, feed=feed, limits=limits),
+        streams=streams,
         sessions=Sessions(store=store, clock=clock, ids=ids, models=models, runs=runs, repeats=repeats),
         organizations=Organizations(store=store, models=models),
         archive=Archive(store=store, clock=clock, deletion=deletion),
         files=Files(store=store, blobs=blobs),
+        chats=Chats(store=store, clock=clock, repeats=repeats),
+        prompts=Prompts(
+            store=store,
+            clock=clock,
+            ids=ids,
+            models=models,
+            runs=runs,
+            streams=streams,
+            titles=titles,
+            limits=limits,
+        ),
     )
 
 

@@ -243,3 +243,36 @@ class RunFailed(ParleyError):
         super().__init__(message)
         self.run_reason = reason
         self.retry_after = retry_after
+
+
+class RunCancelled(ParleyError):
+    """The run that a call waited for was cancelled."""
+
+    reason = "RUN_CANCELLED"
+
+    def __init__(self, run: str) -> None:
+        super().__init__("the answer was cancelled; what it had said is in the conversation", metadata={"run_id": run})
+
+
+class RunInterrupted(ParleyError):
+    """The run that a call waited for was interrupted by a later message."""
+
+    reason = "RUN_INTERRUPTED"
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            "a later message interrupted the answer; what it had said is in the conversation", metadata={"run_id": run}
+        )
+
+
+class AnswerRestarted(ParleyError):
+    """An answer was begun again and says something else than what a stream has shown of it."""
+
+    reason = "ANSWER_RESTARTED"
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            "the answer was begun again after a fault and differs from what this stream has shown; "
+            f"it goes on: ask for it from its beginning with Last-Event-ID {run}",
+            metadata={"run_id": run},
+        )

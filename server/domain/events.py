@@ -72,8 +72,23 @@ class MessageCompleted:
     message: Message
 
 
+@dataclass(frozen=True, slots=True)
+class ConversationNamed:
+    """The conversation has got a name, made from its first message."""
+
+    title: str
+
+
 Payload = (
-    RunQueued | RunStarted | RunEnded | AttemptReset | MessageStarted | TextDelta | ReasoningDelta | MessageCompleted
+    RunQueued
+    | RunStarted
+    | RunEnded
+    | AttemptReset
+    | MessageStarted
+    | TextDelta
+    | ReasoningDelta
+    | MessageCompleted
+    | ConversationNamed
 )
 
 

@@ -23,3 +23,9 @@ class Limits:
     """After the first piece of an answer, pieces are stored together for at most this long …"""
     delta_bytes: int = 2048
     """… or until they are this many bytes."""
+    title_duration: timedelta = timedelta(seconds=15)
+    """How long the model may take over the title of a conversation."""
+    title_patience: timedelta = timedelta(seconds=1)
+    """How long a finished answer is held back for its conversation's title …"""
+    titles_at_once: int = 64
+    """… and how many are made at once; what would be more keeps the default name."""

@@ -119,6 +119,10 @@ class Models(Protocol):
         `ImagesUnavailable`."""
         ...
 
+    def offered(self, provider: str, name: str) -> Model:
+        """The model of that name at that provider. Raises `UnknownModel`."""
+        ...
+
     def by_id(self, model_id: ModelId) -> Model:
         """The model of that id. Raises `UnknownModel`."""
         ...
@@ -129,4 +133,8 @@ class Models(Protocol):
 
     def provider(self, name: str) -> Provider:
         """The provider of that name. Raises `UnknownModel` when the configuration no longer has it."""
+        ...
+
+    def is_offline(self, provider: str) -> bool:
+        """Whether no model stands behind the provider of that name, so that it can do no more than echo."""
         ...

@@ -71,6 +71,12 @@ class Conversations(Protocol):
     ) -> list[ConversationSummary]:
         """By `updated_at` then id, both descending; `limit` None is all of them."""
 
+    async def slice(self, *, offset: int, limit: int) -> list[Conversation]:
+        """A window of those that are not archived, by `updated_at` then id, both descending."""
+
+    async def count(self) -> int:
+        """How many are not archived."""
+
     async def of_organization(self, organization_id: OrganizationId, *, include_unassigned: bool) -> list[Conversation]:
         """By `created_at` then id, both descending, archived included; `include_unassigned` adds those that belong to
         no organization."""

@@ -8,18 +8,22 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc  # type: ignore[import-untyped]  # ships no stubs
 from parley.archive.v3 import archive_pb2, archive_pb2_grpc
+from parley.chat.v1 import chat_pb2, chat_pb2_grpc
 from parley.conversations.v1 import conversations_pb2, conversations_pb2_grpc
 from parley.v1 import file_pb2, file_pb2_grpc, run_pb2, run_pb2_grpc, thread_pb2, thread_pb2_grpc
 
 from server.application.archive import Archive
+from server.application.chats import Chats
 from server.application.files import Files
 from server.application.organizations import Organizations
+from server.application.prompts import Prompts
 from server.application.runs import Runs
 from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.application.threads import Threads
 from server.rpc.health import HealthServicer
 from server.rpc.servicers.archive import ArchiveServicer
+from server.rpc.servicers.chat import ChatServicer
 from server.rpc.servicers.conversations import ConversationServicer, ModelServicer, OrganizationServicer
 from server.rpc.servicers.file import FileServicer
 from server.rpc.servicers.run import RunServicer
@@ -33,6 +37,7 @@ DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     conversations_pb2.DESCRIPTOR.services_by_name["OrganizationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ModelService"],
     archive_pb2.DESCRIPTOR.services_by_name["ArchiveService"],
+    chat_pb2.DESCRIPTOR.services_by_name["ChatService"],
 )
 """Every service that has methods with rules; health and reflection are not among them."""
 
@@ -62,6 +67,8 @@ class UseCases:
     organizations: Organizations
     archive: Archive
     files: Files
+    chats: Chats
+    prompts: Prompts
 
 
 class Services:
@@ -76,6 +83,7 @@ class Services:
         self._organizations = OrganizationServicer(use_cases.organizations)
         self._models = ModelServicer(use_cases.organizations)
         self._archive = ArchiveServicer(use_cases.archive)
+        self._chats = ChatServicer(use_cases.chats, use_cases.prompts)
 
     def register(self, server: Registrar) -> None:
         """Put every service on a server. May be done on several: servicers hold nothing of a server or a call."""
@@ -88,4 +96,5 @@ class Services:
         conversations_pb2_grpc.add_OrganizationServiceServicer_to_server(self._organizations, aio)
         conversations_pb2_grpc.add_ModelServiceServicer_to_server(self._models, aio)
         archive_pb2_grpc.add_ArchiveServiceServicer_to_server(self._archive, aio)
+        chat_pb2_grpc.add_ChatServiceServicer_to_server(self._chats, aio)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, aio)

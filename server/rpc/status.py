@@ -39,6 +39,9 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     errors.ConversationKeyTaken: grpc.StatusCode.ALREADY_EXISTS,
     errors.RequestIdReused: grpc.StatusCode.ABORTED,
     errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.RunCancelled: grpc.StatusCode.ABORTED,
+    errors.RunInterrupted: grpc.StatusCode.ABORTED,
+    errors.AnswerRestarted: grpc.StatusCode.ABORTED,
     errors.ShuttingDown: grpc.StatusCode.UNAVAILABLE,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
 }
@@ -64,7 +67,7 @@ RUN_CODES: Final[Mapping[str, grpc.StatusCode]] = {
     "UNKNOWN_MODEL": grpc.StatusCode.FAILED_PRECONDITION,
     "INTERNAL": grpc.StatusCode.INTERNAL,
 }
-"""Code of a failed run by its reason, for the calls that wait for a run (`StreamChat`)."""
+"""Code of a failed run by its reason, for the calls that wait for a run (`StreamChat`, `Prompt`)."""
 
 
 class DeadlinePassed(Exception):

@@ -11,14 +11,17 @@ from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from server.adapters.system import SystemClock, SystemIds
 from server.application.archive import Archive
+from server.application.chats import Chats
 from server.application.deletion import Deletion
 from server.application.files import Files
 from server.application.organizations import Organizations
+from server.application.prompts import Prompts
 from server.application.repeats import Repeats
 from server.application.runs import Runs, SendMessage
 from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.application.threads import Threads
+from server.application.titles import Titles
 from server.domain.errors import UnknownModel
 from server.domain.events import Event, RunEnded
 from server.domain.ids import KeyId, ModelId
@@ -61,6 +64,12 @@ class ScriptedModels:
             raise UnknownModel(str(name))
         return Model(self._provider.name, "painter")
 
+    def offered(self, provider: str, name: str) -> Model:
+        """The model of that name, if the provider is the one."""
+        if provider != self._provider.name:
+            raise UnknownModel(f"{provider}/{name}")
+        return self.resolve(name)
+
     def by_id(self, model_id: ModelId) -> Model:
         """The model of that id."""
         for model in self._models:
@@ -77,6 +86,10 @@ class ScriptedModels:
         if name != self._provider.name:
             raise UnknownModel(name)
         return self._provider
+
+    def is_offline(self, provider: str) -> bool:
+        """Never: a script stands for a model."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,8 @@ class House:
     archive: Archive
     files: Files
     blobs: DirectoryBlobs
+    chats: Chats
+    prompts: Prompts
 
     async def send(
         self,
@@ -149,6 +164,8 @@ async def open_house(
         engine = await stack.enter_async_context(
             Engine(store=store, models=models, blobs=blobs, clock=time, ids=ids, limits=limits)
         )
+        titles = await stack.enter_async_context(Titles(store=store, clock=time, models=models, limits=limits))
+        streams = Streams(store=store, feed=feed, limits=limits)
         repeats = Repeats(store=store, clock=time, limits=limits)
         runs = Runs(store=store, clock=time, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats)
         deletion = Deletion(worker=engine, feed=feed, repeats=repeats, blobs=blobs)
@@ -162,10 +179,21 @@ async def open_house(
             engine=engine,
             threads=threads,
             runs=runs,
-            streams=Streams(store=store, feed=feed, limits=limits),
+            streams=streams,
             sessions=Sessions(store=store, clock=time, ids=ids, models=models, runs=runs, repeats=repeats),
             organizations=Organizations(store=store, models=models),
             archive=Archive(store=store, clock=time, deletion=deletion),
             files=Files(store=store, blobs=blobs),
             blobs=blobs,
+            chats=Chats(store=store, clock=time, repeats=repeats),
+            prompts=Prompts(
+                store=store,
+                clock=time,
+                ids=ids,
+                models=models,
+                runs=runs,
+                streams=streams,
+                titles=titles,
+                limits=limits,
+            ),
         )

@@ -21,6 +21,9 @@ TABLES: Final = {
 """The queries that read what the invariants speak of, by the name of their rows in `Tables`."""
 
 Row = Mapping[str, Any]
+OF_NO_RUN = {"conversation_named"}
+"""Events that may come when no run goes on."""
+
 Rows = Sequence[Row]
 
 
@@ -109,7 +112,10 @@ def _check_stories(events: Rows, runs: Rows) -> None:
     """Every run's own events: begun once, ended once and last, no epoch after a later one."""
     stories: dict[str, list[Row]] = defaultdict(list)
     for event in events:
-        stories[event["run_id"]].append(event)
+        if event["run_id"] is not None:
+            stories[event["run_id"]].append(event)
+        else:
+            assert event["kind"] in OF_NO_RUN, f"a {event['kind']} that belongs to no run"
     assert stories.keys() <= {run["id"] for run in runs}, "events of runs that are not there"
     for run in runs:
         kinds = [event["kind"] for event in stories[run["id"]]]

@@ -74,6 +74,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The store cannot take writes now (disk full, locked, unreachable). UNAVAILABLE."""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 34
     """The call took longer than its method may. DEADLINE_EXCEEDED."""
+    ERROR_REASON_RUN_CANCELLED: _ErrorReason.ValueType  # 37
+    """The run that a call waited for was cancelled; what it had said stands in the conversation. ABORTED."""
+    ERROR_REASON_RUN_INTERRUPTED: _ErrorReason.ValueType  # 38
+    """The run that a call waited for was interrupted by a later message; what it had said stands in the
+    conversation. ABORTED.
+    """
+    ERROR_REASON_ANSWER_RESTARTED: _ErrorReason.ValueType  # 39
+    """An answer was begun again and says something else than the stream has shown; the run named in the
+    metadata entry `run_id` goes on. ABORTED.
+    """
     ERROR_REASON_PROVIDER_UNAUTHENTICATED: _ErrorReason.ValueType  # 40
     """Run: the provider refused its key (401, 403). Mend the provider's configuration."""
     ERROR_REASON_PROVIDER_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 41
@@ -161,6 +171,16 @@ ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 33
 """The store cannot take writes now (disk full, locked, unreachable). UNAVAILABLE."""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 34
 """The call took longer than its method may. DEADLINE_EXCEEDED."""
+ERROR_REASON_RUN_CANCELLED: ErrorReason.ValueType  # 37
+"""The run that a call waited for was cancelled; what it had said stands in the conversation. ABORTED."""
+ERROR_REASON_RUN_INTERRUPTED: ErrorReason.ValueType  # 38
+"""The run that a call waited for was interrupted by a later message; what it had said stands in the
+conversation. ABORTED.
+"""
+ERROR_REASON_ANSWER_RESTARTED: ErrorReason.ValueType  # 39
+"""An answer was begun again and says something else than the stream has shown; the run named in the
+metadata entry `run_id` goes on. ABORTED.
+"""
 ERROR_REASON_PROVIDER_UNAUTHENTICATED: ErrorReason.ValueType  # 40
 """Run: the provider refused its key (401, 403). Mend the provider's configuration."""
 ERROR_REASON_PROVIDER_MODEL_NOT_FOUND: ErrorReason.ValueType  # 41

@@ -40,6 +40,7 @@ class Event(_message.Message):
     TEXT_DELTA_FIELD_NUMBER: _builtins.int
     REASONING_DELTA_FIELD_NUMBER: _builtins.int
     MESSAGE_COMPLETED_FIELD_NUMBER: _builtins.int
+    THREAD_NAMED_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
@@ -91,6 +92,10 @@ class Event(_message.Message):
         """A message of the history is whole."""
 
     @_builtins.property
+    def thread_named(self) -> Global___ThreadNamed:
+        """The thread has got a name, made from its first message."""
+
+    @_builtins.property
     def heartbeat(self) -> Global___Heartbeat:
         """Nothing happened for a while; not in the log."""
 
@@ -114,18 +119,19 @@ class Event(_message.Message):
         text_delta: Global___TextDelta | None = ...,
         reasoning_delta: Global___ReasoningDelta | None = ...,
         message_completed: Global___MessageCompleted | None = ...,
+        thread_named: Global___ThreadNamed | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
         draining: Global___Draining | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "attempt_reset", b"attempt_reset", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_queued", b"run_queued", "run_started", b"run_started", "text_delta", b"text_delta"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "attempt_reset", b"attempt_reset", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_queued", b"run_queued", "run_started", b"run_started", "text_delta", b"text_delta", "thread_named", b"thread_named"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "attempt_reset", b"attempt_reset", "conversation_key", b"conversation_key", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_queued", b"run_queued", "run_started", b"run_started", "sequence", b"sequence", "text_delta", b"text_delta"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "attempt_reset", b"attempt_reset", "conversation_key", b"conversation_key", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_queued", b"run_queued", "run_started", b"run_started", "sequence", b"sequence", "text_delta", b"text_delta", "thread_named", b"thread_named"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__epoch: _TypeAlias = _typing.Literal["epoch"]  # noqa: Y015
     _WhichOneofArgType__epoch: _TypeAlias = _typing.Literal["_epoch", b"_epoch"]  # noqa: Y015
     _WhichOneofReturnType__run_id: _TypeAlias = _typing.Literal["run_id"]  # noqa: Y015
     _WhichOneofArgType__run_id: _TypeAlias = _typing.Literal["_run_id", b"_run_id"]  # noqa: Y015
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_queued", "run_started", "run_ended", "attempt_reset", "message_started", "text_delta", "reasoning_delta", "message_completed", "heartbeat", "draining"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_queued", "run_started", "run_ended", "attempt_reset", "message_started", "text_delta", "reasoning_delta", "message_completed", "thread_named", "heartbeat", "draining"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epoch) -> _WhichOneofReturnType__epoch | None: ...
@@ -400,3 +406,25 @@ class Draining(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Draining: _TypeAlias = Draining  # noqa: Y015
+
+@_typing.final
+class ThreadNamed(_message.Message):
+    """The thread has got a name, made from its first message. It belongs to a run only while that goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ThreadNamed: _TypeAlias = ThreadNamed  # noqa: Y015

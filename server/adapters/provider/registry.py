@@ -33,7 +33,8 @@ class Registry:
         self._by_id = {model.id: model for model in self._listed}
         self._configs = config.providers
         self._image_model = config.image_model
-        self._pass_through = next((one.name for one in config.providers if one.accepts_any_model), None)
+        self._accepting_any = tuple(one.name for one in config.providers if one.accepts_any_model)
+        self._offline = frozenset(one.name for one in config.providers if one.kind is ProviderKind.ECHO)
 
     @property
     def default_is_echo(self) -> bool:
@@ -47,9 +48,17 @@ class Registry:
         listed = self._by_name.get(name)
         if listed is not None:
             return listed
-        if self._pass_through is None or not name:
+        if not self._accepting_any or not name:
             raise UnknownModel(name)
-        return Model(provider=self._pass_through, name=name)
+        return Model(provider=self._accepting_any[0], name=name)
+
+    def offered(self, provider: str, name: str) -> Model:
+        """The model of that name at that provider, listed or passed through. Raises `UnknownModel`."""
+        model = Model(provider=provider, name=name)
+        listed = self._by_id.get(model.id)
+        if listed is None and (provider not in self._accepting_any or not name):
+            raise UnknownModel(f"{provider}/{name}")
+        return listed or model
 
     def image_model(self) -> Model | None:
         """The model that draws when nobody names one; `None` when none is configured."""
@@ -84,6 +93,10 @@ class Registry:
             return self._providers[name]
         except KeyError:
             raise UnknownModel(name) from None
+
+    def is_offline(self, provider: str) -> bool:
+        """Whether no model stands behind the provider of that name."""
+        return provider in self._offline
 
     async def __aenter__(self) -> Self:
         return self

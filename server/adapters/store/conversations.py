@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from server.adapters.store import tables
 from server.adapters.store.executor import Row
 from server.adapters.store.json_codec import codec
-from server.adapters.store.paging import LIMIT, list_parameters, listed_after
+from server.adapters.store.paging import LIMIT, OFFSET, list_parameters, listed_after
 from server.adapters.store.scope import Scope
 from server.adapters.store.statement import Owned, owned, parameter
 from server.adapters.store.times import micros, micros_or_none, moment, moment_or_none
@@ -56,7 +56,13 @@ _page = (
     .limit(LIMIT)
 )
 _PAGE = owned(_page, _table)
-_PAGE_UNARCHIVED = owned(_page.where(text("archived = 0")), _table)
+_unarchived = text("archived = 0")
+_PAGE_UNARCHIVED = owned(_page.where(_unarchived), _table)
+_SLICE = owned(
+    select(*COLUMNS).where(_unarchived).order_by(_c.updated_at.desc(), _c.id.desc()).limit(LIMIT).offset(OFFSET),
+    _table,
+)
+_COUNT = owned(select(func.count()).select_from(_table).where(_unarchived), _table)
 
 _in_organization = _c.organization_id == parameter(_c.organization_id)
 _by_age = select(*COLUMNS).order_by(_c.created_at.desc(), _c.id.desc())
@@ -165,6 +171,16 @@ class StoredConversations:
         statement = _PAGE if include_archived else _PAGE_UNARCHIVED
         rows = await self._scope.fetch(statement, **list_parameters(limit, after))
         return [_summary(row) for row in rows]
+
+    async def slice(self, *, offset: int, limit: int) -> list[Conversation]:
+        """A window of those that are not archived, by `updated_at` then id, both descending."""
+        rows = await self._scope.fetch(_SLICE, offset=offset, limit=limit)
+        return [conversation_of(row) for row in rows]
+
+    async def count(self) -> int:
+        """How many are not archived."""
+        row = await self._scope.fetch_one(_COUNT)
+        return int(row[0]) if row else 0
 
     async def of_organization(self, organization_id: OrganizationId, *, include_unassigned: bool) -> list[Conversation]:
         """By `created_at` then id, both descending."""

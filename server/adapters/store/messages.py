@@ -7,13 +7,13 @@ window of the history a range of positions.
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, bindparam, literal_column, select, text, update
+from sqlalchemy import bindparam, literal_column, select, text, update
 
 from server.adapters.store import tables
 from server.adapters.store.errors import MessageNotQueued
 from server.adapters.store.executor import Row
 from server.adapters.store.json_codec import codec
-from server.adapters.store.paging import LIMIT, NO_LIMIT
+from server.adapters.store.paging import LIMIT, NO_LIMIT, OFFSET
 from server.adapters.store.scope import Scope
 from server.adapters.store.statement import Owned, owned, owned_insert, parameter
 from server.adapters.store.times import micros, moment
@@ -79,11 +79,10 @@ _WITHDRAW = owned(
 _last_position = (
     select(_conversation.last_position).where(_conversation.id == parameter(_c.conversation_id)).scalar_subquery()
 )
-_offset = bindparam("offset", type_=BigInteger)
 _of_conversation = select(*COLUMNS).where(_c.conversation_id == parameter(_c.conversation_id))
-_FORWARD = owned(_of_conversation.where(_c.position > _offset).order_by(_c.position).limit(LIMIT), _table)
+_FORWARD = owned(_of_conversation.where(_c.position > OFFSET).order_by(_c.position).limit(LIMIT), _table)
 _BACKWARD = owned(
-    _of_conversation.where(_c.position <= _last_position - _offset).order_by(_c.position.desc()).limit(LIMIT), _table
+    _of_conversation.where(_c.position <= _last_position - OFFSET).order_by(_c.position.desc()).limit(LIMIT), _table
 )
 _WAITING = owned(_of_conversation.where(_is_waiting).order_by(_c.ticket), _table)
 _COUNT = owned(

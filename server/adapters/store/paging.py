@@ -9,6 +9,7 @@ from server.adapters.store.times import micros
 from server.ports.store import ListPosition
 
 LIMIT: Final = bindparam("limit", type_=BigInteger)
+OFFSET: Final = bindparam("offset", type_=BigInteger)
 
 # Stand for "no limit" and "from the start", so that one statement serves every page.
 NO_LIMIT: Final = 2**62

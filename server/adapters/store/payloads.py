@@ -8,6 +8,7 @@ from typing import Final
 from server.adapters.store.json_codec import JsonCodec
 from server.domain.events import (
     AttemptReset,
+    ConversationNamed,
     MessageCompleted,
     MessageStarted,
     Payload,
@@ -31,6 +32,7 @@ _CLASSES: Final[dict[str, type[Payload]]] = {
     TEXT_DELTA: TextDelta,
     REASONING_DELTA: ReasoningDelta,
     "message_completed": MessageCompleted,
+    "conversation_named": ConversationNamed,
 }
 _CODECS: Final[dict[str, JsonCodec[Payload]]] = {kind: JsonCodec(cls) for kind, cls in _CLASSES.items()}
 _KINDS: Final[dict[type[Payload], str]] = {cls: kind for kind, cls in _CLASSES.items()}

@@ -7,6 +7,7 @@ from parley.v1 import event_pb2
 
 from server.domain.events import (
     AttemptReset,
+    ConversationNamed,
     Draining,
     Event,
     MessageCompleted,
@@ -103,6 +104,10 @@ def _message_completed(encoded: event_pb2.Event, completed: MessageCompleted) ->
     write_message(encoded.message_completed.message, completed.message)
 
 
+def _conversation_named(encoded: event_pb2.Event, named: ConversationNamed) -> None:
+    encoded.thread_named.name = named.title
+
+
 # Each encoder takes the payload it stands beside; the table is what keeps the two together.
 _PAYLOADS: Final[Mapping[type[Payload], Callable[[event_pb2.Event, Any], None]]] = {
     TextDelta: _text_delta,
@@ -113,4 +118,5 @@ _PAYLOADS: Final[Mapping[type[Payload], Callable[[event_pb2.Event, Any], None]]]
     AttemptReset: _attempt_reset,
     MessageStarted: _message_started,
     MessageCompleted: _message_completed,
+    ConversationNamed: _conversation_named,
 }

@@ -3,18 +3,27 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
+from server.application.titles import INSTRUCTIONS
 from server.domain.message import Usage
 from server.ports.provider import CompletionRequest, Image, ImageRequest, Piece, ProviderError, TextPiece, UsageReport
 from tests.support.images import DOT
 from tests.support.scripted_provider import ScriptedProvider
+
+TITLE = "A fine title"
 
 
 class DirectedProvider(ScriptedProvider):
     """`hold` says "Holding" and never ends; `fail REASON` fails at once; anything else is said back, or drawn
     as a single dot."""
 
+    """`hold` says "Holding" and never ends; `fail REASON` fails at once; anything else is said back. Asked for
+    a title, it says `TITLE`."""
+
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Piece, None]:
         """Do as told by the last message."""
+        if request.messages[0].content == INSTRUCTIONS:
+            yield TextPiece(TITLE)
+            return
         told = request.messages[-1].content
         if told == "hold":
             yield TextPiece("Holding")

@@ -1,7 +1,9 @@
 """The JSON of the documented routes as a client without any of the gateway's code reads and writes it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from google.api import annotations_pb2  # type: ignore[import-untyped]  # ships no stubs
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, MethodDescriptor
@@ -11,6 +13,9 @@ from google.protobuf.message_factory import GetMessageClass
 from parley.options.v1 import options_pb2
 
 _OWN_JSON = "google.protobuf."
+# A segment of a path cannot be empty.
+_ANYTHING = "-"
+_VARIABLE = re.compile(r"\{(\w+)\}")
 
 
 def http_call(method: MethodDescriptor, request: Message) -> tuple[str, str, Mapping[str, Any], Any]:
@@ -18,10 +23,11 @@ def http_call(method: MethodDescriptor, request: Message) -> tuple[str, str, Map
     rule = method.GetOptions().Extensions[annotations_pb2.http]
     verb = rule.WhichOneof("pattern")
     fields = MessageToDict(request, preserving_proto_field_name=True, use_integers_for_enums=True)
+    path = _VARIABLE.sub(lambda found: quote(str(fields.pop(found[1], _ANYTHING)), safe=""), getattr(rule, verb))
     if rule.body == "*":
-        return verb.upper(), getattr(rule, verb), {}, fields
+        return verb.upper(), path, {}, fields
     body = fields.pop(rule.body, {}) if rule.body else None
-    return verb.upper(), getattr(rule, verb), fields, body
+    return verb.upper(), path, fields, body
 
 
 def reply_of(method: MethodDescriptor, value: Any) -> Message:

@@ -8,6 +8,7 @@ import httpx
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from parley.options.v1 import options_pb2
 
 from tests.contract.api.documented_json import http_call, message_of, reply_of
 from tests.contract.api.player import CallRefused
@@ -15,6 +16,7 @@ from tests.contract.api.refusal import Refusal
 
 HTTP_BODY = "google.api.HttpBody"
 _END = "end"
+PLAIN_BODIES = ({"success", "message"}, {"error", "message"})
 
 
 class HttpPlayer:
@@ -62,10 +64,12 @@ class HttpPlayer:
 
 
 def refusal_of(body: Any, http_status: int | None) -> Refusal:
-    """Read an error body: the threads API's (`details` is a list), the conversations API's (`details` is a map), or the
-    archive API's, which is a text."""
+    """Read an error body: the threads API's (`details` is a list), the conversations API's (`details` is a map), the
+    archive API's, which is a text, or one of the chat API's (a flag and a message)."""
     if "detail" in body:
         return Refusal(None, None, body["detail"], http_status=http_status, detail=body["detail"])
+    if body.keys() in PLAIN_BODIES:
+        return Refusal(None, None, body["message"], http_status=http_status, is_plain=True)
     error = body["error"]
     details = error["details"]
     if isinstance(details, dict):
@@ -87,7 +91,10 @@ def _message(method: MethodDescriptor, identity: str, name: str, data: Any) -> M
     """The stream message of an event. Its data is the whole message, or only the member that the event is named for;
     every whole one has the documented time."""
     whole = "createdAt" in data or name == "heartbeat"
-    return message_of(method.output_type, data if whole else {"sequence": identity, name: data})
+    cursor = next(
+        field.name for field in method.output_type.fields if field.GetOptions().Extensions[options_pb2.cursor]
+    )
+    return message_of(method.output_type, data if whole else {cursor: identity, name: data})
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[tuple[str, str, Any]]:

@@ -22,6 +22,8 @@ class Refusal:
     http_status: int | None = None
     detail: str | None = None
     """The whole of an error body that is a text and nothing else."""
+    is_plain: bool = False
+    """Whether the dialect's error body is a message alone: it shows neither reason nor fields."""
 
 
 def refusal(error: grpc.aio.AioRpcError) -> Refusal:

@@ -87,6 +87,8 @@ async def serve(
                 organizations=house.organizations,
                 archive=house.archive,
                 files=house.files,
+                chats=house.chats,
+                prompts=house.prompts,
             )
         )
         pipeline = Pipeline(

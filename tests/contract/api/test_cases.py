@@ -8,14 +8,22 @@ from google.protobuf.message import Message
 
 from server.rpc.services import DESCRIPTORS
 from tests.contract.api.case import Case, Json, Refused, Reply, Stream
-from tests.contract.api.cases import access, archive, conversations, file, run, thread
+from tests.contract.api.cases import access, archive, chat, conversations, file, run, thread
 from tests.contract.api.matching import differences, resolve
 from tests.contract.api.player import CallRefused, Player, drain
 from tests.contract.api.playing import METHODS, PLAYERS, TENANTS, json_of, play, prepare, request_of
 from tests.contract.api.serving import Served
 from tests.contract.api.stage import Stage
 
-CASES: list[Case] = [*thread.CASES, *run.CASES, *file.CASES, *conversations.CASES, *archive.CASES, *access.CASES]
+CASES: list[Case] = [
+    *thread.CASES,
+    *run.CASES,
+    *file.CASES,
+    *conversations.CASES,
+    *archive.CASES,
+    *chat.CASES,
+    *access.CASES,
+]
 
 
 # The service is the same for all cases, so they share its loop.
@@ -74,6 +82,7 @@ def _refusal_differences(refused: CallRefused, wanted: Refused, player: Player) 
         "detail": (got.detail, wanted.detail),
     }
     shown = player.shows if got.detail is None else {"detail", "http_status"}
+    shown = shown - {"reason", "fields"} if got.is_plain else shown
     return [
         f"{name}: {one!r} is not {other!r}"
         for name, (one, other) in pairs.items()

@@ -110,6 +110,20 @@ async def test_archived_conversations_are_listed_when_asked_for(store: Store) ->
     assert await _page(store, include_archived=True) == ["new", "old"]
 
 
+async def test_windows_without_archived_ones_together_are_the_list(store: Store) -> None:
+    talks = [conversation(f"k{number}", time=number // 3, archived=number % 4 == 0) for number in range(10)]
+    others = [conversation("k1", owner=BOB, time=9), conversation("k1", owner=ALICE_ELSEWHERE, time=9)]
+    await stored(store, *talks, *others)
+    shown = [talk for talk in talks if not talk.archived]
+    in_order = sorted(shown, key=lambda talk: (talk.updated_at, talk.id), reverse=True)
+
+    async def unit(tx: Transaction) -> tuple[list[Conversation], int]:
+        windows = [await tx.conversations.slice(offset=offset, limit=3) for offset in (0, 3, 6, 9, 2**31 - 1)]
+        return [talk for window in windows for talk in window], await tx.conversations.count()
+
+    assert await store.read(ALICE, unit) == (in_order, len(shown))
+
+
 async def test_a_list_shows_what_a_conversation_is_doing(store: Store) -> None:
     idle, busy, parked, waiting = (conversation(name, time=-ord(name)) for name in "abcd")
     await stored(store, idle, busy, parked, waiting)

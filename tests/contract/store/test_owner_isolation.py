@@ -128,6 +128,8 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "conversations.lock": (lambda tx, a: tx.conversations.lock(a.talk.key), None),
     "conversations.lock_by_id": (lambda tx, a: tx.conversations.lock_by_id(a.talk.id), None),
     "conversations.page": (lambda tx, a: tx.conversations.page(include_archived=True, limit=None, after=None), []),
+    "conversations.slice": (lambda tx, a: tx.conversations.slice(offset=0, limit=9), []),
+    "conversations.count": (lambda tx, a: tx.conversations.count(), 0),
     "conversations.of_organization": (
         lambda tx, a: tx.conversations.of_organization(ORGANIZATION, include_unassigned=True),
         [],

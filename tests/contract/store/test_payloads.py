@@ -14,6 +14,7 @@ from server.adapters.store.times import micros, moment
 from server.domain.conversation import ContextManagement, Settings
 from server.domain.events import (
     AttemptReset,
+    ConversationNamed,
     MessageCompleted,
     MessageStarted,
     Payload,
@@ -49,6 +50,7 @@ PAYLOADS: dict[type[Payload], st.SearchStrategy[Payload]] = {
     TextDelta: st.builds(TextDelta),
     ReasoningDelta: st.builds(ReasoningDelta),
     MessageCompleted: st.builds(MessageCompleted, MESSAGES),
+    ConversationNamed: st.builds(ConversationNamed),
 }
 SETTINGS = st.builds(Settings)
 GENERATIONS = st.builds(

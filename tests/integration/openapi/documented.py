@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from jsonschema_rs import Draft202012Validator
 
@@ -62,7 +63,7 @@ class Document:
         for parameter in operation.get("parameters", []):
             value = _taken(rest, parameter["name"].split(".")) if parameter["in"] != "header" else None
             if parameter["in"] == "path":
-                path = path.replace(f"{{{parameter['name']}}}", str(value))
+                path = path.replace(f"{{{parameter['name']}}}", quote(str(value), safe=""))
             elif value is not None:
                 query += [(parameter["name"], _text(each)) for each in (value if isinstance(value, list) else [value])]
         return Request(method.upper(), path, query, self._body(operation, rest))

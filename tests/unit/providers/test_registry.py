@@ -172,3 +172,27 @@ def test_an_image_model_is_none_that_writes() -> None:
     assert [model.name for model in registry.all()] == ["small", "shared", "shared", "own"]
     with pytest.raises(UnknownModel):
         registry.resolve("painter")
+
+
+def test_a_model_is_found_at_the_provider_that_is_named() -> None:
+    registry = _registry(TWO)
+    assert registry.resolve("shared") == Model("work", "shared")
+    assert registry.offered("other", "shared") == Model("other", "shared")
+
+
+@pytest.mark.parametrize(("provider", "name"), [("work", "own"), ("gone", "small"), ("other", ""), ("", "small")])
+def test_a_model_that_the_named_provider_does_not_list_is_unknown(provider: str, name: str) -> None:
+    with pytest.raises(UnknownModel):
+        _registry(TWO).offered(provider, name)
+
+
+def test_a_provider_that_takes_any_model_offers_it() -> None:
+    registry = _registry(TWO + '[[providers]]\nname = "e"\nkind = "echo"\naccepts_any_model = true\n')
+    assert registry.offered("e", "small") == Model("e", "small")
+    with pytest.raises(UnknownModel):
+        registry.offered("e", "")
+
+
+def test_only_echo_is_offline() -> None:
+    registry = _registry(TWO + '[[providers]]\nname = "e"\nkind = "echo"\n')
+    assert [registry.is_offline(name) for name in ("work", "e", "gone")] == [False, True, False]

@@ -278,6 +278,7 @@ PAYLOADS: list[tuple[events.Payload, str, dict[str, Any]]] = [
     (events.TextDelta(MessageId("m-1"), "Hel"), "text_delta", {"message_id": "m-1", "text": "Hel"}),
     (events.ReasoningDelta(MessageId("m-1"), "Hm"), "reasoning_delta", {"message_id": "m-1", "text": "Hm"}),
     (events.MessageCompleted(MESSAGE), "message_completed", {"message": MESSAGE_JSON}),
+    (events.ConversationNamed("Parrots"), "thread_named", {"name": "Parrots"}),
 ]
 
 

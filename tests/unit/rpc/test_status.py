@@ -56,6 +56,9 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
     ),
     (errors.RequestIdReused("i"), grpc.StatusCode.ABORTED, "REQUEST_ID_REUSED", {"request_id": "i"}),
     (errors.QueueFull(limit=16), grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", {}),
+    (errors.RunCancelled("run_1"), grpc.StatusCode.ABORTED, "RUN_CANCELLED", {"run_id": "run_1"}),
+    (errors.RunInterrupted("run_1"), grpc.StatusCode.ABORTED, "RUN_INTERRUPTED", {"run_id": "run_1"}),
+    (errors.AnswerRestarted("run_1"), grpc.StatusCode.ABORTED, "ANSWER_RESTARTED", {"run_id": "run_1"}),
     (errors.ShuttingDown(), grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", {}),
     (errors.StoreUnavailable(), grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", {}),
 ]

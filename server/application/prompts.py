@@ -1,0 +1,222 @@
+"""Use cases of prompts: send a message to a chat, new or not, and wait for the answer, whole or piece by piece."""
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from server.application.answer_view import STOPPING, AnswerView, Shown, Titled
+from server.application.chats import unarchived
+from server.application.conversations import new_conversation
+from server.application.runs import Prepare, Runs, SendMessage, find_run
+from server.application.streams import Streams
+from server.application.titles import Titles, Titling
+from server.domain.conversation import Conversation
+from server.domain.errors import (
+    CursorInFuture,
+    ParleyError,
+    RunCancelled,
+    RunFailed,
+    RunInterrupted,
+    UnknownModel,
+)
+from server.domain.events import Draining, Event, MessageCompleted, RunEnded
+from server.domain.ids import ConversationId, ModelId, RunId
+from server.domain.limits import Limits
+from server.domain.message import Role
+from server.domain.model import Model
+from server.domain.principal import Owner, Principal
+from server.domain.run import Run, RunOptions, RunState
+from server.domain.title import DEFAULT_TITLE
+from server.ports.provider import Models
+from server.ports.store import Store, Transaction
+from server.ports.system import Clock, Ids
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A message to a chat."""
+
+    message: str
+    conversation_id: ConversationId | None = None
+    """`None`: a new chat."""
+    generate_title: bool = True
+    provider: str | None = None
+    """Name of a provider; only with `model`."""
+    model: str | None = None
+    """Name or id of the model that answers this message."""
+    use_cache: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """How far somebody has seen a run: up to an event, by a view that began with that attempt."""
+
+    run_id: RunId
+    attempt: int = 1
+    sequence: int = 0
+    """0: nothing yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An accepted prompt, and how far its answer was seen."""
+
+    run: Run
+    titling: Titling | None
+    """The title that is being made for its chat, if one is."""
+    seen: Viewpoint
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEvent:
+    """Something shown, and how far its reader has seen the run then; `None` for what no event of the log stands for."""
+
+    shown: Shown
+    seen: Viewpoint | None
+
+
+class Prompts:
+    """Prompts of a caller."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        models: Models,
+        runs: Runs,
+        streams: Streams,
+        titles: Titles,
+        limits: Limits,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._models = models
+        self._runs = runs
+        self._streams = streams
+        self._titles = titles
+        self._limits = limits
+
+    async def send(self, principal: Principal, prompt: Prompt) -> Sent:
+        """Accept a message; a new chat is made in the same transaction, so that a refused message makes nothing.
+
+        Raises `ConversationNotFound`, `UnknownModel` and what `Runs.send` raises.
+        """
+        model = chosen_model(self._models, prompt.provider, prompt.model)
+        if prompt.conversation_id is None:
+            chat, prepare = self._new_chat(principal)
+        else:
+            chat, prepare = await self._existing_chat(principal.owner, prompt.conversation_id)
+        options = RunOptions(use_cache=prompt.use_cache)
+        command = SendMessage(chat.key, prompt.message, model=model, options=options)
+        run = await self._runs.send(principal, command, prepare=prepare)
+        titled = not prompt.generate_title or chat.name != DEFAULT_TITLE
+        return _sent(run, None if titled else self._titles.begin(run))
+
+    async def resume(self, owner: Owner, run_id: RunId, *, seen: Viewpoint | None) -> Sent:
+        """Take up an accepted prompt again: as far as it was seen, or from the beginning of its current attempt.
+
+        Raises `RunNotFound`, `ConversationNotFound`, `CursorInFuture`.
+        """
+
+        async def unit(tx: Transaction) -> tuple[Run, Conversation]:
+            run = await find_run(tx, run_id)
+            return run, unarchived(await tx.conversations.by_id(run.conversation_id), run.conversation_id)
+
+        run, chat = await self._store.read(owner, unit)
+        if seen is not None and seen.sequence > chat.last_sequence:
+            raise CursorInFuture(cursor=seen.sequence, last=chat.last_sequence)
+        return _sent(run, self._titles.under_way(chat.id), seen)
+
+    async def answer(self, owner: Owner, sent: Sent) -> str:
+        """The whole answer. A title that is being made is waited for a moment.
+
+        Raises `RunFailed`, `RunCancelled`, `RunInterrupted`, and `RunNotFound` or `ConversationNotFound` when the chat
+        is deleted meanwhile.
+        """
+        answer = ""
+        async with aclosing(self._streams.run(owner, sent.run.id, after=0)) as events:
+            async for event in events:
+                match event.payload if isinstance(event, Event) else None:
+                    case MessageCompleted(message) if message.role is Role.ASSISTANT:
+                        answer = message.content
+                    case RunEnded(state=state) if state is not RunState.COMPLETED:
+                        raise await self._failure(owner, sent.run.id, state)
+        await self._title(sent)
+        return answer
+
+    async def follow(self, owner: Owner, sent: Sent) -> AsyncGenerator[ShownEvent, None]:
+        """What is shown of the answer behind what was seen, to its end; a title that is being made is waited for a
+        moment before that. Raises what `answer` raises, and `AnswerRestarted`."""
+        run, seen = sent.run, sent.seen
+        view = AnswerView(run.id, attempt=seen.attempt)
+        # From the first event on: what a view shows depends on what it has shown.
+        async with aclosing(self._streams.run(owner, run.id, after=0)) as events:
+            async for event in events:
+                if isinstance(event, Draining):
+                    yield ShownEvent(STOPPING, None)
+                if not isinstance(event, Event):
+                    continue
+                shown = view.take(event)
+                if event.sequence <= seen.sequence:
+                    continue
+                if isinstance(event.payload, RunEnded):
+                    if event.payload.state is not RunState.COMPLETED:
+                        raise await self._failure(owner, run.id, event.payload.state)
+                    title = None if view.is_titled else await self._title(sent)
+                    if title is not None:
+                        yield ShownEvent(Titled(title), None)
+                for each in shown:
+                    yield ShownEvent(each, Viewpoint(run.id, seen.attempt, event.sequence))
+
+    async def _title(self, sent: Sent) -> str | None:
+        patience = self._limits.title_patience.total_seconds()
+        return None if sent.titling is None else await sent.titling.title(patience)
+
+    async def _failure(self, owner: Owner, run_id: RunId, state: RunState) -> ParleyError:
+        """Why a run did not complete. Read from the run: its last event does not say how long to wait."""
+        if state is RunState.CANCELLED:
+            return RunCancelled(run_id)
+        if state is RunState.INTERRUPTED:
+            return RunInterrupted(run_id)
+        error = (await self._runs.get(owner, run_id)).error
+        if error is None:
+            return RunFailed(reason="INTERNAL", message="the run failed")
+        return RunFailed(reason=error.reason, message=error.message, retry_after=error.retry_after)
+
+    def _new_chat(self, principal: Principal) -> tuple[Conversation, Prepare]:
+        identity = ConversationId(str(self._ids.uuid()))
+        now = self._clock.now()
+        chat = new_conversation(principal, identity, key=identity, name=DEFAULT_TITLE, now=now, models=self._models)
+        return chat, lambda tx: tx.conversations.add(chat)
+
+    async def _existing_chat(self, owner: Owner, identity: ConversationId) -> tuple[Conversation, Prepare]:
+        async def locked(tx: Transaction) -> None:
+            unarchived(await tx.conversations.lock_by_id(identity), identity)
+
+        found = await self._store.read(owner, lambda tx: tx.conversations.by_id(identity))
+        return unarchived(found, identity), locked
+
+
+def _sent(run: Run, titling: Titling | None, seen: Viewpoint | None = None) -> Sent:
+    """A prompt of which somebody has seen so much; `None`: nothing, and nothing of attempts that are void already."""
+    return Sent(run, titling, seen or Viewpoint(run.id, attempt=max(1, run.epoch)))
+
+
+def chosen_model(models: Models, provider: str | None, model: str | None) -> Model | None:
+    """The model of that name or id, of the provider if one is named; `None` when none is asked for. Raises
+    `UnknownModel`."""
+    if model is None:
+        return None
+    if not _UUID.fullmatch(model):
+        return models.resolve(model) if provider is None else models.offered(provider, model)
+    found = models.by_id(ModelId(model.lower()))
+    if provider not in (None, found.provider):
+        raise UnknownModel(f"{provider}/{model}")
+    return found
