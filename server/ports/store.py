@@ -1,8 +1,9 @@
 """The store: durable, transactional, bound to an owner.
 
 A unit of work is one async function over a transaction. It awaits nothing but the transaction's own methods (on the
-embedded store those complete at once: the writer's thread drives the unit to its end without an event loop) and
-has no effect but through them, for it may run in a savepoint beside others or be run again after a lost connection.
+embedded store those complete at once: a thread drives the unit to its end without an event loop) and has no effect but
+through them, for it may run in a savepoint beside others, or be run again after a lost connection or because a read
+took longer than it may where it began.
 
 Reads see one consistent moment. Writes are serialisable per conversation: a unit that reads, decides and writes calls
 `conversations.lock…` first. When `write` returns, everything the unit did is durable and its events are published;

@@ -1,4 +1,4 @@
-"""The embedded store: one SQLite file, one writer that commits in groups, a few readers."""
+"""The embedded store: one SQLite file, one writer that commits in groups, short reads at once and a few readers."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import Self
 
 from server.adapters.store.sqlite.batch import BatchCommitter
+from server.adapters.store.sqlite.brief import BriefReader, NotBrief
 from server.adapters.store.sqlite.connection import connect
 from server.adapters.store.sqlite.readers import Readers
 from server.adapters.store.sqlite.switching import quick_turns
-from server.adapters.store.sqlite.work import Result, owned_work, system_work
+from server.adapters.store.sqlite.work import Result, Work, owned_work, system_work
 from server.adapters.store.sqlite.writer import Writer
 from server.domain.principal import Owner
 from server.ports.feed import Feed
@@ -23,7 +24,8 @@ class SqliteStore:
     """See `ports.store.Store`. Belongs to the event loop on which it is entered with `async with`.
 
     The file must have the current schema (`open_store` sees to that). `busy_timeout` is how long a batch waits for a
-    lock that another process holds; then its units fail with `StoreUnavailable`, as do units beyond `capacity`.
+    lock that another process holds; then its units fail with `StoreUnavailable`, as do units beyond `capacity`. `brief`
+    is how long a read may keep the event loop; one that takes longer is begun again by one of the `readers`.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class SqliteStore:
         *,
         feed: Feed,
         busy_timeout: timedelta = timedelta(seconds=5),
+        brief: timedelta = timedelta(milliseconds=1),
         readers: int = 4,
         capacity: int = 4096,
         batch_limit: int = 256,
@@ -43,9 +46,9 @@ class SqliteStore:
             batch_limit=batch_limit,
         )
         self._opened = AsyncExitStack()
-        self._readers = Readers(
-            partial(connect, path, busy_timeout=busy_timeout, read_only=True), size=readers, patience=busy_timeout
-        )
+        reading = partial(connect, path, busy_timeout=busy_timeout, read_only=True)
+        self._brief = BriefReader(reading, limit=brief)
+        self._readers = Readers(reading, size=readers, patience=busy_timeout)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opening:
@@ -55,6 +58,8 @@ class SqliteStore:
             await self._writer.open()
             opening.push_async_callback(self._readers.close)
             await self._readers.open()
+            opening.push_async_callback(self._brief.close)
+            await self._brief.open()
             self._opened = opening.pop_all()
         return self
 
@@ -65,7 +70,7 @@ class SqliteStore:
 
     async def read(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run a unit that only reads."""
-        return await self._readers.read(owned_work(owner, work))
+        return await self._read(owned_work(owner, work))
 
     async def write(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run a unit of work and commit it."""
@@ -73,8 +78,15 @@ class SqliteStore:
 
     async def read_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
         """Run a unit of the service itself that only reads."""
-        return await self._readers.read(system_work(work))
+        return await self._read(system_work(work))
 
     async def write_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
         """Run a unit of the service itself and commit it."""
         return await self._writer.write(system_work(work))
+
+    async def _read(self, work: Work[Result]) -> Result:
+        await self._brief.turn()
+        try:
+            return self._brief.read(work)
+        except NotBrief:
+            return await self._readers.read(work)
