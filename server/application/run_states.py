@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from server.domain.events import MessageCompleted, Payload, RunEnded, RunStarted
-from server.domain.ids import ConversationId, MessageId
+from server.domain.ids import ConversationId, MessageId, UserId
 from server.domain.message import GeneratedImage, Message, MessageStatus, Role, Usage
 from server.domain.run import Lease, Run, RunError, RunState
 from server.ports.store import Transaction
@@ -44,8 +44,10 @@ async def end_run(
     before: tuple[Payload, ...] = (),
     error: RunError | None = None,
     usage: Usage | None = None,
+    by: UserId | None = None,
 ) -> Run | None:
-    """End a run: its answer joins the history, its last events the log. `before` are events still to be written.
+    """End a run: its answer joins the history, its last events the log. `before` are events still to be written, `by`
+    is who ended it, when that is not who began it.
 
     Returns the run as it is now, `None` when it had moved on and nothing was done.
     """
@@ -56,24 +58,30 @@ async def end_run(
         payloads.append(MessageCompleted(await tx.messages.append(answer)))
     payloads.append(RunEnded(state, error.reason if error else None, error.message if error else None, usage))
     await record(tx, run, payloads, now=now)
-    await tx.conversations.touch(run.conversation_id, now, by=run.user_id)
+    await tx.conversations.touch(run.conversation_id, now, by=by or run.user_id)
     return replace(run, state=state, ended_at=now, error=error, usage=usage, lease=None)
 
 
 async def cut_off(
-    tx: Transaction, run: Run, *, state: RunState, now: datetime, error: RunError | None = None
+    tx: Transaction,
+    run: Run,
+    *,
+    state: RunState,
+    now: datetime,
+    error: RunError | None = None,
+    by: UserId | None = None,
 ) -> Run | None:
     """End an active run from outside its worker and keep what its attempt has said so far."""
     partial = await tx.events.partial_answer(run.id, epoch=run.epoch)
     answer = None
     if partial is not None and (partial.text or partial.reasoning):
         answer = written(run, partial.message_id, partial.text, partial.reasoning, state=state, now=now)
-    return await end_run(tx, run, state=state, now=now, answer=answer, error=error)
+    return await end_run(tx, run, state=state, now=now, answer=answer, error=error, by=by)
 
 
-async def withdraw(tx: Transaction, run: Run, *, now: datetime) -> Run | None:
+async def withdraw(tx: Transaction, run: Run, *, now: datetime, by: UserId) -> Run | None:
     """Cancel a run that has not begun; its message never enters the history."""
-    ended = await end_run(tx, run, state=RunState.CANCELLED, now=now)
+    ended = await end_run(tx, run, state=RunState.CANCELLED, now=now, by=by)
     if ended is not None:
         await tx.messages.withdraw(run.user_message_id)
     return ended

@@ -155,8 +155,8 @@ class Runs:
             if run.state.is_terminal:
                 return _Cancelled(run)
             if run.state is RunState.QUEUED:
-                return _Cancelled(await withdraw(tx, run, now=now) or run)
-            ended = await cut_off(tx, run, state=RunState.CANCELLED, now=now) or run
+                return _Cancelled(await withdraw(tx, run, now=now, by=principal.user_id) or run)
+            ended = await cut_off(tx, run, state=RunState.CANCELLED, now=now, by=principal.user_id) or run
             lease = self._lease_unless_draining()
             following = await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
             return _Cancelled(ended, was_active=True, following=following)

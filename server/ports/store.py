@@ -95,7 +95,7 @@ class Conversations(Protocol):
         model: str | None = None,
         image_model: str | None = None,
     ) -> None:
-        """Set `updated_at`, `updated_by` and, when they are given, the model and the image model."""
+        """Set `updated_at` unless it is later, `updated_by` and, when they are given, model and image model."""
 
     async def record_access(self, conversation_id: ConversationId, now: datetime, *, by: UserId) -> None:
         """Set `accessed_at` and `accessed_by`."""

@@ -110,6 +110,7 @@ class House:
     blobs: DirectoryBlobs
     chats: Chats
     prompts: Prompts
+    models: ScriptedModels
 
     async def send(
         self,
@@ -196,4 +197,5 @@ async def open_house(
                 titles=titles,
                 limits=limits,
             ),
+            models=models,
         )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import bindparam, delete, func, or_, select, text, update
+from sqlalchemy import bindparam, case, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from server.adapters.store import tables
@@ -86,11 +86,13 @@ _SAVE = owned(
     ),
     _table,
 )
+_now = parameter(_c.updated_at, "now")
 _TOUCH = owned(
     update(_table)
     .where(_one)
     .values(
-        updated_at=parameter(_c.updated_at, "now"),
+        # Never back, whatever the clocks of several processes do: see `application.conversations.save`.
+        updated_at=case((_c.updated_at > _now, _c.updated_at), else_=_now),
         updated_by=parameter(_c.updated_by, "by"),
         model=func.coalesce(parameter(_c.model, "new_model"), _c.model),
         image_model=func.coalesce(parameter(_c.image_model, "new_image_model"), _c.image_model),
@@ -213,7 +215,7 @@ class StoredConversations:
         model: str | None = None,
         image_model: str | None = None,
     ) -> None:
-        """Set `updated_at`, `updated_by` and, when they are given, the model and the image model."""
+        """Set `updated_at` unless it is later, `updated_by` and, when they are given, model and image model."""
         values = {"now": micros(now), "by": by, "new_model": model, "new_image_model": image_model}
         await self._scope.fetch(_TOUCH, conversation_id=conversation_id, **values)
 

@@ -269,3 +269,20 @@ async def test_nothing_can_be_put_into_a_conversation_that_is_not_there(store: S
     ):
         with pytest.raises(ConversationNotFound):
             await store.write(ALICE, unit)
+
+
+async def test_a_touch_sets_the_models_that_it_names(store: Store, talk: Conversation) -> None:
+    by = ALICE.user_id
+    await store.write(ALICE, lambda tx: tx.conversations.touch(talk.id, at(1), by=by, image_model="painter"))
+    await store.write(ALICE, lambda tx: tx.conversations.touch(talk.id, at(2), by=by, model="writer"))
+    found = await store.read(ALICE, lambda tx: tx.conversations.by_id(talk.id))
+    assert found is not None
+    assert (found.model, found.image_model, found.updated_at) == ("writer", "painter", at(2))
+
+
+async def test_a_touch_never_sets_the_time_of_change_back(store: Store, talk: Conversation) -> None:
+    for seconds in (5, 3):
+        await store.write(ALICE, lambda tx, s=seconds: tx.conversations.touch(talk.id, at(s), by=ALICE.user_id))  # type: ignore[misc]
+    found = await store.read(ALICE, lambda tx: tx.conversations.by_id(talk.id))
+    assert found is not None
+    assert found.updated_at == at(5)

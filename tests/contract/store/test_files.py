@@ -37,12 +37,3 @@ async def test_the_service_knows_every_owners_files(store: Store, talk: Conversa
     await store.write(BOB, lambda tx: tx.files.add(two))
     asked = [one.id, FileId("gone"), two.id]
     assert await store.read_system(lambda tx: tx.known_files(asked)) == {one.id, two.id}
-
-
-async def test_a_touch_sets_the_models_that_it_names(store: Store, talk: Conversation) -> None:
-    by = ALICE.user_id
-    await store.write(ALICE, lambda tx: tx.conversations.touch(talk.id, at(1), by=by, image_model="painter"))
-    await store.write(ALICE, lambda tx: tx.conversations.touch(talk.id, at(2), by=by, model="writer"))
-    found = await store.read(ALICE, lambda tx: tx.conversations.by_id(talk.id))
-    assert found is not None
-    assert (found.model, found.image_model, found.updated_at) == ("writer", "painter", at(2))
