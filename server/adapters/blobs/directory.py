@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from server.adapters.blobs.reading import Reading
 from server.domain.errors import StoreUnavailable
 from server.domain.ids import FileId
 
@@ -51,14 +52,12 @@ class DirectoryBlobs:
         """A content in pieces."""
         if not _ID.fullmatch(file_id):
             return
-        descriptor = await _in_thread(lambda: _open(self._place(file_id)))
-        if descriptor is None:
-            return
+        reading = Reading(self._place(file_id), piece_bytes=_PIECE_BYTES)
         try:
-            while piece := await _in_thread(lambda: os.read(descriptor, _PIECE_BYTES)):
+            while piece := await _in_thread(reading.piece):
                 yield piece
         finally:
-            os.close(descriptor)
+            reading.leave()
 
     async def delete(self, file_ids: Collection[FileId]) -> None:
         """Destroy contents."""
@@ -124,13 +123,6 @@ def _sync(folder: Path) -> None:
 def _size(place: Path) -> int | None:
     try:
         return place.stat().st_size
-    except FileNotFoundError:
-        return None
-
-
-def _open(place: Path) -> int | None:
-    try:
-        return os.open(place, os.O_RDONLY)
     except FileNotFoundError:
         return None
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from server.adapters.blobs.directory import DirectoryBlobs
+from server.adapters.blobs.reading import Reading
 from server.adapters.system import SystemIds
 from server.domain.errors import StoreUnavailable
 from server.domain.ids import FileId
@@ -114,3 +116,25 @@ async def test_a_content_that_cannot_be_renamed_leaves_no_draft(tmp_path: Path) 
     with pytest.raises(StoreUnavailable):
         await blobs.put(file_id, b"x")
     assert list(place.parent.iterdir()) == [place]
+
+
+def test_a_reading_that_is_left_reads_nothing_more_and_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abcdef")
+    reading = Reading(tmp_path / "file", piece_bytes=4)
+    assert reading.piece() == b"abcd"
+    reading.leave()
+    assert (reading.piece(), reading.piece()) == (b"", b"")
+
+
+def test_a_reading_that_is_left_in_the_middle_of_a_piece_is_closed_behind_it(tmp_path: Path) -> None:
+    """The read stands at a pipe that nobody has written to."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = Reading(pipe, piece_bytes=4)
+    with ThreadPoolExecutor(1) as thread:
+        piece = thread.submit(reading.piece)
+        with pipe.open("wb") as end:  # returns once the reader has opened its own
+            reading.leave()
+            end.write(b"late")
+        assert piece.result() in (b"late", b"")
+    assert not [link for link in Path("/proc/self/fd").iterdir() if link.exists() and link.samefile(pipe)]
