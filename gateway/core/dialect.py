@@ -140,6 +140,8 @@ class Rule:
     success_status: int = DEFAULT_SUCCESS_STATUS
     timeout_seconds: int | None = None
     framing: StreamFraming = StreamFraming.SSE
+    stream_twin: tuple[str, str] | None = None
+    """Name of the stream that answers on the method's routes, and of the field that asks for it; see `core.twin`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def rule_of(method: MethodDescriptor) -> Rule:
         success_status=declared.success_status or DEFAULT_SUCCESS_STATUS,
         timeout_seconds=declared.timeout_seconds or None,
         framing=StreamFraming(declared.framing or StreamFraming.SSE),
+        stream_twin=_stream_twin(declared),
     )
 
 
@@ -194,6 +197,13 @@ def unset_form_of(field: FieldDescriptor) -> UnsetForm | None:
     """Give the field's own form when it has no value, or None when the dialect's applies."""
     number = option(field, _OPTIONS + "unset")
     return UnsetForm(number) if number else None
+
+
+def _stream_twin(declared: Any) -> tuple[str, str] | None:
+    # A foreign pool may have been made before there were twins.
+    if "stream_twin" not in declared.DESCRIPTOR.fields_by_name or not declared.HasField("stream_twin"):
+        return None
+    return declared.stream_twin.method, declared.stream_twin.when
 
 
 def _override(declared: Any) -> ErrorOverride:

@@ -30,6 +30,7 @@ from gateway.core.problem import Problem
 from gateway.core.reply import Content, ReplyPlan
 from gateway.core.request import RequestPlan
 from gateway.core.router import DuplicateRoute, Router
+from gateway.core.twin import Twin, twin_of
 
 _OK = 200
 
@@ -95,11 +96,25 @@ class Route:
     """The punctuation of its streams; None: what `Accept` asks for."""
     faces: Mapping[str, "Route"] = field(default_factory=dict)
     """What a Connect client sees instead, by content type; only on a method's own path."""
+    twin: "TwinRoute | None" = None
+    """The stream that answers instead when the request asks for it."""
 
     @property
     def name(self) -> str:
         """The route as metrics and logs name it: without what a caller has put into it."""
         return f"{self.binding.http_method} {self.binding.template.text}"
+
+    def answering(self, request: Any) -> "Route":
+        """The route that answers a request of this one: itself, or its twin."""
+        return self if self.twin is None or not self.twin.declared.is_asked_for(request) else self.twin.route
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwinRoute:
+    """A stream on the route of a unary method."""
+
+    declared: Twin
+    route: Route
 
 
 class RouteCompiler:
@@ -133,8 +148,15 @@ class RouteCompiler:
             bindings = declared_bindings(method)
             if not method.client_streaming:
                 for binding in bindings:
-                    yield self._route(method, binding)
+                    yield self._declared_route(method, binding)
                 yield self._own_path(method)
+
+    def _declared_route(self, method: MethodDescriptor, binding: HttpBinding) -> Route:
+        route = self._route(method, binding)
+        twin = twin_of(method, route.rule)
+        if twin is None:
+            return route
+        return replace(route, twin=TwinRoute(twin, self._route(twin.stream, replace(binding, response_body=""))))
 
     def _own_path(self, method: MethodDescriptor) -> Route:
         """Give the route that each method has besides its declared ones, with its Connect faces."""

@@ -31,6 +31,7 @@ def _row(route: Route, dialect: str) -> dict[str, Any]:
         "success_status": rule.success_status,
         "timeout_seconds": rule.timeout_seconds,
         "framing": None if route.events is None else rule.framing.name,
+        "twin": None if route.twin is None else f"{route.twin.route.method.path} when {route.twin.declared.when}",
     }
     return {key: value for key, value in row.items() if value not in (None, "", [])}
 

@@ -149,10 +149,10 @@ class App:
         config = self.config
         watch = Watch(exchange.receive, after=config.watch_after, body_timeout=config.body_timeout)
         try:
-            invocation = await self._invocation(exchange, found)
+            route, invocation = await self._invocation(exchange, found)
             watch.body_arrived()
-            if found.target.reply is not None:
-                await self._unary.answer(exchange, found.target, invocation)
+            if route.reply is not None:
+                await self._unary.answer(exchange, route, invocation)
                 return
         except asyncio.CancelledError:
             cause = watch.caught()
@@ -163,7 +163,7 @@ class App:
             return
         finally:
             watch.close()
-        await self._stream(exchange, found.target, invocation)
+        await self._stream(exchange, route, invocation)
 
     def _cancelled(self) -> BaseException:
         """Give what a cancellation from outside becomes: a reply that says so when the server stops."""
@@ -173,7 +173,8 @@ class App:
         task.uncancel()
         return Refused(refusals.STOPPING)
 
-    async def _invocation(self, exchange: Exchange, found: Found[Route]) -> Invocation:
+    async def _invocation(self, exchange: Exchange, found: Found[Route]) -> tuple[Route, Invocation]:
+        """Give the call that a request asks for, and the route that answers it."""
         route, headers = found.target, exchange.headers
         timeout = self._timeout(route, headers)
         metadata = self._inward.metadata(headers, exchange.request_id)
@@ -183,7 +184,9 @@ class App:
         message = route.request.build(
             captures=found.captures, query=exchange.query, body=body, content_type=content_type.decode("latin-1")
         )
-        return Invocation(route.method, message, metadata, timeout, exchange.scope.get("client"))
+        if route.twin is not None and (answering := route.answering(message)) is not route:
+            route, timeout = answering, self._timeout(answering, headers)
+        return route, Invocation(route.method, message, metadata, timeout, exchange.scope.get("client"))
 
     async def _stream(self, exchange: Exchange, route: Route, invocation: Invocation) -> None:
         last_event_id = exchange.headers.get(_CURSOR)

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
-from gateway.core.dialect import Dialect, Rule
+from gateway.core.dialect import Dialect, Rule, dialect_of, rule_of
 from gateway.core.http_body import is_http_body
 from gateway.core.openapi.error_body import error_schema
 from gateway.core.openapi.members import is_message, message_of
@@ -18,6 +18,7 @@ from gateway.core.openapi.streams import STREAM_MARK, stream_content
 from gateway.core.openapi.well_known import is_wrapper
 from gateway.core.openapi.wire import Schema, Wire, nullable
 from gateway.core.status import Code, http_status
+from gateway.core.twin import twin_of
 
 JSON = "application/json"
 ANY_MEDIA = "*/*"
@@ -70,7 +71,20 @@ class ResponseBook:
         if method.server_streaming:
             content = stream_content(message, dialect, rule.framing, self.schemas, error)
             return {**response, "description": _STREAM, "content": content, STREAM_MARK: True}
-        return {**response, "content": {JSON: {"schema": self._reply(message, described, Wire.sent(dialect))}}}
+        content = {JSON: {"schema": self._reply(message, described, Wire.sent(dialect))}}
+        twin = twin_of(method, rule)
+        if twin is None:
+            return {**response, "content": content}
+        return {
+            **response,
+            "description": _TWIN.format(when=Wire.received(dialect).name(method.input_type.fields_by_name[twin.when])),
+            "content": {**content, **self._stream_of(twin.stream)},
+        }
+
+    def _stream_of(self, stream: MethodDescriptor) -> dict[str, Any]:
+        dialect, rule = dialect_of(stream), rule_of(stream)
+        error = self._error_schema(stream, dialect)
+        return stream_content(stream.output_type, dialect, rule.framing, self.schemas, error)
 
     def _reply(self, message: Descriptor, described: FieldDescriptor | None, wire: Wire) -> Schema:
         """Give the schema of a whole message, or of one field of it.
@@ -104,6 +118,10 @@ class ResponseBook:
         return {"$ref": "#/components/responses/" + keep(self.kept, name.removeprefix("."), response)}
 
 
+_TWIN = (
+    "Success: one reply, or, where `{when}` is true, a stream of messages as `Accept` asks: server-sent events, or one "
+    "JSON value a line. The schema of a stream is that of one event (or line); the `data` of an event is JSON."
+)
 _STREAM = (
     "A stream of messages, as `Accept` asks: server-sent events, or one JSON value a line. A failure before the first "
     "message is an ordinary error response, a later one is the last event (or line). The schema is that of one event "

@@ -53,6 +53,33 @@ async def test_accept_chooses_the_framing_else_the_method_does(
     assert reply.headers["content-type"] == kind_
 
 
+async def test_a_route_answers_with_one_reply_or_with_its_stream_as_the_request_asks(served: Served) -> None:
+    whole = await served.client.post("/v1/act:live", json={"size": 3})
+    assert (whole.status_code, whole.headers["content-type"]) == (202, "application/json")
+    assert whole.json()["text"] == "xxx"
+    assert (await served.client.get("/v1/act:live?size=3&live=false")).json() == "xxx"
+    for stream in (
+        await served.client.post("/v1/act:live", json={"events": 1, "live": True}),
+        await served.client.get("/v1/act:live?events=1&live=true"),
+    ):
+        assert (stream.status_code, stream.headers["content-type"]) == (200, "text/event-stream")
+        assert stream.text == 'id: 1\nevent: tick\ndata: {"text":"tick 1"}\n\nevent: end\ndata: {}\n\n'
+
+
+async def test_a_stream_on_the_route_of_a_unary_method_is_a_stream_in_all(served: Served) -> None:
+    live = {"events": 1, "live": True}
+    lines = await served.client.post("/v1/act:live", json=live, headers=LINES)
+    assert lines.headers["content-type"] == "application/x-ndjson"
+    resumed = await served.client.post("/v1/act:live", json=live, headers={"last-event-id": "7"})
+    assert resumed.text.startswith("id: 8\n")
+    # The deadline of the unary method is not the stream's.
+    slow = await served.client.post("/v1/act:live", json={**live, "delay": 1.2})
+    assert "tick 1" in slow.text
+    assert (await served.client.post("/v1/act:live", json={"delay": 1.2})).status_code == 504
+    failed = await served.client.post("/v1/act:live", json={"live": True, "code": 9, "message": "no"})
+    assert (failed.status_code, failed.json()["text"]) == (412, "no")
+
+
 async def test_a_dialect_may_write_whole_messages(served: Served) -> None:
     reply = await served.client.get("/v1/stream:whole?events=1")
     assert reply.text.startswith('id: 1\nevent: tick\ndata: {"sequence":"1","tick":{"text":"tick 1"}}\n\n')

@@ -94,7 +94,7 @@ class Calls:
             result.when.seconds = _BAD_TIME
         return result
 
-    ActQuickly = Act
+    ActQuickly = ActLive = Act
 
     async def Stream(self, script: Any, context: Any) -> AsyncIterator[Any]:
         await self._begin(script, context)

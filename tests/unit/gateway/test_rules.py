@@ -20,7 +20,9 @@ import "google/api/annotations.proto";
 import "parley/options/v1/options.proto";
 message M {
   string text = 1; repeated string list = 2; M inner = 3; map<string, string> map = 4;
+  bool flag = 5; repeated bool flags = 6;
 }
+message N { bool flag = 1; }
 service S { rpc Do(%s) returns (%s) { %s } %s }
 """
 GET = "option (google.api.http) = {get: '%s'};"
@@ -75,6 +77,31 @@ def test_http_rules_on_client_streams_are_refused_at_start(tmp_path: Path) -> No
 def test_response_bodies_of_streams_are_refused_at_start(tmp_path: Path) -> None:
     rule = "option (google.api.http) = {get: '/a' response_body: 'text'};"
     assert "cannot have a response_body" in refusal(tmp_path, rule, reply="stream M")
+
+
+TWIN = GET % "/a" + " option (parley.options.v1.rule) = {stream_twin: {method: '%s' when: '%s'}};"
+
+
+@pytest.mark.parametrize(
+    ("method", "when", "why"),
+    [
+        ("Nothing", "flag", "is a server stream of its service"),
+        ("Do", "flag", "is a server stream of its service"),
+        ("Collect", "flag", "is a server stream of its service"),
+        ("Other", "flag", "takes another request"),
+        ("Flow", "text", "'text', which asks for its stream_twin, is no bool"),
+        ("Flow", "flags", "'flags', which asks"),
+        ("Flow", "nothing", "'nothing', which asks"),
+    ],
+)
+def test_twins_that_cannot_share_a_route_are_refused_at_start(tmp_path: Path, method: str, when: str, why: str) -> None:
+    more = "rpc Flow(M) returns (stream M); rpc Other(N) returns (stream M); rpc Collect(stream M) returns (stream M);"
+    assert why in refusal(tmp_path, TWIN % (method, when), more=more)
+
+
+def test_a_stream_has_no_twin(tmp_path: Path) -> None:
+    said = refusal(tmp_path, TWIN % ("Flow", "flag"), reply="stream M", more="rpc Flow(M) returns (stream M);")
+    assert "of a unary method" in said
 
 
 def test_duplicates_across_methods_are_refused_at_start(tmp_path: Path) -> None:

@@ -329,6 +329,7 @@ class MethodRule(_message.Message):
     SUCCESS_STATUS_FIELD_NUMBER: _builtins.int
     TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
     FRAMING_FIELD_NUMBER: _builtins.int
+    STREAM_TWIN_FIELD_NUMBER: _builtins.int
     scope: _builtins.str
     """Scope a caller needs. Exactly one of `scope` and `public` must be given."""
     public: _builtins.bool
@@ -343,6 +344,12 @@ class MethodRule(_message.Message):
     """
     framing: Global___StreamFraming.ValueType
     """Framing of a server stream when `Accept` names none. Default: server-sent events."""
+    @_builtins.property
+    def stream_twin(self) -> Global___StreamTwin:
+        """The stream that answers in this unary method's place on its declared HTTP routes when the request
+        asks for it. Over gRPC and on their own paths the two stay two methods.
+        """
+
     def __init__(
         self,
         *,
@@ -352,14 +359,43 @@ class MethodRule(_message.Message):
         success_status: _builtins.int = ...,
         timeout_seconds: _builtins.int = ...,
         framing: Global___StreamFraming.ValueType = ...,
+        stream_twin: Global___StreamTwin | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stream_twin", b"stream_twin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audited", b"audited", "framing", b"framing", "public", b"public", "scope", b"scope", "success_status", b"success_status", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audited", b"audited", "framing", b"framing", "public", b"public", "scope", b"scope", "stream_twin", b"stream_twin", "success_status", b"success_status", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MethodRule: _TypeAlias = MethodRule  # noqa: Y015
+
+@_typing.final
+class StreamTwin(_message.Message):
+    """A server stream that shares the HTTP routes of a unary method."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    WHEN_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    """Name of the stream, in the same service; it takes the same request message. Its own dialect, rule
+    and events apply to what it answers.
+    """
+    when: _builtins.str
+    """Name of the `bool` field of the request that asks for the stream."""
+    def __init__(
+        self,
+        *,
+        method: _builtins.str = ...,
+        when: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "when", b"when"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamTwin: _TypeAlias = StreamTwin  # noqa: Y015
 
 @_typing.final
 class StreamEvent(_message.Message):

@@ -109,6 +109,15 @@ def test_a_stream_is_offered_as_events_and_as_lines() -> None:
     assert list(by_lines["content"]) == ["application/x-ndjson", "text/event-stream"]
 
 
+def test_a_route_that_a_stream_shares_offers_one_reply_and_the_stream() -> None:
+    response = toy_operation("post", "/plain/tell")["responses"]["200"]
+    assert list(response["content"]) == ["application/json", "text/event-stream", "application/x-ndjson"]
+    assert response["content"]["application/json"]["schema"]["type"] == "string"
+    speak = toy_operation("post", "/plain/speak")["responses"]["200"]["content"]
+    assert {media: response["content"][media] for media in speak} == speak
+    assert "where `sold` is true" in response["description"]
+
+
 def test_a_stream_of_raw_bodies_has_no_framing_and_a_bodiless_status_no_content() -> None:
     assert toy_operation("get", "/v1/raw")["responses"]["200"]["content"] == {"*/*": {}}
     assert "content" not in toy_operation("delete", "/v1/raw")["responses"]["204"]
