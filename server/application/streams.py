@@ -31,6 +31,25 @@ class _CatchUp:
     """Whether the followed run is over, so that nothing comes after its last page."""
 
 
+class _Pulse:
+    """When a stream has shown nothing for so long that it must show that it lives. Going back to the store is no sign
+    of life, so this outlasts it."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._time = asyncio.get_running_loop().time
+        self.reset()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until a heartbeat is due; 0 when it is."""
+        return max(0.0, self._due - self._time())
+
+    def reset(self) -> None:
+        """Something was shown."""
+        self._due = self._time() + self._interval
+
+
 class Streams:
     """Live views of the event log.
 
@@ -92,12 +111,13 @@ class Streams:
         heartbeat, so that nothing that a feed fails to tell is missed for longer."""
         if after > conversation.last_sequence:
             raise CursorInFuture(cursor=after, last=conversation.last_sequence)
-        cursor, was_told = after, False
+        cursor, was_told, pulse = after, False, _Pulse(self._limits.stream_heartbeat.total_seconds())
         async with self._feed.subscribe(conversation.id) as subscription:
             while True:
                 page = await self._catch_up(owner, conversation, cursor, run_id)
                 for stored in page.events:
                     yield stored
+                    pulse.reset()
                 cursor = page.cursor
                 if page.has_more:
                     continue
@@ -108,21 +128,18 @@ class Streams:
                     yield Draining(cursor)
                 if self._is_stopped:
                     raise ShuttingDown
-                async with aclosing(self._live(subscription, cursor, run_id)) as events:
+                async with aclosing(self._live(subscription, cursor, run_id, pulse)) as events:
                     async for event in events:
                         yield event
                         cursor = event.sequence if event else cursor
 
     async def _live(
-        self, subscription: Subscription, cursor: int, run_id: RunId | None
+        self, subscription: Subscription, cursor: int, run_id: RunId | None, pulse: "_Pulse"
     ) -> AsyncGenerator[Event | None, None]:
         """Published events behind `cursor` as long as they follow each other, those of other runs left out. Ends at
         the first gap, or with a heartbeat when there was nothing to show for so long."""
-        heartbeat = self._limits.stream_heartbeat.total_seconds()
-        time = asyncio.get_running_loop().time
-        due = time() + heartbeat
         try:
-            while batch := await subscription.next(max(0.0, due - time())):
+            while batch := await subscription.next(pulse.remaining):
                 for event in batch:
                     if event.sequence <= cursor:
                         continue
@@ -131,12 +148,13 @@ class Streams:
                     cursor = event.sequence
                     if run_id is None or event.run_id == run_id:
                         yield event
-                        due = time() + heartbeat
-                if time() >= due:
+                        pulse.reset()
+                if not pulse.remaining:
                     break
         except SubscriptionLagged:
             return
         yield None
+        pulse.reset()
 
     async def _catch_up(self, owner: Owner, conversation: Conversation, cursor: int, run_id: RunId | None) -> _CatchUp:
         async def unit(tx: Transaction) -> _CatchUp:

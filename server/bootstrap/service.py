@@ -35,6 +35,7 @@ from server.config import Settings
 from server.domain.limits import Limits
 from server.domain.model import Model
 from server.engine.engine import Engine
+from server.engine.wakes import Wakes
 from server.failure import InvalidConfiguration
 from server.ports.blobs import Blobs
 from server.ports.feed import Feed
@@ -82,9 +83,10 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
     providers = read_providers(settings, os.environ)
     clock, ids, limits, metrics = SystemClock(), SystemIds(), settings.limits, Metrics()
     feed = LocalFeed(limits=limits)
+    wakes = Wakes(feed)
     factory = key_factory(settings, pepper)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(opened_store(database_url(settings, database), feed=feed))
+        store = await stack.enter_async_context(opened_store(database_url(settings, database), feed=feed, peers=wakes))
         if settings.database is None:
             # The directory's lock makes this process the only worker on the directory's own file: what a killed one
             # held is free at once. On any other database its leases must lapse, for others may work there.
@@ -92,7 +94,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
         models = await stack.enter_async_context(build_registry(providers, clock=clock, random=random.random))
         blobs = DirectoryBlobs(files_directory(settings, files))
         engine = await stack.enter_async_context(
-            Engine(store=store, models=models, blobs=blobs, clock=clock, ids=ids, limits=limits)
+            Engine(store=store, models=models, blobs=blobs, clock=clock, ids=ids, limits=limits, wakes=wakes)
         )
         titles = await stack.enter_async_context(Titles(store=store, clock=clock, models=models, limits=limits))
         use_cases = _use_cases(

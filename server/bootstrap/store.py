@@ -11,6 +11,7 @@ from server.config import Settings
 from server.domain.errors import StoreUnavailable
 from server.failure import CommandFailed, InvalidConfiguration
 from server.ports.feed import Feed
+from server.ports.peers import Peers
 from server.ports.store import Store
 
 # What people write for what SQLAlchemy calls it.
@@ -30,11 +31,11 @@ def database_url(settings: Settings, file: Path) -> str:
 
 
 @asynccontextmanager
-async def opened_store(url: str, *, feed: Feed) -> AsyncIterator[Store]:
+async def opened_store(url: str, *, feed: Feed, peers: Peers | None = None) -> AsyncIterator[Store]:
     """The store, migrated. Raises `InvalidConfiguration`, `CommandFailed`."""
     async with AsyncExitStack() as stack:
         try:
-            store = await stack.enter_async_context(open_store(url, feed=feed))
+            store = await stack.enter_async_context(open_store(url, feed=feed, peers=peers))
         except DatabaseUrlInvalid as error:
             raise InvalidConfiguration(
                 "The database is given as sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; what --database or "

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 import structlog
 
 from server.domain.errors import ShuttingDown, StoreUnavailable
-from server.domain.ids import RunId, WorkerId
+from server.domain.ids import ConversationId, RunId, WorkerId
 from server.domain.limits import Limits
 from server.domain.run import Lease, Run
 from server.engine.delta_log import RunLost
@@ -21,6 +21,7 @@ from server.engine.lease_clock import LeaseClock
 from server.engine.recovery import Recovery
 from server.engine.runner import Runner
 from server.engine.uninterrupted import Uninterrupted
+from server.engine.wakes import Wakes
 from server.failpoint import failpoint
 from server.ports.blobs import Blobs
 from server.ports.provider import Models
@@ -45,7 +46,20 @@ class _Execution:
 class Engine:
     """Implements `ports.worker.Worker`. Entered with `async with`; on leaving, running work is handed back."""
 
-    def __init__(self, *, store: Store, models: Models, blobs: Blobs, clock: Clock, ids: Ids, limits: Limits) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        models: Models,
+        blobs: Blobs,
+        clock: Clock,
+        ids: Ids,
+        limits: Limits,
+        wakes: Wakes,
+    ) -> None:
+        """`wakes` hears of what other processes do on the same store; without news the worker looks by itself."""
+        self._wakes = wakes
+        wakes.concerns = self._executes_in
         self._store = store
         self._clock = clock
         self._limits = limits
@@ -68,8 +82,8 @@ class Engine:
         heartbeat = self._limits.lease_heartbeat
         # Each on its own: a claim that waits for a lock must not let the leases of what runs lapse.
         self._loops = [
-            self._group.create_task(self._repeat(self._renew, every=heartbeat)),
-            self._group.create_task(self._repeat(self._recover, every=heartbeat)),
+            self._group.create_task(self._repeat(self._renew, every=heartbeat, wake=self._wakes.lost)),
+            self._group.create_task(self._repeat(self._recover, every=heartbeat, wake=self._wakes.work)),
             self._group.create_task(self._repeat(self._housekeeping.tidy, every=Housekeeping.INTERVAL)),
             self._group.create_task(self._repeat(self._file_sweep.sweep, every=FileSweep.INTERVAL)),
         ]
@@ -148,16 +162,34 @@ class Engine:
         if self._executions.get(execution.run.id) is execution:
             del self._executions[execution.run.id]
 
-    async def _repeat(self, step: Callable[[], Awaitable[None]], *, every: timedelta) -> None:
-        """Take a step again and again, whatever becomes of it."""
+    def _executes_in(self, conversation_id: ConversationId) -> bool:
+        return any(execution.run.conversation_id == conversation_id for execution in self._executions.values())
+
+    async def _repeat(
+        self, step: Callable[[], Awaitable[None]], *, every: timedelta, wake: asyncio.Event | None = None
+    ) -> None:
+        """Take a step again and again, whatever becomes of it: after a while, or when it is woken."""
         while True:
+            if wake is not None:
+                wake.clear()
             try:
                 await step()
             except StoreUnavailable as unavailable:
                 _log.warning("store_unavailable", cause=unavailable.message)
             except Exception:  # noqa: BLE001 - the boundary of the loops that keep every run of the process alive
                 _log.exception("engine_step_failed")
-            await self._clock.sleep(every.total_seconds())
+            await self._sleep(every, wake)
+
+    async def _sleep(self, duration: timedelta, wake: asyncio.Event | None) -> None:
+        if wake is None:
+            await self._clock.sleep(duration.total_seconds())
+            return
+        async with asyncio.TaskGroup() as waiting:
+            sleeping = waiting.create_task(self._clock.sleep(duration.total_seconds()))
+            waking = waiting.create_task(wake.wait())
+            await asyncio.wait({sleeping, waking}, return_when=asyncio.FIRST_COMPLETED)
+            sleeping.cancel()
+            waking.cancel()
 
     async def _renew(self) -> None:
         """Renew the leases and give up what is no longer held: all of it when nothing could be renewed for as long as

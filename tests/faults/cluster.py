@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -73,10 +73,19 @@ class Node:
 class Cluster:
     """Processes on one database. Clients talk to `current`; `moved` is set anew whenever that is another one."""
 
-    def __init__(self, *, folder: Path, database: Database, upstream: str, shared: bool, nursery: Nursery) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        database: Database,
+        upstream: str,
+        shared: bool,
+        nursery: Nursery,
+        settings: Mapping[str, str],
+    ) -> None:
         self._folder = folder
         self._database = database
-        self._settings = {**_SETTINGS, "PARLEY_OPENAI_BASE_URL": upstream}
+        self._settings = {**_SETTINGS, "PARLEY_OPENAI_BASE_URL": upstream, **settings}
         self._shared = shared
         self._nursery = nursery
         self._current: Node | None = None
@@ -115,10 +124,24 @@ class Cluster:
 
 @asynccontextmanager
 async def cluster(
-    *, folder: Path, database: Database, upstream: str, shared: bool, nursery: Nursery
+    *,
+    folder: Path,
+    database: Database,
+    upstream: str,
+    shared: bool,
+    nursery: Nursery,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Cluster]:
-    """A cluster without a process yet; whatever still lives at the end is killed."""
-    opened = Cluster(folder=folder, database=database, upstream=upstream, shared=shared, nursery=nursery)
+    """A cluster without a process yet; whatever still lives at the end is killed. `settings` are variables of every
+    process beside the usual ones."""
+    opened = Cluster(
+        folder=folder,
+        database=database,
+        upstream=upstream,
+        shared=shared,
+        nursery=nursery,
+        settings=settings or {},
+    )
     try:
         yield opened
     finally:

@@ -30,6 +30,7 @@ from server.domain.model import Model
 from server.domain.principal import Owner, Principal
 from server.domain.run import PLAIN, Run, RunOptions
 from server.engine.engine import Engine
+from server.engine.wakes import Wakes
 from server.ports.provider import Provider
 from server.ports.store import Store
 from server.ports.system import Clock
@@ -154,16 +155,17 @@ async def open_house(
     between the store and everybody else."""
     time: Clock = clock or SystemClock()
     ids, feed = SystemIds(), LocalFeed(limits=limits)
+    wakes = Wakes(feed)
     models = ScriptedModels(provider)
     async with AsyncExitStack() as stack:
-        opened = open_store(url or f"sqlite+aiosqlite:///{folder / 'house.db'}", feed=feed)
+        opened = open_store(url or f"sqlite+aiosqlite:///{folder / 'house.db'}", feed=feed, peers=wakes)
         store = wrap(await stack.enter_async_context(opened))
         for principal in (ANNA, BERT):
             owner = principal.owner
             await store.write_system(lambda tx, owner=owner: tx.provision(owner, time.now()))  # type: ignore[misc]
         blobs = DirectoryBlobs(folder / "files")
         engine = await stack.enter_async_context(
-            Engine(store=store, models=models, blobs=blobs, clock=time, ids=ids, limits=limits)
+            Engine(store=store, models=models, blobs=blobs, clock=time, ids=ids, limits=limits, wakes=wakes)
         )
         titles = await stack.enter_async_context(Titles(store=store, clock=time, models=models, limits=limits))
         streams = Streams(store=store, feed=feed, limits=limits)

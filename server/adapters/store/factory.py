@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 from server.adapters.store.errors import DriverMissing
 from server.ports.feed import Feed
+from server.ports.peers import Peers
 from server.ports.store import Store
 
 _BUSY_TIMEOUT: Final = timedelta(seconds=5)
@@ -26,10 +27,13 @@ class DatabaseUrlInvalid(ValueError):
 
 
 @asynccontextmanager
-async def open_store(url: str, *, feed: Feed, patience: timedelta = _BUSY_TIMEOUT) -> AsyncIterator[Store]:
+async def open_store(
+    url: str, *, feed: Feed, peers: Peers | None = None, patience: timedelta = _BUSY_TIMEOUT
+) -> AsyncIterator[Store]:
     """The store of a URL, its schema brought up to date first; closed when the block is left.
 
-    `feed` hears of every committed event, on the running loop. `patience` is how long a unit waits for a lock or a
+    `feed` hears of every committed event, `peers` of what other processes do on a database that says so (PostgreSQL),
+    both on the running loop. `patience` is how long a unit waits for a lock or a
     connection before it fails with `StoreUnavailable`. Raises `DatabaseUrlInvalid`, `DriverMissing`, `SchemaUnknown`,
     `StoreUnavailable`.
     """
@@ -37,7 +41,7 @@ async def open_store(url: str, *, feed: Feed, patience: timedelta = _BUSY_TIMEOU
     if parsed.drivername == "sqlite+aiosqlite" and parsed.database and parsed.database != ":memory:":
         opened = _open_sqlite(Path(parsed.database), feed, patience)
     elif parsed.drivername == "postgresql+asyncpg" and parsed.database:
-        opened = _open_postgres(parsed.set(drivername="postgresql"), feed, patience)
+        opened = _open_postgres(parsed.set(drivername="postgresql"), feed, peers, patience)
     else:
         raise DatabaseUrlInvalid
     async with opened as store:
@@ -55,7 +59,7 @@ async def _open_sqlite(path: Path, feed: Feed, patience: timedelta) -> AsyncIter
 
 
 @asynccontextmanager
-async def _open_postgres(url: URL, feed: Feed, patience: timedelta) -> AsyncIterator[Store]:
+async def _open_postgres(url: URL, feed: Feed, peers: Peers | None, patience: timedelta) -> AsyncIterator[Store]:
     if find_spec("asyncpg") is None:
         raise DriverMissing("postgres")
     from server.adapters.store.postgres import PostgresStore
@@ -63,7 +67,7 @@ async def _open_postgres(url: URL, feed: Feed, patience: timedelta) -> AsyncIter
 
     dsn = url.render_as_string(hide_password=False)
     await migrate(dsn, patience=patience)
-    async with PostgresStore(dsn, feed=feed, patience=patience) as store:
+    async with PostgresStore(dsn, feed=feed, peers=peers, patience=patience) as store:
         yield store
 
 

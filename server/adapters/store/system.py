@@ -16,10 +16,12 @@ from server.ports.store import RunReference
 class StoredSystem:
     """See `ports.store.SystemTransaction`."""
 
-    __slots__ = ("_executor",)
+    __slots__ = ("_executor", "leaves_work")
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
+        self.leaves_work = False
+        """Whether a run was given back, which somebody else may claim once this is committed."""
 
     async def key_by_digest(self, digest: str) -> ApiKey | None:
         """The key of that digest, valid or not."""
@@ -55,7 +57,9 @@ class StoredSystem:
 
     async def release_lease(self, run_id: RunId, *, epoch: int, worker: WorkerId) -> bool:
         """Give a run back."""
-        return await leases.release_lease(self._executor, run_id, epoch=epoch, worker=worker)
+        released = await leases.release_lease(self._executor, run_id, epoch=epoch, worker=worker)
+        self.leaves_work |= released
+        return released
 
     async def claimable(self, now: datetime, *, limit: int) -> list[RunReference]:
         """Runs that wait for a worker, the oldest first."""

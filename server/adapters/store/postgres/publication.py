@@ -39,6 +39,11 @@ class Publication:
             self.events[event.conversation_id].append(event)
 
     @property
+    def all(self) -> list[Event]:
+        """Everything that was taken and not published yet."""
+        return [event for events in self.events.values() for event in events]
+
+    @property
     def first(self) -> Event | None:
         """The event that was taken first."""
         return next((events[0] for events in self.events.values()), None)

@@ -13,6 +13,7 @@ from typing import Any, Final, Self, TypeVar
 from server.adapters.store.postgres.attempts import BEGIN_READ, BEGIN_WRITE, InDoubt, Undone, commit, roll_back, run
 from server.adapters.store.postgres.doubt import EventEvidence, Evidence, NumberEvidence, find_out
 from server.adapters.store.postgres.executor import PostgresExecutor
+from server.adapters.store.postgres.news import NewsLine
 from server.adapters.store.postgres.pool import Pool
 from server.adapters.store.postgres.publication import Publication, Publisher
 from server.adapters.store.system import StoredSystem
@@ -21,6 +22,7 @@ from server.domain.errors import StoreUnavailable
 from server.domain.principal import Owner
 from server.failpoint import failpoint
 from server.ports.feed import Feed
+from server.ports.peers import Peers
 from server.ports.store import SystemTransaction, Transaction
 
 Result = TypeVar("Result")
@@ -34,19 +36,29 @@ class PostgresStore:
     """See `ports.store.Store`. Belongs to the event loop on which it is entered with `async with`.
 
     The database must have the current schema (`open_store` sees to that). `patience` is how long a unit waits for a
-    connection, or at a lock, before it fails with `StoreUnavailable`.
+    connection, or at a lock, before it fails with `StoreUnavailable`. `peers` hears of what other stores with
+    `peers` do on the same database.
     """
 
     def __init__(
-        self, dsn: str, *, feed: Feed, patience: timedelta = timedelta(seconds=5), connections: int = 16
+        self,
+        dsn: str,
+        *,
+        feed: Feed,
+        peers: Peers | None = None,
+        patience: timedelta = timedelta(seconds=5),
+        connections: int = 16,
     ) -> None:
         self._pool = Pool(dsn, size=connections, patience=patience)
         self._publisher = Publisher(feed)
         self._patience = patience.total_seconds()
+        self._news = None if peers is None else NewsLine(dsn, peers=peers, patience=self._patience)
         self._attempts: set[asyncio.Task[Any]] = set()
 
     async def __aenter__(self) -> Self:
         await self._pool.__aenter__()
+        if self._news is not None:
+            await self._news.__aenter__()
         return self
 
     async def __aexit__(
@@ -54,6 +66,8 @@ class PostgresStore:
     ) -> None:
         if self._attempts:
             await asyncio.wait(self._attempts, timeout=2 * self._patience)
+        if self._news is not None:
+            await self._news.__aexit__(kind, error, trace)
         await self._pool.__aexit__(kind, error, trace)
 
     async def read(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
@@ -78,9 +92,19 @@ class PostgresStore:
 
     async def write_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
         """Run a unit of the service itself and commit it."""
-        return await self._repeated(
-            lambda connection: self._write(connection, lambda executor, _: work(StoredSystem(executor)), None)
-        )
+        leaves_work = False
+
+        async def unit(executor: PostgresExecutor, _: Publication) -> Result:
+            nonlocal leaves_work
+            system = StoredSystem(executor)
+            result = await work(system)
+            leaves_work = system.leaves_work
+            return result
+
+        result = await self._repeated(lambda connection: self._write(connection, unit, None))
+        if leaves_work and self._news is not None:
+            self._news.tell_work()
+        return result
 
     async def _repeated(self, attempt: Callable[[Any], Coroutine[Any, Any, Result]]) -> Result:
         """Attempt until it is not undone. An attempt that has begun comes to its end though its caller is cancelled."""
@@ -120,6 +144,8 @@ class PostgresStore:
             await self._commit(connection, evidence, publication)
             if publication.events:
                 failpoint("store.unpublished")
+                if self._news is not None:
+                    self._news.tell_events(publication.all)
         except BaseException:
             publication.void()
             raise

@@ -1,0 +1,39 @@
+"""Wakes what waits in this process when another one has done something: its streams, and the loops of its worker."""
+
+import asyncio
+from collections.abc import Callable
+
+from server.domain.ids import ConversationId
+from server.ports.feed import Feed
+
+
+class Wakes:
+    """Implements `ports.peers.Peers`. Made before the store that tells it and the engine that waits on it."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self.lost = asyncio.Event()
+        """Set when a run of this process may have been ended elsewhere; cleared by the loop that renews leases."""
+        self.work = asyncio.Event()
+        """Set when somebody's run may wait for a worker; cleared by the loop that recovers."""
+        self.concerns: Callable[[ConversationId], bool] = lambda _: False
+        """Whether this process executes a run of a conversation; the engine says so."""
+
+    def events_stored(self, conversation_id: ConversationId) -> None:
+        """See `Peers`: readers go back to the store."""
+        self._feed.resync(conversation_id)
+
+    def run_ended(self, conversation_id: ConversationId) -> None:
+        """See `Peers`: another's run is nobody's business here."""
+        if self.concerns(conversation_id):
+            self.lost.set()
+
+    def work_left(self) -> None:
+        """See `Peers`."""
+        self.work.set()
+
+    def news_lost(self) -> None:
+        """See `Peers`."""
+        self._feed.resync_all()
+        self.lost.set()
+        self.work.set()
