@@ -13,7 +13,8 @@ from typer.exceptions import TyperException
 from server.config import load as load_settings
 from server.config import load_client as load_client_settings
 from server.domain.key import KeyEnvironment, KeyStyle
-from server.domain.principal import WILDCARD_SCOPE
+from server.domain.organization import MemberRole
+from server.domain.principal import WILDCARD_SCOPE, Owner
 from server.failure import CommandFailed
 
 _INTERRUPTED = 130
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="Make, list and revoke API keys; also beside a running server.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+members = typer.Typer(help="Say who is what in an organization; also beside a running server.", no_args_is_help=True)
+app.add_typer(members, name="members")
 
 
 class LogLevel(StrEnum):
@@ -40,6 +43,9 @@ class LogLevel(StrEnum):
 DataOption = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Directory of the database file and keys [PARLEY_DATA; ./.parley]")
 ]
+TenantOption = Annotated[str, typer.Option(metavar="TENANT", help="Tenant of the organization")]
+OrganizationOption = Annotated[str, typer.Option(metavar="NAME", help="Name of the organization")]
+MemberArgument = Annotated[str, typer.Argument(metavar="USER", help="Name of the user")]
 DatabaseOption = Annotated[
     str | None,
     typer.Option(metavar="URL", help="sqlite:///FILE or postgresql://… [PARLEY_DATABASE; a SQLite file in DIR]"),
@@ -136,6 +142,47 @@ def revoke_key(
     from server.cli import keys as commands
 
     commands.revoke(load_settings({"data": data, "database": database}), key)
+
+
+@members.command("list")
+def list_members(*, tenant: TenantOption = "default", data: DataOption = None, database: DatabaseOption = None) -> None:
+    """Show every member of the tenant's organizations, removed ones included."""
+    from server.cli import members as commands
+
+    commands.show(load_settings({"data": data, "database": database}), tenant=tenant)
+
+
+@members.command("set")
+def set_member(
+    user: MemberArgument,
+    role: Annotated[MemberRole, typer.Argument(help="What the user may do from now on", case_sensitive=False)],
+    *,
+    organization: OrganizationOption = "Default",
+    tenant: TenantOption = "default",
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Make a user an active member, or change a member's role. Running servers go by it from the next call on."""
+    from server.cli import members as commands
+
+    settings = load_settings({"data": data, "database": database})
+    commands.set_role(settings, Owner(tenant, user), role, organization=organization)
+
+
+@members.command("remove")
+def remove_member(
+    user: MemberArgument,
+    *,
+    organization: OrganizationOption = "Default",
+    tenant: TenantOption = "default",
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Remove a member; the member's own conversations stay. Running servers go by it from the next call on."""
+    from server.cli import members as commands
+
+    settings = load_settings({"data": data, "database": database})
+    commands.remove(settings, Owner(tenant, user), organization=organization)
 
 
 @app.command()

@@ -1,36 +1,93 @@
-"""Use cases of organizations: what the caller belongs to, and the models it can use."""
+"""Use cases of organizations: what the caller belongs to, and who else does."""
 
-from collections.abc import Sequence
-
-from server.domain.errors import NotAMember
+from server.application.membership import require
+from server.application.repeats import Repeats
+from server.domain.errors import UserNotFound
 from server.domain.ids import OrganizationId
-from server.domain.model import Model
-from server.domain.organization import Membership
-from server.domain.principal import Owner
-from server.ports.provider import Models
+from server.domain.organization import (
+    Member,
+    MemberRole,
+    Membership,
+    Organization,
+    check_may_change,
+    deactivated,
+    with_role,
+)
+from server.domain.principal import Owner, Principal
 from server.ports.store import Store, Transaction
+from server.ports.system import Clock, Ids
 
 
 class Organizations:
     """Organizations of a caller."""
 
-    def __init__(self, *, store: Store, models: Models) -> None:
+    def __init__(self, *, store: Store, clock: Clock, ids: Ids, repeats: Repeats) -> None:
         self._store = store
-        self._models = models
+        self._clock = clock
+        self._ids = ids
+        self._repeats = repeats
 
     async def of(self, owner: Owner) -> list[Membership]:
         """The organizations in which the owner is an active member."""
         return await self._store.read(owner, lambda tx: tx.organizations.memberships())
 
-    async def models(self, owner: Owner, organization_id: OrganizationId) -> Sequence[Model]:
-        """The models of an organization. Raises `NotAMember`."""
-        await self._store.read(owner, lambda tx: membership(tx, organization_id))
-        return self._models.all()
+    async def create(self, principal: Principal, name: str) -> Membership:
+        """Make an organization, with the owner as its Owner. Raises `OrganizationNameTaken`."""
+        now = self._clock.now()
+        made = Organization(OrganizationId(str(self._ids.uuid())), name, now)
+
+        async def unit(tx: Transaction) -> Membership:
+            await tx.organizations.add(made)
+            return Membership(made.id, name, MemberRole.OWNER, now)
+
+        return (await self._repeats.write(principal, Membership, unit)).result
+
+    async def members(self, owner: Owner, organization_id: OrganizationId) -> list[Member]:
+        """Everybody in an organization by name, inactive members included. Raises `NotAMember`."""
+
+        async def unit(tx: Transaction) -> list[Member]:
+            await require(tx, organization_id)
+            return await tx.organizations.members(organization_id)
+
+        return await self._store.read(owner, unit)
+
+    async def set_member(
+        self, principal: Principal, organization_id: OrganizationId, *, user: str, role: MemberRole
+    ) -> Member:
+        """Make a user of the tenant an active member of that role, or change a member's.
+
+        Raises `NotAMember`, `RoleMissing`, `UserNotFound`, `LastOwner`.
+        """
+
+        async def unit(tx: Transaction) -> Member:
+            members = await tx.organizations.lock_members(organization_id)
+            actor = await require(tx, organization_id, MemberRole.ADMIN)
+            check_may_change(actor.role, _named(members, user), role)
+            changed = with_role(members, user, role, self._clock.now())
+            await tx.organizations.set_member(organization_id, changed)
+            return changed
+
+        return (await self._repeats.write(principal, Member, unit)).result
+
+    async def remove_member(self, principal: Principal, organization_id: OrganizationId, user: str) -> Member:
+        """Deactivate a member; one who is inactive stays so.
+
+        Raises `NotAMember`, `RoleMissing`, `UserNotFound` (who never was a member), `LastOwner`.
+        """
+
+        async def unit(tx: Transaction) -> Member:
+            members = await tx.organizations.lock_members(organization_id)
+            actor = await require(tx, organization_id, MemberRole.ADMIN)
+            member = _named(members, user)
+            if member is None:
+                raise UserNotFound(user)
+            check_may_change(actor.role, member, None)
+            changed = deactivated(members, member)
+            await tx.organizations.set_member(organization_id, changed)
+            return changed
+
+        return (await self._repeats.write(principal, Member, unit)).result
 
 
-async def membership(tx: Transaction, organization_id: OrganizationId) -> Membership:
-    """The owner's membership; whether the organization exists at all is not told. Raises `NotAMember`."""
-    found = await tx.organizations.membership(organization_id)
-    if found is None:
-        raise NotAMember
-    return found
+def _named(members: list[Member], user: str) -> Member | None:
+    return next((member for member in members if member.user == user), None)

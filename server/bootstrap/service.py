@@ -16,10 +16,12 @@ from server.adapters.provider.registry import build_registry
 from server.adapters.system import SystemClock, SystemIds
 from server.application.archive import Archive
 from server.application.authentication import Authenticator
+from server.application.catalogue import Catalogue
 from server.application.chats import Chats
 from server.application.deletion import Deletion
 from server.application.files import Files
 from server.application.keys import KeyFactory, Keys
+from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
 from server.application.prompts import Prompts
 from server.application.repeats import Repeats
@@ -153,14 +155,13 @@ def _use_cases(
     runs = Runs(store=store, clock=clock, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats)
     deletion = Deletion(worker=engine, feed=feed, repeats=repeats, blobs=blobs)
     streams = Streams(store=store, feed=feed, limits=limits)
+    catalogue = Catalogue(store=store, clock=clock, models=models, repeats=repeats)
     return UseCases(
         threads=Threads(
             store=store, clock=clock, ids=ids, models=models, deletion=deletion, limits=limits, repeats=repeats
         ),
         runs=runs,
         streams=streams,
-        sessions=Sessions(store=store, clock=clock, ids=ids, models=models, runs=runs, repeats=repeats),
-        organizations=Organizations(store=store, models=models),
         archive=Archive(store=store, clock=clock, deletion=deletion),
         files=Files(store=store, blobs=blobs),
         chats=Chats(store=store, clock=clock, repeats=repeats),
@@ -174,6 +175,12 @@ def _use_cases(
             titles=titles,
             limits=limits,
         ),
+        sessions=Sessions(store=store, clock=clock, ids=ids, catalogue=catalogue, runs=runs, repeats=repeats),
+        conversations=OrganizationConversations(
+            store=store, clock=clock, ids=ids, models=models, catalogue=catalogue, deletion=deletion, repeats=repeats
+        ),
+        organizations=Organizations(store=store, clock=clock, ids=ids, repeats=repeats),
+        catalogue=catalogue,
     )
 
 

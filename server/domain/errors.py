@@ -90,6 +90,27 @@ class ImagesUnavailable(ParleyError):
         super().__init__("no configured provider draws images; have the operator name an image model")
 
 
+class UnknownProvider(ParleyError):
+    """No provider of that name is configured."""
+
+    reason = "UNKNOWN_PROVIDER"
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(f"provider: no configured provider is called {provider!r}", metadata={"provider": provider})
+
+
+class ModelInactive(ParleyError):
+    """The provider of a model that an organization added is not configured any more."""
+
+    reason = "MODEL_INACTIVE"
+
+    def __init__(self, *, provider: str, model: str) -> None:
+        super().__init__(
+            f"the model {model!r} is inactive: its provider {provider!r} is not configured any more; use another model",
+            metadata={"provider": provider, "model": model},
+        )
+
+
 class KeyMissing(ParleyError):
     """No credential was presented."""
 
@@ -133,6 +154,27 @@ class NotAMember(ParleyError):
 
     def __init__(self) -> None:
         super().__init__("you are not an active member of this organization")
+
+
+class RoleMissing(ParleyError):
+    """The caller is a member of the organization, but not one who may do this."""
+
+    reason = "ROLE_MISSING"
+
+    def __init__(self, role: str) -> None:
+        super().__init__(
+            f"your role in this organization does not permit this; the least that does is {role}",
+            metadata={"role": role},
+        )
+
+
+class LastOwner(ParleyError):
+    """The organization would be left without an owner."""
+
+    reason = "LAST_OWNER"
+
+    def __init__(self) -> None:
+        super().__init__("the last owner stays: make somebody else an owner of this organization first")
 
 
 class NotFound(ParleyError):
@@ -182,6 +224,24 @@ class FileNotFound(NotFound):
 
     def __init__(self, file: str) -> None:
         super().__init__(f"no file {file!r}", metadata={"id": file})
+
+
+class UserNotFound(NotFound):
+    """The tenant has no user, or the organization no member, of that name."""
+
+    reason = "USER_NOT_FOUND"
+
+    def __init__(self, user: str) -> None:
+        super().__init__(f"no user {user!r}", metadata={"user": user})
+
+
+class OrganizationNameTaken(ParleyError):
+    """The tenant already has an organization of that name."""
+
+    reason = "ORGANIZATION_NAME_TAKEN"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is already an organization called {name!r}", metadata={"name": name})
 
 
 class ConversationKeyTaken(ParleyError):

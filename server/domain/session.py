@@ -1,6 +1,7 @@
 """A chat session: a talk with one model within a conversation."""
 
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -24,3 +25,7 @@ class ChatSession:
     created_at: datetime
     updated_at: datetime
     status: SessionStatus = SessionStatus.ACTIVE
+
+    def given(self, usable: Container[ModelId]) -> "ChatSession":
+        """The session as it is while those models can be used: over without its own."""
+        return self if self.model_id in usable else replace(self, status=SessionStatus.COMPLETED)

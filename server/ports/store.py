@@ -31,12 +31,12 @@ from server.domain.ids import (
 )
 from server.domain.key import ApiKey
 from server.domain.message import Message, Usage
-from server.domain.organization import Membership
 from server.domain.principal import Owner
 from server.domain.run import Lease, Run, RunError, RunState
 from server.domain.session import ChatSession
 from server.ports.archive import Archive
 from server.ports.files import Files
+from server.ports.organizations import AddedModels, AllMembers, Organizations
 
 Result = TypeVar("Result")
 
@@ -220,16 +220,6 @@ class Sessions(Protocol):
         """Set `updated_at`."""
 
 
-class Organizations(Protocol):
-    """Organizations as the owner sees them."""
-
-    async def memberships(self) -> list[Membership]:
-        """The organizations in which the owner is an active member, by name."""
-
-    async def membership(self, organization_id: OrganizationId) -> Membership | None:
-        """The owner's active membership of one organization."""
-
-
 @dataclass(frozen=True, slots=True)
 class RememberedRequest:
     """What a request id stands for: the fingerprint of its request, and the run it made, if it made one."""
@@ -276,6 +266,8 @@ class Transaction(Protocol):
     @property
     def organizations(self) -> Organizations: ...  # noqa: D102
     @property
+    def models(self) -> AddedModels: ...  # noqa: D102
+    @property
     def requests(self) -> Requests: ...  # noqa: D102
     @property
     def archive(self) -> Archive: ...  # noqa: D102
@@ -291,7 +283,7 @@ class RunReference:
     epoch: int
 
 
-class SystemTransaction(Protocol):
+class SystemTransaction(AllMembers, Protocol):
     """One transaction of the service itself, bound to no owner: credentials, provisioning, leases. The only place
     where a query does not filter by owner; no use case of a caller gets one."""
 

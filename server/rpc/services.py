@@ -13,8 +13,10 @@ from parley.conversations.v1 import conversations_pb2, conversations_pb2_grpc
 from parley.v1 import file_pb2, file_pb2_grpc, run_pb2, run_pb2_grpc, thread_pb2, thread_pb2_grpc
 
 from server.application.archive import Archive
+from server.application.catalogue import Catalogue
 from server.application.chats import Chats
 from server.application.files import Files
+from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
 from server.application.prompts import Prompts
 from server.application.runs import Runs
@@ -24,8 +26,9 @@ from server.application.threads import Threads
 from server.rpc.health import HealthServicer
 from server.rpc.servicers.archive import ArchiveServicer
 from server.rpc.servicers.chat import ChatServicer
-from server.rpc.servicers.conversations import ConversationServicer, ModelServicer, OrganizationServicer
+from server.rpc.servicers.conversations import ConversationServicer
 from server.rpc.servicers.file import FileServicer
+from server.rpc.servicers.organizations import ModelServicer, OrganizationServicer
 from server.rpc.servicers.run import RunServicer
 from server.rpc.servicers.thread import ThreadServicer
 
@@ -64,11 +67,13 @@ class UseCases:
     runs: Runs
     streams: Streams
     sessions: Sessions
+    conversations: OrganizationConversations
     organizations: Organizations
     archive: Archive
     files: Files
     chats: Chats
     prompts: Prompts
+    catalogue: Catalogue
 
 
 class Services:
@@ -79,11 +84,13 @@ class Services:
         self._threads = ThreadServicer(use_cases.threads)
         self._runs = RunServicer(use_cases.runs, use_cases.streams)
         self._files = FileServicer(use_cases.files)
-        self._conversations = ConversationServicer(use_cases.sessions, use_cases.runs, use_cases.streams)
-        self._organizations = OrganizationServicer(use_cases.organizations)
-        self._models = ModelServicer(use_cases.organizations)
         self._archive = ArchiveServicer(use_cases.archive)
         self._chats = ChatServicer(use_cases.chats, use_cases.prompts)
+        self._conversations = ConversationServicer(
+            use_cases.conversations, use_cases.sessions, use_cases.runs, use_cases.streams
+        )
+        self._organizations = OrganizationServicer(use_cases.organizations)
+        self._models = ModelServicer(use_cases.catalogue)
 
     def register(self, server: Registrar) -> None:
         """Put every service on a server. May be done on several: servicers hold nothing of a server or a call."""

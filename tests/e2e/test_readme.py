@@ -57,3 +57,15 @@ def test_the_quickstart_and_the_stubs(service: Service, home: Path) -> None:
 
     program = example("From Python", "python").replace("127.0.0.1:50051", service.grpc)
     assert "You said: Hello" in run([sys.executable, "-W", "error", "-c", program], home)
+
+
+def test_the_conversations_api(service: Service, home: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    script = example("Conversations API", "sh").replace("127.0.0.1:8080", service.addresses["http"])
+    shown = run(["/bin/sh", "-ec", script.replace("curl ", "curl --silent --noproxy '*' ")], home)
+    assert "event: start" in shown
+    assert "event: end" in shown
+    messages = json.loads(shown[shown.index('{"messages":') :])["messages"]
+    assert messages[0]["content"] == "Can you explain how vector databases work?"
+    assert messages[1]["content"].startswith("You said: ")

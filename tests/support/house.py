@@ -11,9 +11,11 @@ from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from server.adapters.system import SystemClock, SystemIds
 from server.application.archive import Archive
+from server.application.catalogue import Catalogue
 from server.application.chats import Chats
 from server.application.deletion import Deletion
 from server.application.files import Files
+from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
 from server.application.prompts import Prompts
 from server.application.repeats import Repeats
@@ -105,6 +107,7 @@ class House:
     runs: Runs
     streams: Streams
     sessions: Sessions
+    conversations: OrganizationConversations
     organizations: Organizations
     archive: Archive
     files: Files
@@ -112,6 +115,7 @@ class House:
     chats: Chats
     prompts: Prompts
     models: ScriptedModels
+    catalogue: Catalogue
 
     async def send(
         self,
@@ -172,6 +176,7 @@ async def open_house(
         repeats = Repeats(store=store, clock=time, limits=limits)
         runs = Runs(store=store, clock=time, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats)
         deletion = Deletion(worker=engine, feed=feed, repeats=repeats, blobs=blobs)
+        catalogue = Catalogue(store=store, clock=time, models=models, repeats=repeats)
         threads = Threads(
             store=store, clock=time, ids=ids, models=models, deletion=deletion, limits=limits, repeats=repeats
         )
@@ -183,8 +188,6 @@ async def open_house(
             threads=threads,
             runs=runs,
             streams=streams,
-            sessions=Sessions(store=store, clock=time, ids=ids, models=models, runs=runs, repeats=repeats),
-            organizations=Organizations(store=store, models=models),
             archive=Archive(store=store, clock=time, deletion=deletion),
             files=Files(store=store, blobs=blobs),
             blobs=blobs,
@@ -200,4 +203,10 @@ async def open_house(
                 limits=limits,
             ),
             models=models,
+            sessions=Sessions(store=store, clock=time, ids=ids, catalogue=catalogue, runs=runs, repeats=repeats),
+            conversations=OrganizationConversations(
+                store=store, clock=time, ids=ids, models=models, catalogue=catalogue, deletion=deletion, repeats=repeats
+            ),
+            organizations=Organizations(store=store, clock=time, ids=ids, repeats=repeats),
+            catalogue=catalogue,
         )

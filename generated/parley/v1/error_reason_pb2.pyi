@@ -40,6 +40,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """What was asked for does not fit into one reply. FAILED_PRECONDITION."""
     ERROR_REASON_IMAGES_UNAVAILABLE: _ErrorReason.ValueType  # 7
     """An image was asked for and no configured provider draws any. FAILED_PRECONDITION."""
+    ERROR_REASON_UNKNOWN_PROVIDER: _ErrorReason.ValueType  # 8
+    """No provider of that name is configured. INVALID_ARGUMENT."""
+    ERROR_REASON_MODEL_INACTIVE: _ErrorReason.ValueType  # 9
+    """The provider of a model that an organization added is not configured any more. FAILED_PRECONDITION."""
     ERROR_REASON_KEY_MISSING: _ErrorReason.ValueType  # 10
     """No credential was presented. UNAUTHENTICATED."""
     ERROR_REASON_KEY_INVALID: _ErrorReason.ValueType  # 11
@@ -50,6 +54,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The credential lacks the scope named in the metadata entry `scope`. PERMISSION_DENIED."""
     ERROR_REASON_NOT_A_MEMBER: _ErrorReason.ValueType  # 14
     """The caller is not an active member of the organization. PERMISSION_DENIED."""
+    ERROR_REASON_ROLE_MISSING: _ErrorReason.ValueType  # 15
+    """The caller's role in the organization does not permit the call; the metadata entry `role` names the least
+    that does. PERMISSION_DENIED.
+    """
     ERROR_REASON_CONVERSATION_NOT_FOUND: _ErrorReason.ValueType  # 20
     """The caller has no conversation of that key or id. NOT_FOUND."""
     ERROR_REASON_RUN_NOT_FOUND: _ErrorReason.ValueType  # 21
@@ -64,6 +72,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The conversation is another user's of the same tenant (archive API only). PERMISSION_DENIED."""
     ERROR_REASON_FILE_NOT_FOUND: _ErrorReason.ValueType  # 26
     """The caller has no file of that id. NOT_FOUND."""
+    ERROR_REASON_ORGANIZATION_NAME_TAKEN: _ErrorReason.ValueType  # 27
+    """The tenant already has an organization of that name. ALREADY_EXISTS."""
+    ERROR_REASON_USER_NOT_FOUND: _ErrorReason.ValueType  # 28
+    """The tenant has no user, or the organization no member, of that name. NOT_FOUND."""
+    ERROR_REASON_LAST_OWNER: _ErrorReason.ValueType  # 29
+    """The organization would be left without an owner. FAILED_PRECONDITION."""
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 30
     """As many messages wait in the conversation as may. RESOURCE_EXHAUSTED."""
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 31
@@ -137,6 +151,10 @@ ERROR_REASON_REPLY_TOO_LARGE: ErrorReason.ValueType  # 6
 """What was asked for does not fit into one reply. FAILED_PRECONDITION."""
 ERROR_REASON_IMAGES_UNAVAILABLE: ErrorReason.ValueType  # 7
 """An image was asked for and no configured provider draws any. FAILED_PRECONDITION."""
+ERROR_REASON_UNKNOWN_PROVIDER: ErrorReason.ValueType  # 8
+"""No provider of that name is configured. INVALID_ARGUMENT."""
+ERROR_REASON_MODEL_INACTIVE: ErrorReason.ValueType  # 9
+"""The provider of a model that an organization added is not configured any more. FAILED_PRECONDITION."""
 ERROR_REASON_KEY_MISSING: ErrorReason.ValueType  # 10
 """No credential was presented. UNAUTHENTICATED."""
 ERROR_REASON_KEY_INVALID: ErrorReason.ValueType  # 11
@@ -147,6 +165,10 @@ ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 13
 """The credential lacks the scope named in the metadata entry `scope`. PERMISSION_DENIED."""
 ERROR_REASON_NOT_A_MEMBER: ErrorReason.ValueType  # 14
 """The caller is not an active member of the organization. PERMISSION_DENIED."""
+ERROR_REASON_ROLE_MISSING: ErrorReason.ValueType  # 15
+"""The caller's role in the organization does not permit the call; the metadata entry `role` names the least
+that does. PERMISSION_DENIED.
+"""
 ERROR_REASON_CONVERSATION_NOT_FOUND: ErrorReason.ValueType  # 20
 """The caller has no conversation of that key or id. NOT_FOUND."""
 ERROR_REASON_RUN_NOT_FOUND: ErrorReason.ValueType  # 21
@@ -161,6 +183,12 @@ ERROR_REASON_CONVERSATION_FORBIDDEN: ErrorReason.ValueType  # 25
 """The conversation is another user's of the same tenant (archive API only). PERMISSION_DENIED."""
 ERROR_REASON_FILE_NOT_FOUND: ErrorReason.ValueType  # 26
 """The caller has no file of that id. NOT_FOUND."""
+ERROR_REASON_ORGANIZATION_NAME_TAKEN: ErrorReason.ValueType  # 27
+"""The tenant already has an organization of that name. ALREADY_EXISTS."""
+ERROR_REASON_USER_NOT_FOUND: ErrorReason.ValueType  # 28
+"""The tenant has no user, or the organization no member, of that name. NOT_FOUND."""
+ERROR_REASON_LAST_OWNER: ErrorReason.ValueType  # 29
+"""The organization would be left without an owner. FAILED_PRECONDITION."""
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 30
 """As many messages wait in the conversation as may. RESOURCE_EXHAUSTED."""
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 31

@@ -1,14 +1,13 @@
 """What is known of the files of the owner's conversations."""
 
-from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import select
 
 from server.adapters.store import tables
-from server.adapters.store.executor import Executor, Row
+from server.adapters.store.executor import Row
 from server.adapters.store.scope import Scope
-from server.adapters.store.statement import Statement, found, owned, owned_insert, parameter
+from server.adapters.store.statement import found, owned, owned_insert, parameter
 from server.adapters.store.times import micros, moment
 from server.domain.errors import ConversationNotFound
 from server.domain.file import File
@@ -25,11 +24,10 @@ _GET = owned(select(*_COLUMNS).where(_one), _table)
 _OF_CONVERSATION = owned(
     select(_c.id).where(_c.conversation_id == parameter(_c.conversation_id)).order_by(_c.id), _table
 )
-_IS_KNOWN = Statement(select(_c.id).where(_one))
 
 
 class StoredFiles:
-    """See `ports.store.Files`."""
+    """See `ports.files.Files`."""
 
     __slots__ = ("_scope",)
 
@@ -60,11 +58,6 @@ class StoredFiles:
         """The ids of a conversation's files, sorted."""
         rows = await self._scope.fetch(_OF_CONVERSATION, conversation_id=conversation_id)
         return [FileId(file_id) for (file_id,) in rows]
-
-
-async def known_files(executor: Executor, file_ids: Collection[FileId]) -> set[FileId]:
-    """Those of the ids that are a file's, whoever owns it."""
-    return {file_id for file_id in file_ids if await executor.fetch(_IS_KNOWN, {"id": file_id})}
 
 
 def _file(row: Row) -> File:

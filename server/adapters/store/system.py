@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from server.adapters.store import files, keys, leases, provisioning, retention
+from server.adapters.store import keys, known_files, leases, members, provisioning, retention
 from server.adapters.store.executor import Executor
 from server.adapters.store.times import moment
-from server.domain.ids import FileId, KeyId, RunId, WorkerId
+from server.domain.ids import FileId, KeyId, OrganizationId, RunId, WorkerId
 from server.domain.key import ApiKey
+from server.domain.organization import Member, Organization
 from server.domain.principal import Owner
 from server.domain.run import Lease
 from server.ports.store import RunReference
@@ -47,6 +48,18 @@ class StoredSystem:
         """The store's own time."""
         return moment(await self._executor.time())
 
+    async def members(self, tenant: str) -> list[tuple[Organization, Member]]:
+        """Every member of every organization of a tenant."""
+        return await members.members_of_tenant(self._executor, tenant)
+
+    async def lock_organization(self, tenant: str, name: str) -> tuple[Organization, list[Member]] | None:
+        """The organization of that name, locked, with its members."""
+        return await members.lock_organization(self._executor, tenant, name)
+
+    async def set_member(self, tenant: str, organization_id: OrganizationId, member: Member) -> None:
+        """Store a member or overwrite it."""
+        await members.set_member(self._executor, tenant, organization_id, member)
+
     async def renew_leases(self, lease: Lease, held: Collection[RunId]) -> dict[RunId, int]:
         """Extend the leases that `lease.worker` holds on those runs."""
         return await leases.renew_leases(self._executor, lease, held)
@@ -67,7 +80,7 @@ class StoredSystem:
 
     async def known_files(self, file_ids: Collection[FileId]) -> set[FileId]:
         """Those of the ids that are a file's."""
-        return await files.known_files(self._executor, file_ids)
+        return await known_files.known_files(self._executor, file_ids)
 
     async def forget_requests(self, before: datetime, *, limit: int) -> int:
         """Drop outdated request ids."""

@@ -8,6 +8,7 @@ from server.adapters.store.events import StoredEvents
 from server.adapters.store.executor import Executor
 from server.adapters.store.files import StoredFiles
 from server.adapters.store.messages import StoredMessages
+from server.adapters.store.models import StoredModels
 from server.adapters.store.organizations import StoredOrganizations
 from server.adapters.store.requests import StoredRequests
 from server.adapters.store.runs import StoredRuns
@@ -26,6 +27,7 @@ class OwnedTransaction:
         "events",
         "files",
         "messages",
+        "models",
         "organizations",
         "owner",
         "requests",
@@ -43,5 +45,6 @@ class OwnedTransaction:
         self.sessions = StoredSessions(scope)
         self.files = StoredFiles(scope)
         self.organizations = StoredOrganizations(scope)
+        self.models = StoredModels(scope)
         self.requests = StoredRequests(scope)
         self.archive = StoredArchive(scope)

@@ -1,19 +1,15 @@
-"""Conversations, sessions, organizations and models of `parley.conversations.v1`."""
+"""Conversations, sessions and messages of `parley.conversations.v1`."""
 
 import functools
-import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from google.protobuf.struct_pb2 import Struct
 from parley.conversations.v1 import conversations_pb2 as pb
 
-from server.application.sessions import MessageSlice
+from server.application.organization_conversations import MessageSlice
 from server.domain.conversation import Conversation
 from server.domain.ids import ModelId, model_id
 from server.domain.message import Message, Role
-from server.domain.model import Model
-from server.domain.organization import Membership
 from server.domain.session import ChatSession, SessionStatus
 from server.rpc.codecs.timestamp import stamp, timestamp
 
@@ -27,7 +23,6 @@ STATUSES: Final[Mapping[SessionStatus, pb.SessionStatus.ValueType]] = {
     SessionStatus.ACTIVE: pb.SESSION_STATUS_ACTIVE,
     SessionStatus.COMPLETED: pb.SESSION_STATUS_COMPLETED,
 }
-_DATED_NAME: Final = re.compile(r"-(\d{4}-\d{2}-\d{2})$")
 
 
 def encode_conversation(conversation: Conversation) -> pb.Conversation:
@@ -90,31 +85,6 @@ def encode_messages(found: MessageSlice, *, limit: int, offset: int) -> pb.ListM
     for message in found.messages:
         write_message(encoded.messages.add(), message)
     return encoded
-
-
-def encode_organization(membership: Membership) -> pb.Organization:
-    """An organization as its member sees it."""
-    return pb.Organization(
-        id=membership.organization_id,
-        name=membership.name,
-        role=membership.role.value,
-        created_at=timestamp(membership.created_at),
-    )
-
-
-def encode_model(model: Model) -> pb.Model:
-    """A configured model; its version is the date its name ends with, where it does (`gpt-4o-2024-08-06`)."""
-    dated = _DATED_NAME.search(model.name)
-    config = Struct()
-    config.update(model.config)
-    return pb.Model(
-        id=model.id,
-        name=model.name,
-        provider=model.provider,
-        version=dated.group(1) if dated else None,
-        is_active=True,
-        config=config,
-    )
 
 
 # An id is a hash of two names, the same few for all messages.

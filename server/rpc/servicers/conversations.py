@@ -1,4 +1,4 @@
-"""`parley.conversations.v1`: conversations, organizations and models."""
+"""`parley.conversations.v1.ConversationService`."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -7,26 +7,30 @@ from typing import Any, Final
 from parley.conversations.v1 import conversations_pb2 as pb
 from parley.conversations.v1 import conversations_pb2_grpc
 
-from server.application.organizations import Organizations
+from server.application.organization_conversations import OrganizationConversations
 from server.application.runs import Runs
 from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.domain.errors import RunFailed
 from server.domain.events import Event, RunEnded
-from server.domain.ids import ConversationId, ModelId, OrganizationId, RunId, SessionId
+from server.domain.ids import ConversationId, ModelId, RunId, SessionId
 from server.domain.principal import Owner
 from server.domain.run import RunState
 from server.rpc.codecs import conversations as codec
 from server.rpc.codecs.chat_stream import ChatStream
+from server.rpc.codecs.organizations import organization_id
 from server.rpc.interceptors.call import owner, principal
 
 _DEFAULT_LIMIT: Final = 20
 
 
 class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
-    """Serves `ConversationService` with the use cases of sessions; what each method promises stands in its proto."""
+    """Serves `ConversationService`; what each method promises stands in its proto."""
 
-    def __init__(self, sessions: Sessions, runs: Runs, streams: Streams) -> None:
+    def __init__(
+        self, conversations: OrganizationConversations, sessions: Sessions, runs: Runs, streams: Streams
+    ) -> None:
+        self._conversations = conversations
         self._sessions = sessions
         self._runs = runs
         self._streams = streams
@@ -36,8 +40,8 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
     ) -> pb.CreateConversationResponse:
         """A new conversation."""
         wanted = request.conversation
-        conversation = await self._sessions.create_conversation(
-            principal(), _organization(request.org_id), title=wanted.title, archived=wanted.is_archived
+        conversation = await self._conversations.create(
+            principal(), organization_id(request.org_id), title=wanted.title, archived=wanted.is_archived
         )
         return pb.CreateConversationResponse(conversation=codec.encode_conversation(conversation))
 
@@ -45,7 +49,7 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
         """A new session."""
         session = await self._sessions.open(
             principal(),
-            _organization(request.org_id),
+            organization_id(request.org_id),
             conversation_id=_conversation(request.session.conversation_id),
             model_id=ModelId(request.session.model_id.lower()),
         )
@@ -58,7 +62,7 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
         caller = principal()
         session_id = SessionId(request.chat.chat_session_id.lower())
         run = await self._sessions.send(
-            caller, _organization(request.org_id), session_id=session_id, content=request.chat.message
+            caller, organization_id(request.org_id), session_id=session_id, content=request.chat.message
         )
         chat = ChatStream()
         async with aclosing(self._streams.run(caller.owner, run.id, after=0)) as events:
@@ -73,7 +77,7 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
         self, request: pb.ListConversationsRequest, _context: Any
     ) -> pb.ListConversationsResponse:
         """All of the caller's conversations in the organization."""
-        found = await self._sessions.conversations(owner(), _organization(request.org_id))
+        found = await self._conversations.all(owner(), organization_id(request.org_id))
         return pb.ListConversationsResponse(
             conversations=[codec.encode_conversation(conversation) for conversation in found]
         )
@@ -82,23 +86,46 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
         self, request: pb.GetConversationWithSessionsRequest, _context: Any
     ) -> pb.GetConversationWithSessionsResponse:
         """One conversation and its sessions."""
-        conversation, sessions = await self._sessions.with_sessions(
-            owner(), _organization(request.org_id), _conversation(request.conversation_id)
+        conversation, sessions = await self._conversations.with_sessions(
+            owner(), organization_id(request.org_id), _conversation(request.conversation_id)
         )
         return pb.GetConversationWithSessionsResponse(conversation=codec.encode_with_sessions(conversation, sessions))
 
     async def ListMessages(self, request: pb.ListMessagesRequest, _context: Any) -> pb.ListMessagesResponse:
         """A window of a conversation's history."""
         limit = request.limit if request.HasField("limit") else _DEFAULT_LIMIT
-        found = await self._sessions.messages(
+        found = await self._conversations.messages(
             owner(),
-            _organization(request.org_id),
+            organization_id(request.org_id),
             _conversation(request.conversation_id),
             limit=limit,
             offset=request.offset,
             descending=request.order == pb.ORDER_DESC,
         )
         return codec.encode_messages(found, limit=limit, offset=request.offset)
+
+    async def UpdateConversation(
+        self, request: pb.UpdateConversationRequest, _context: Any
+    ) -> pb.UpdateConversationResponse:
+        """The conversation with what was given changed."""
+        changes = request.changes
+        conversation = await self._conversations.update(
+            principal(),
+            organization_id(request.org_id),
+            _conversation(request.conversation_id),
+            title=changes.title if changes.HasField("title") else None,
+            archived=changes.is_archived if changes.HasField("is_archived") else None,
+        )
+        return pb.UpdateConversationResponse(conversation=codec.encode_conversation(conversation))
+
+    async def RemoveConversation(
+        self, request: pb.RemoveConversationRequest, _context: Any
+    ) -> pb.RemoveConversationResponse:
+        """The id of what was destroyed."""
+        removed = await self._conversations.remove(
+            principal(), organization_id(request.org_id), _conversation(request.conversation_id)
+        )
+        return pb.RemoveConversationResponse(id=removed)
 
     async def _failure(self, caller: Owner, run_id: RunId) -> RunFailed:
         """Why a run failed. Read from the run: its last event does not say how long to wait."""
@@ -108,42 +135,10 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
         return RunFailed(reason=error.reason, message=error.message, retry_after=error.retry_after)
 
 
-class OrganizationServicer(conversations_pb2_grpc.OrganizationServiceServicer):
-    """Serves `OrganizationService`; what each method promises stands in its proto."""
-
-    def __init__(self, organizations: Organizations) -> None:
-        self._organizations = organizations
-
-    async def ListOrganizations(
-        self, _request: pb.ListOrganizationsRequest, _context: Any
-    ) -> pb.ListOrganizationsResponse:
-        """The organizations of the caller."""
-        found = await self._organizations.of(owner())
-        return pb.ListOrganizationsResponse(
-            organizations=[codec.encode_organization(membership) for membership in found]
-        )
-
-
-class ModelServicer(conversations_pb2_grpc.ModelServiceServicer):
-    """Serves `ModelService`; what each method promises stands in its proto."""
-
-    def __init__(self, organizations: Organizations) -> None:
-        self._organizations = organizations
-
-    async def ListModels(self, request: pb.ListModelsRequest, _context: Any) -> pb.ListModelsResponse:
-        """The configured models."""
-        models = await self._organizations.models(owner(), _organization(request.org_id))
-        return pb.ListModelsResponse(models=[codec.encode_model(model) for model in models])
-
-
 def _failed(event: Event) -> bool:
     return isinstance(event.payload, RunEnded) and event.payload.state is RunState.FAILED
 
 
 # UUIDs are accepted in either case and stored in lower case.
-def _organization(org_id: str) -> OrganizationId:
-    return OrganizationId(org_id.lower())
-
-
 def _conversation(conversation_id: str) -> ConversationId:
     return ConversationId(conversation_id.lower())

@@ -84,11 +84,13 @@ async def serve(
                 runs=house.runs,
                 streams=house.streams,
                 sessions=house.sessions,
+                conversations=house.conversations,
                 organizations=house.organizations,
                 archive=house.archive,
                 files=house.files,
                 chats=house.chats,
                 prompts=house.prompts,
+                catalogue=house.catalogue,
             )
         )
         pipeline = Pipeline(

@@ -8,7 +8,18 @@ from google.protobuf.message import Message
 
 from server.rpc.services import DESCRIPTORS
 from tests.contract.api.case import Case, Json, Refused, Reply, Stream
-from tests.contract.api.cases import access, archive, chat, conversations, file, run, thread
+from tests.contract.api.cases import (
+    access,
+    archive,
+    chat,
+    conversation_changes,
+    conversations,
+    file,
+    organizations,
+    roles,
+    run,
+    thread,
+)
 from tests.contract.api.matching import differences, resolve
 from tests.contract.api.player import CallRefused, Player, drain
 from tests.contract.api.playing import METHODS, PLAYERS, TENANTS, json_of, play, prepare, request_of
@@ -16,12 +27,8 @@ from tests.contract.api.serving import Served
 from tests.contract.api.stage import Stage
 
 CASES: list[Case] = [
-    *thread.CASES,
-    *run.CASES,
-    *file.CASES,
-    *conversations.CASES,
-    *archive.CASES,
-    *chat.CASES,
+    *(*thread.CASES, *run.CASES, *file.CASES, *archive.CASES, *chat.CASES),
+    *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
     *access.CASES,
 ]
 
@@ -60,6 +67,12 @@ def test_every_rpc_has_a_case_that_succeeds_and_one_of_its_own_that_fails(rpc: s
     own = [case for case in CASES if case.rpc == rpc and case not in access.CASES]
     assert any(isinstance(case.wants, Reply | Stream) for case in own)
     assert any(isinstance(case.wants, Refused) for case in own) or not METHODS[rpc].input_type.fields
+
+
+def test_every_rpc_of_an_organization_has_a_row_in_the_matrix_of_roles() -> None:
+    assert set(roles.ROWS) == roles.RPCS
+    for rpc, row in roles.ROWS.items():
+        assert (row.least is None) == ("org_id" not in METHODS[rpc].input_type.fields_by_name)
 
 
 def test_case_names_are_unique() -> None:

@@ -8,23 +8,25 @@ import pytest
 
 from server.adapters.store.errors import MessageNotQueued
 from server.domain.conversation import Conversation
-from server.domain.errors import ConversationNotFound, RunNotFound
+from server.domain.errors import ConversationNotFound, RunNotFound, UserNotFound
 from server.domain.events import AttemptReset, MessageStarted, Payload, TextDelta
 from server.domain.file import File
 from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, MessageId, OrganizationId, default_organization_id
 from server.domain.message import Message, Role
+from server.domain.model import Model
+from server.domain.organization import Member, MemberRole
 from server.domain.principal import Owner
 from server.domain.run import Run, RunState
 from server.domain.search import Search
 from server.domain.session import ChatSession
 from server.ports.archive import Archive
 from server.ports.files import Files
+from server.ports.organizations import AddedModels, Organizations
 from server.ports.store import (
     Conversations,
     Events,
     Messages,
-    Organizations,
     RememberedRequest,
     Requests,
     Runs,
@@ -51,6 +53,10 @@ from tests.contract.store.builders import (
 
 ORGANIZATION = OrganizationId("o")
 TALK_ID = new_id()
+ACME = default_organization_id("acme")
+ADDED = Model("p", "added")
+NEW = Model("p", "new")
+GUEST = Member(ALICE.user, MemberRole.GUEST, is_active=True, created_at=at(0))
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ async def alices(store: Store) -> Theirs:
         await tx.requests.remember("w", RememberedRequest("f"), now=at(0), result=GenerationConfig("secret"))
         drawn = file(talk)
         await tx.files.add(drawn)
+        await tx.models.add(ACME, ADDED, at(0))
         return Theirs(talk, appended, run, waiting, chat, drawn)
 
     return await store.write(ALICE, fill)
@@ -112,6 +119,8 @@ async def _look(tx: Transaction, alices: Theirs) -> list[Any]:
         await tx.requests.find("r", not_before=at(0)),
         await tx.files.of_conversation(talk.id),
         await tx.organizations.memberships(),
+        await tx.organizations.members(ACME),
+        await tx.models.of_organization(ACME),
     ]
 
 
@@ -163,8 +172,13 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "files.get": (lambda tx, a: tx.files.get(a.file.id), None),
     "files.of_conversation": (lambda tx, a: tx.files.of_conversation(a.talk.id), []),
     "organizations.memberships": (lambda tx, a: tx.organizations.memberships(), []),
-    "organizations.membership": (lambda tx, a: tx.organizations.membership(default_organization_id("acme")), None),
     "requests.recall": (lambda tx, _: _recalled(tx), None),
+    "organizations.membership": (lambda tx, a: tx.organizations.membership(ACME), None),
+    "organizations.members": (lambda tx, a: tx.organizations.members(ACME), []),
+    "organizations.lock_members": (lambda tx, a: tx.organizations.lock_members(ACME), []),
+    "models.add": (lambda tx, a: tx.models.add(ACME, NEW, at(1)), None),
+    "models.of_organization": (lambda tx, a: tx.models.of_organization(ACME), []),
+    "models.get": (lambda tx, a: tx.models.get(ACME, ADDED.id), None),
     "requests.find": (lambda tx, a: tx.requests.find("r", not_before=at(0)), None),
     "archive.find": (lambda tx, a: tx.archive.find(Search(), most=9), []),
     "archive.histories": (
@@ -182,6 +196,7 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
     "runs.add": (lambda tx, a: tx.runs.add(queued_run(a.talk)), ConversationNotFound),
     "sessions.add": (lambda tx, a: tx.sessions.add(session(a.talk)), ConversationNotFound),
     "files.add": (lambda tx, a: tx.files.add(file(a.talk)), ConversationNotFound),
+    "organizations.set_member": (lambda tx, a: tx.organizations.set_member(ACME, GUEST), UserNotFound),
     "events.append": (
         lambda tx, a: tx.events.append(a.talk.id, [AttemptReset(1)], now=at(0)),
         ConversationNotFound,
@@ -193,7 +208,7 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
 }
 
 # Makes a row of the owner's own, whatever it is given.
-OWN = {"conversations.add"}
+OWN = {"conversations.add", "organizations.add"}
 
 # Tells a colleague, and nobody else, that a conversation is there: `test_archive.py`.
 TOLD = {"archive.is_anothers"}
@@ -265,6 +280,7 @@ def test_every_method_of_the_transaction_is_probed() -> None:
         "sessions": Sessions,
         "files": Files,
         "organizations": Organizations,
+        "models": AddedModels,
         "requests": Requests,
         "archive": Archive,
     }

@@ -11,8 +11,9 @@ from google.protobuf.message import Message as ProtoMessage
 from parley.conversations.v1 import conversations_pb2
 from parley.v1 import event_pb2, message_pb2, run_pb2, thread_pb2
 
+from server.application.catalogue import OfferedModel
+from server.application.organization_conversations import MessageSlice
 from server.application.paging import Page
-from server.application.sessions import MessageSlice
 from server.application.threads import ConversationState
 from server.domain import events
 from server.domain.conversation import (
@@ -27,13 +28,14 @@ from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, FileId, MessageId, ModelId, OrganizationId, RunId, SessionId, model_id
 from server.domain.message import GeneratedImage, Message, MessageStatus, Role, ToolCall, Usage
 from server.domain.model import Model
-from server.domain.organization import MemberRole, Membership
+from server.domain.organization import Member, MemberRole, Membership
 from server.domain.principal import Owner
 from server.domain.run import ACTIVE_STATES, Run, RunError, RunState
 from server.domain.session import ChatSession, SessionStatus
 from server.rpc.codecs import conversations as conversations_codec
 from server.rpc.codecs import event as event_codec
 from server.rpc.codecs import message as message_codec
+from server.rpc.codecs import organizations as organizations_codec
 from server.rpc.codecs import run as run_codec
 from server.rpc.codecs import thread as thread_codec
 from server.rpc.codecs.timestamp import timestamp
@@ -410,14 +412,28 @@ def test_a_window_of_messages_says_whether_there_is_more(offset: int, total: int
 
 def test_organization() -> None:
     membership = Membership(OrganizationId("g-1"), "Acme", MemberRole.GUEST, MORNING)
-    encoded = shown(conversations_codec.encode_organization(membership))
+    encoded = shown(organizations_codec.encode_organization(membership))
     assert encoded == {"id": "g-1", "name": "Acme", "role": "Guest", "created_at": MORNING_TEXT}
     assert set(encoded) == fields(conversations_pb2.Organization)
 
 
+def test_member() -> None:
+    encoded = organizations_codec.encode_member(Member("anna", MemberRole.GUEST, is_active=True, created_at=MORNING))
+    assert shown(encoded) == {
+        "user": "anna",
+        "role": "MEMBER_ROLE_GUEST",
+        "is_active": True,
+        "created_at": MORNING_TEXT,
+    }
+    assert set(shown(encoded)) == fields(conversations_pb2.Member)
+    for role, number in organizations_codec.MEMBER_ROLES.items():
+        assert organizations_codec.decode_role(number) is role
+    assert {0, *organizations_codec.MEMBER_ROLES.values()} == set(conversations_pb2.MemberRole.values())
+
+
 def test_model_with_a_dated_name() -> None:
     model = Model("openrouter", "openai/gpt-4o-2024-08-06", {"context_tokens": 128000, "free": False})
-    encoded = shown(conversations_codec.encode_model(model))
+    encoded = shown(organizations_codec.encode_model(OfferedModel(model, is_active=True)))
     assert encoded == {
         "id": model.id,
         "name": "openai/gpt-4o-2024-08-06",
@@ -431,4 +447,8 @@ def test_model_with_a_dated_name() -> None:
 
 @pytest.mark.parametrize("name", ["gpt-4o", "gpt-4-0613", "2024-08-06", "gpt-4o-2024-08-06-fast"])
 def test_a_model_without_a_date_at_its_end_has_no_version(name: str) -> None:
-    assert not conversations_codec.encode_model(Model("p", name)).HasField("version")
+    assert not organizations_codec.encode_model(OfferedModel(Model("p", name), is_active=True)).HasField("version")
+
+
+def test_a_model_that_cannot_be_used_is_inactive() -> None:
+    assert not organizations_codec.encode_model(OfferedModel(Model("p", "m"), is_active=False)).is_active

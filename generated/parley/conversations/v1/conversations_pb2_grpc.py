@@ -28,7 +28,11 @@ if _version_not_supported:
 class ConversationServiceStub:
     """Conversations of the caller within an organization, and chat sessions that talk to a model each.
     Every call names the organization; PERMISSION_DENIED (`NOT_A_MEMBER`) unless the caller is an
-    active member of it. Every write is durable before it is answered.
+    active member of it. What changes something needs a Member, an Admin or an Owner: PERMISSION_DENIED
+    (`ROLE_MISSING`) for a Guest, who reads only. A conversation belongs to the user who made it and to
+    one organization; anyone else's, and one of another organization, answers NOT_FOUND
+    (`CONVERSATION_NOT_FOUND`) like one that does not exist. Conversations made through an API without
+    organizations belong to the tenant's default one. Every write is durable before it is answered.
     """
 
     def __init__(self, channel):
@@ -67,12 +71,26 @@ class ConversationServiceStub:
                 request_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListMessagesRequest.SerializeToString,
                 response_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListMessagesResponse.FromString,
                 _registered_method=True)
+        self.UpdateConversation = channel.unary_unary(
+                '/parley.conversations.v1.ConversationService/UpdateConversation',
+                request_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.UpdateConversationRequest.SerializeToString,
+                response_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.UpdateConversationResponse.FromString,
+                _registered_method=True)
+        self.RemoveConversation = channel.unary_unary(
+                '/parley.conversations.v1.ConversationService/RemoveConversation',
+                request_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.RemoveConversationRequest.SerializeToString,
+                response_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.RemoveConversationResponse.FromString,
+                _registered_method=True)
 
 
 class ConversationServiceServicer:
     """Conversations of the caller within an organization, and chat sessions that talk to a model each.
     Every call names the organization; PERMISSION_DENIED (`NOT_A_MEMBER`) unless the caller is an
-    active member of it. Every write is durable before it is answered.
+    active member of it. What changes something needs a Member, an Admin or an Owner: PERMISSION_DENIED
+    (`ROLE_MISSING`) for a Guest, who reads only. A conversation belongs to the user who made it and to
+    one organization; anyone else's, and one of another organization, answers NOT_FOUND
+    (`CONVERSATION_NOT_FOUND`) like one that does not exist. Conversations made through an API without
+    organizations belong to the tenant's default one. Every write is durable before it is answered.
     """
 
     def CreateConversation(self, request, context):
@@ -84,7 +102,8 @@ class ConversationServiceServicer:
 
     def CreateSession(self, request, context):
         """Opens a chat session on a conversation. All sessions of a conversation see its whole history; each
-        answers with its own model.
+        answers with its own model. INVALID_ARGUMENT (`UNKNOWN_MODEL`) for a model that the organization does
+        not have, FAILED_PRECONDITION (`MODEL_INACTIVE`) for one whose provider is gone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,7 +114,9 @@ class ConversationServiceServicer:
         failure before the first event is an ordinary error reply, after it an `error` event. An answer
         that is begun again after a crash sends another `start`, which voids the text before it; `end`
         names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
-        whose id is empty if it never spoke.
+        whose id is empty if it never spoke. While another answer of the conversation is under way, in
+        whatever session, the message waits for it; RESOURCE_EXHAUSTED (`QUEUE_FULL`) when too many wait. A
+        caller that leaves ends its view, not the answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +139,21 @@ class ConversationServiceServicer:
 
     def ListMessages(self, request, context):
         """Lists the messages of a conversation, all sessions together.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateConversation(self, request, context):
+        """Changes what is given of a conversation and returns it as it is then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveConversation(self, request, context):
+        """Destroys a conversation with its sessions and messages. Its answer under way stops, its streams end
+        with NOT_FOUND. Repeated, it answers NOT_FOUND (`CONVERSATION_NOT_FOUND`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,6 +192,16 @@ def add_ConversationServiceServicer_to_server(servicer, server):
                     request_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListMessagesRequest.FromString,
                     response_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListMessagesResponse.SerializeToString,
             ),
+            'UpdateConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateConversation,
+                    request_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.UpdateConversationRequest.FromString,
+                    response_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.UpdateConversationResponse.SerializeToString,
+            ),
+            'RemoveConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveConversation,
+                    request_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.RemoveConversationRequest.FromString,
+                    response_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.RemoveConversationResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'parley.conversations.v1.ConversationService', rpc_method_handlers)
@@ -167,7 +213,11 @@ def add_ConversationServiceServicer_to_server(servicer, server):
 class ConversationService:
     """Conversations of the caller within an organization, and chat sessions that talk to a model each.
     Every call names the organization; PERMISSION_DENIED (`NOT_A_MEMBER`) unless the caller is an
-    active member of it. Every write is durable before it is answered.
+    active member of it. What changes something needs a Member, an Admin or an Owner: PERMISSION_DENIED
+    (`ROLE_MISSING`) for a Guest, who reads only. A conversation belongs to the user who made it and to
+    one organization; anyone else's, and one of another organization, answers NOT_FOUND
+    (`CONVERSATION_NOT_FOUND`) like one that does not exist. Conversations made through an API without
+    organizations belong to the tenant's default one. Every write is durable before it is answered.
     """
 
     @staticmethod
@@ -332,9 +382,70 @@ class ConversationService:
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def UpdateConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.conversations.v1.ConversationService/UpdateConversation',
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.UpdateConversationRequest.SerializeToString,
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.UpdateConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.conversations.v1.ConversationService/RemoveConversation',
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.RemoveConversationRequest.SerializeToString,
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.RemoveConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class OrganizationServiceStub:
-    """The organizations of the caller.
+    """The organizations of the caller and their members. Each role may do what those below it may:
+
+    - `Guest` reads: conversations, messages, members and models.
+    - `Member` has conversations and sessions.
+    - `Admin` sets and removes members and adds models.
+    - `Owner` makes and unmakes owners, too; there is always one.
+
+    A new user of a tenant is a Member of its organization `Default`, the first one its Owner.
     """
 
     def __init__(self, channel):
@@ -348,14 +459,75 @@ class OrganizationServiceStub:
                 request_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListOrganizationsRequest.SerializeToString,
                 response_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListOrganizationsResponse.FromString,
                 _registered_method=True)
+        self.CreateOrganization = channel.unary_unary(
+                '/parley.conversations.v1.OrganizationService/CreateOrganization',
+                request_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.CreateOrganizationRequest.SerializeToString,
+                response_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.CreateOrganizationResponse.FromString,
+                _registered_method=True)
+        self.ListMembers = channel.unary_unary(
+                '/parley.conversations.v1.OrganizationService/ListMembers',
+                request_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListMembersRequest.SerializeToString,
+                response_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListMembersResponse.FromString,
+                _registered_method=True)
+        self.SetMember = channel.unary_unary(
+                '/parley.conversations.v1.OrganizationService/SetMember',
+                request_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.SetMemberRequest.SerializeToString,
+                response_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.SetMemberResponse.FromString,
+                _registered_method=True)
+        self.RemoveMember = channel.unary_unary(
+                '/parley.conversations.v1.OrganizationService/RemoveMember',
+                request_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.RemoveMemberRequest.SerializeToString,
+                response_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.RemoveMemberResponse.FromString,
+                _registered_method=True)
 
 
 class OrganizationServiceServicer:
-    """The organizations of the caller.
+    """The organizations of the caller and their members. Each role may do what those below it may:
+
+    - `Guest` reads: conversations, messages, members and models.
+    - `Member` has conversations and sessions.
+    - `Admin` sets and removes members and adds models.
+    - `Owner` makes and unmakes owners, too; there is always one.
+
+    A new user of a tenant is a Member of its organization `Default`, the first one its Owner.
     """
 
     def ListOrganizations(self, request, context):
         """Lists the organizations in which the caller is an active member.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateOrganization(self, request, context):
+        """Makes an organization, with the caller as its Owner. ALREADY_EXISTS (`ORGANIZATION_NAME_TAKEN`) when
+        the tenant has one of that name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMembers(self, request, context):
+        """Lists everybody in an organization by name, removed members included. Needs a Guest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetMember(self, request, context):
+        """Makes a user of the tenant an active member, or changes a member's role; repeated, it changes nothing.
+        Needs an Admin, and an Owner where the user is an owner or becomes one. NOT_FOUND (`USER_NOT_FOUND`)
+        for a name that no user of the tenant has; FAILED_PRECONDITION (`LAST_OWNER`) when no owner would be
+        left.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveMember(self, request, context):
+        """Removes a member, who is a stranger to the organization from the next call on; the member's own
+        conversations stay, for a return. Needs an Admin, and an Owner to remove one. NOT_FOUND
+        (`USER_NOT_FOUND`) for who never was a member; FAILED_PRECONDITION (`LAST_OWNER`) for the last owner.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -369,6 +541,26 @@ def add_OrganizationServiceServicer_to_server(servicer, server):
                     request_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListOrganizationsRequest.FromString,
                     response_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListOrganizationsResponse.SerializeToString,
             ),
+            'CreateOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateOrganization,
+                    request_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.CreateOrganizationRequest.FromString,
+                    response_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.CreateOrganizationResponse.SerializeToString,
+            ),
+            'ListMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMembers,
+                    request_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListMembersRequest.FromString,
+                    response_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListMembersResponse.SerializeToString,
+            ),
+            'SetMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMember,
+                    request_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.SetMemberRequest.FromString,
+                    response_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.SetMemberResponse.SerializeToString,
+            ),
+            'RemoveMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveMember,
+                    request_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.RemoveMemberRequest.FromString,
+                    response_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.RemoveMemberResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'parley.conversations.v1.OrganizationService', rpc_method_handlers)
@@ -378,7 +570,14 @@ def add_OrganizationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrganizationService:
-    """The organizations of the caller.
+    """The organizations of the caller and their members. Each role may do what those below it may:
+
+    - `Guest` reads: conversations, messages, members and models.
+    - `Member` has conversations and sessions.
+    - `Admin` sets and removes members and adds models.
+    - `Owner` makes and unmakes owners, too; there is always one.
+
+    A new user of a tenant is a Member of its organization `Default`, the first one its Owner.
     """
 
     @staticmethod
@@ -408,6 +607,114 @@ class OrganizationService:
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def CreateOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.conversations.v1.OrganizationService/CreateOrganization',
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.CreateOrganizationRequest.SerializeToString,
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.CreateOrganizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.conversations.v1.OrganizationService/ListMembers',
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.ListMembersRequest.SerializeToString,
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.ListMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.conversations.v1.OrganizationService/SetMember',
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.SetMemberRequest.SerializeToString,
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.SetMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.conversations.v1.OrganizationService/RemoveMember',
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.RemoveMemberRequest.SerializeToString,
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.RemoveMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class ModelServiceStub:
     """The models an organization can use.
@@ -424,6 +731,11 @@ class ModelServiceStub:
                 request_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.AddModel = channel.unary_unary(
+                '/parley.conversations.v1.ModelService/AddModel',
+                request_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.AddModelRequest.SerializeToString,
+                response_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.AddModelResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer:
@@ -431,7 +743,17 @@ class ModelServiceServicer:
     """
 
     def ListModels(self, request, context):
-        """Lists the configured models. A model's id is stable: it is derived from its provider and name.
+        """Lists the configured models, the default one first, then those that the organization added. A model's
+        id is stable: it is derived from its provider and name. Needs a Guest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddModel(self, request, context):
+        """Lets the organization use a further model of a configured provider, and returns it; a model that it
+        has already stays as it is. Whether the provider knows the model shows when it is used. Needs an Admin.
+        INVALID_ARGUMENT (`UNKNOWN_PROVIDER`) for a provider that is not configured.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -444,6 +766,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListModelsRequest.FromString,
                     response_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'AddModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddModel,
+                    request_deserializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.AddModelRequest.FromString,
+                    response_serializer=parley_dot_conversations_dot_v1_dot_conversations__pb2.AddModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -474,6 +801,33 @@ class ModelService:
             '/parley.conversations.v1.ModelService/ListModels',
             parley_dot_conversations_dot_v1_dot_conversations__pb2.ListModelsRequest.SerializeToString,
             parley_dot_conversations_dot_v1_dot_conversations__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.conversations.v1.ModelService/AddModel',
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.AddModelRequest.SerializeToString,
+            parley_dot_conversations_dot_v1_dot_conversations__pb2.AddModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -15,7 +15,11 @@ GRPC_VERSION: str
 class ConversationServiceStub:
     """Conversations of the caller within an organization, and chat sessions that talk to a model each.
     Every call names the organization; PERMISSION_DENIED (`NOT_A_MEMBER`) unless the caller is an
-    active member of it. Every write is durable before it is answered.
+    active member of it. What changes something needs a Member, an Admin or an Owner: PERMISSION_DENIED
+    (`ROLE_MISSING`) for a Guest, who reads only. A conversation belongs to the user who made it and to
+    one organization; anyone else's, and one of another organization, answers NOT_FOUND
+    (`CONVERSATION_NOT_FOUND`) like one that does not exist. Conversations made through an API without
+    organizations belong to the tenant's default one. Every write is durable before it is answered.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -23,14 +27,17 @@ class ConversationServiceStub:
     """Makes a conversation."""
     CreateSession: _aio.UnaryUnaryMultiCallable[_conversations_pb2.CreateSessionRequest, _conversations_pb2.CreateSessionResponse]
     """Opens a chat session on a conversation. All sessions of a conversation see its whole history; each
-    answers with its own model.
+    answers with its own model. INVALID_ARGUMENT (`UNKNOWN_MODEL`) for a model that the organization does
+    not have, FAILED_PRECONDITION (`MODEL_INACTIVE`) for one whose provider is gone.
     """
     StreamChat: _aio.UnaryStreamMultiCallable[_conversations_pb2.StreamChatRequest, _conversations_pb2.StreamChatResponse]
     """Sends a message in a session and streams the answer: `start`, `content` for each piece, `end`. A
     failure before the first event is an ordinary error reply, after it an `error` event. An answer
     that is begun again after a crash sends another `start`, which voids the text before it; `end`
     names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
-    whose id is empty if it never spoke.
+    whose id is empty if it never spoke. While another answer of the conversation is under way, in
+    whatever session, the message waits for it; RESOURCE_EXHAUSTED (`QUEUE_FULL`) when too many wait. A
+    caller that leaves ends its view, not the answer.
     """
     ListConversations: _aio.UnaryUnaryMultiCallable[_conversations_pb2.ListConversationsRequest, _conversations_pb2.ListConversationsResponse]
     """Lists the caller's conversations in the organization, the newest first; archived ones are
@@ -40,11 +47,21 @@ class ConversationServiceStub:
     """Returns a conversation with its sessions."""
     ListMessages: _aio.UnaryUnaryMultiCallable[_conversations_pb2.ListMessagesRequest, _conversations_pb2.ListMessagesResponse]
     """Lists the messages of a conversation, all sessions together."""
+    UpdateConversation: _aio.UnaryUnaryMultiCallable[_conversations_pb2.UpdateConversationRequest, _conversations_pb2.UpdateConversationResponse]
+    """Changes what is given of a conversation and returns it as it is then."""
+    RemoveConversation: _aio.UnaryUnaryMultiCallable[_conversations_pb2.RemoveConversationRequest, _conversations_pb2.RemoveConversationResponse]
+    """Destroys a conversation with its sessions and messages. Its answer under way stops, its streams end
+    with NOT_FOUND. Repeated, it answers NOT_FOUND (`CONVERSATION_NOT_FOUND`).
+    """
 
 class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Conversations of the caller within an organization, and chat sessions that talk to a model each.
     Every call names the organization; PERMISSION_DENIED (`NOT_A_MEMBER`) unless the caller is an
-    active member of it. Every write is durable before it is answered.
+    active member of it. What changes something needs a Member, an Admin or an Owner: PERMISSION_DENIED
+    (`ROLE_MISSING`) for a Guest, who reads only. A conversation belongs to the user who made it and to
+    one organization; anyone else's, and one of another organization, answers NOT_FOUND
+    (`CONVERSATION_NOT_FOUND`) like one that does not exist. Conversations made through an API without
+    organizations belong to the tenant's default one. Every write is durable before it is answered.
     """
 
     @_abc_1.abstractmethod
@@ -62,7 +79,8 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_conversations_pb2.CreateSessionRequest, _abc.Awaitable[_conversations_pb2.CreateSessionResponse]],
     ) -> _abc.Awaitable[_conversations_pb2.CreateSessionResponse]:
         """Opens a chat session on a conversation. All sessions of a conversation see its whole history; each
-        answers with its own model.
+        answers with its own model. INVALID_ARGUMENT (`UNKNOWN_MODEL`) for a model that the organization does
+        not have, FAILED_PRECONDITION (`MODEL_INACTIVE`) for one whose provider is gone.
         """
 
     @_abc_1.abstractmethod
@@ -75,7 +93,9 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         failure before the first event is an ordinary error reply, after it an `error` event. An answer
         that is begun again after a crash sends another `start`, which voids the text before it; `end`
         names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
-        whose id is empty if it never spoke.
+        whose id is empty if it never spoke. While another answer of the conversation is under way, in
+        whatever session, the message waits for it; RESOURCE_EXHAUSTED (`QUEUE_FULL`) when too many wait. A
+        caller that leaves ends its view, not the answer.
         """
 
     @_abc_1.abstractmethod
@@ -104,17 +124,68 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_conversations_pb2.ListMessagesResponse]:
         """Lists the messages of a conversation, all sessions together."""
 
+    @_abc_1.abstractmethod
+    def UpdateConversation(
+        self,
+        request: _conversations_pb2.UpdateConversationRequest,
+        context: _aio.ServicerContext[_conversations_pb2.UpdateConversationRequest, _abc.Awaitable[_conversations_pb2.UpdateConversationResponse]],
+    ) -> _abc.Awaitable[_conversations_pb2.UpdateConversationResponse]:
+        """Changes what is given of a conversation and returns it as it is then."""
+
+    @_abc_1.abstractmethod
+    def RemoveConversation(
+        self,
+        request: _conversations_pb2.RemoveConversationRequest,
+        context: _aio.ServicerContext[_conversations_pb2.RemoveConversationRequest, _abc.Awaitable[_conversations_pb2.RemoveConversationResponse]],
+    ) -> _abc.Awaitable[_conversations_pb2.RemoveConversationResponse]:
+        """Destroys a conversation with its sessions and messages. Its answer under way stops, its streams end
+        with NOT_FOUND. Repeated, it answers NOT_FOUND (`CONVERSATION_NOT_FOUND`).
+        """
+
 def add_ConversationServiceServicer_to_server(servicer: ConversationServiceServicer, server: _aio.Server) -> None: ...
 
 class OrganizationServiceStub:
-    """The organizations of the caller."""
+    """The organizations of the caller and their members. Each role may do what those below it may:
+
+    - `Guest` reads: conversations, messages, members and models.
+    - `Member` has conversations and sessions.
+    - `Admin` sets and removes members and adds models.
+    - `Owner` makes and unmakes owners, too; there is always one.
+
+    A new user of a tenant is a Member of its organization `Default`, the first one its Owner.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListOrganizations: _aio.UnaryUnaryMultiCallable[_conversations_pb2.ListOrganizationsRequest, _conversations_pb2.ListOrganizationsResponse]
     """Lists the organizations in which the caller is an active member."""
+    CreateOrganization: _aio.UnaryUnaryMultiCallable[_conversations_pb2.CreateOrganizationRequest, _conversations_pb2.CreateOrganizationResponse]
+    """Makes an organization, with the caller as its Owner. ALREADY_EXISTS (`ORGANIZATION_NAME_TAKEN`) when
+    the tenant has one of that name.
+    """
+    ListMembers: _aio.UnaryUnaryMultiCallable[_conversations_pb2.ListMembersRequest, _conversations_pb2.ListMembersResponse]
+    """Lists everybody in an organization by name, removed members included. Needs a Guest."""
+    SetMember: _aio.UnaryUnaryMultiCallable[_conversations_pb2.SetMemberRequest, _conversations_pb2.SetMemberResponse]
+    """Makes a user of the tenant an active member, or changes a member's role; repeated, it changes nothing.
+    Needs an Admin, and an Owner where the user is an owner or becomes one. NOT_FOUND (`USER_NOT_FOUND`)
+    for a name that no user of the tenant has; FAILED_PRECONDITION (`LAST_OWNER`) when no owner would be
+    left.
+    """
+    RemoveMember: _aio.UnaryUnaryMultiCallable[_conversations_pb2.RemoveMemberRequest, _conversations_pb2.RemoveMemberResponse]
+    """Removes a member, who is a stranger to the organization from the next call on; the member's own
+    conversations stay, for a return. Needs an Admin, and an Owner to remove one. NOT_FOUND
+    (`USER_NOT_FOUND`) for who never was a member; FAILED_PRECONDITION (`LAST_OWNER`) for the last owner.
+    """
 
 class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The organizations of the caller."""
+    """The organizations of the caller and their members. Each role may do what those below it may:
+
+    - `Guest` reads: conversations, messages, members and models.
+    - `Member` has conversations and sessions.
+    - `Admin` sets and removes members and adds models.
+    - `Owner` makes and unmakes owners, too; there is always one.
+
+    A new user of a tenant is a Member of its organization `Default`, the first one its Owner.
+    """
 
     @_abc_1.abstractmethod
     def ListOrganizations(
@@ -124,6 +195,47 @@ class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_conversations_pb2.ListOrganizationsResponse]:
         """Lists the organizations in which the caller is an active member."""
 
+    @_abc_1.abstractmethod
+    def CreateOrganization(
+        self,
+        request: _conversations_pb2.CreateOrganizationRequest,
+        context: _aio.ServicerContext[_conversations_pb2.CreateOrganizationRequest, _abc.Awaitable[_conversations_pb2.CreateOrganizationResponse]],
+    ) -> _abc.Awaitable[_conversations_pb2.CreateOrganizationResponse]:
+        """Makes an organization, with the caller as its Owner. ALREADY_EXISTS (`ORGANIZATION_NAME_TAKEN`) when
+        the tenant has one of that name.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMembers(
+        self,
+        request: _conversations_pb2.ListMembersRequest,
+        context: _aio.ServicerContext[_conversations_pb2.ListMembersRequest, _abc.Awaitable[_conversations_pb2.ListMembersResponse]],
+    ) -> _abc.Awaitable[_conversations_pb2.ListMembersResponse]:
+        """Lists everybody in an organization by name, removed members included. Needs a Guest."""
+
+    @_abc_1.abstractmethod
+    def SetMember(
+        self,
+        request: _conversations_pb2.SetMemberRequest,
+        context: _aio.ServicerContext[_conversations_pb2.SetMemberRequest, _abc.Awaitable[_conversations_pb2.SetMemberResponse]],
+    ) -> _abc.Awaitable[_conversations_pb2.SetMemberResponse]:
+        """Makes a user of the tenant an active member, or changes a member's role; repeated, it changes nothing.
+        Needs an Admin, and an Owner where the user is an owner or becomes one. NOT_FOUND (`USER_NOT_FOUND`)
+        for a name that no user of the tenant has; FAILED_PRECONDITION (`LAST_OWNER`) when no owner would be
+        left.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveMember(
+        self,
+        request: _conversations_pb2.RemoveMemberRequest,
+        context: _aio.ServicerContext[_conversations_pb2.RemoveMemberRequest, _abc.Awaitable[_conversations_pb2.RemoveMemberResponse]],
+    ) -> _abc.Awaitable[_conversations_pb2.RemoveMemberResponse]:
+        """Removes a member, who is a stranger to the organization from the next call on; the member's own
+        conversations stay, for a return. Needs an Admin, and an Owner to remove one. NOT_FOUND
+        (`USER_NOT_FOUND`) for who never was a member; FAILED_PRECONDITION (`LAST_OWNER`) for the last owner.
+        """
+
 def add_OrganizationServiceServicer_to_server(servicer: OrganizationServiceServicer, server: _aio.Server) -> None: ...
 
 class ModelServiceStub:
@@ -131,7 +243,14 @@ class ModelServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_conversations_pb2.ListModelsRequest, _conversations_pb2.ListModelsResponse]
-    """Lists the configured models. A model's id is stable: it is derived from its provider and name."""
+    """Lists the configured models, the default one first, then those that the organization added. A model's
+    id is stable: it is derived from its provider and name. Needs a Guest.
+    """
+    AddModel: _aio.UnaryUnaryMultiCallable[_conversations_pb2.AddModelRequest, _conversations_pb2.AddModelResponse]
+    """Lets the organization use a further model of a configured provider, and returns it; a model that it
+    has already stays as it is. Whether the provider knows the model shows when it is used. Needs an Admin.
+    INVALID_ARGUMENT (`UNKNOWN_PROVIDER`) for a provider that is not configured.
+    """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     """The models an organization can use."""
@@ -142,6 +261,19 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _conversations_pb2.ListModelsRequest,
         context: _aio.ServicerContext[_conversations_pb2.ListModelsRequest, _abc.Awaitable[_conversations_pb2.ListModelsResponse]],
     ) -> _abc.Awaitable[_conversations_pb2.ListModelsResponse]:
-        """Lists the configured models. A model's id is stable: it is derived from its provider and name."""
+        """Lists the configured models, the default one first, then those that the organization added. A model's
+        id is stable: it is derived from its provider and name. Needs a Guest.
+        """
+
+    @_abc_1.abstractmethod
+    def AddModel(
+        self,
+        request: _conversations_pb2.AddModelRequest,
+        context: _aio.ServicerContext[_conversations_pb2.AddModelRequest, _abc.Awaitable[_conversations_pb2.AddModelResponse]],
+    ) -> _abc.Awaitable[_conversations_pb2.AddModelResponse]:
+        """Lets the organization use a further model of a configured provider, and returns it; a model that it
+        has already stays as it is. Whether the provider knows the model shows when it is used. Needs an Admin.
+        INVALID_ARGUMENT (`UNKNOWN_PROVIDER`) for a provider that is not configured.
+        """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _aio.Server) -> None: ...

@@ -1,4 +1,4 @@
-"""`parley.conversations.v1`: conversations, organizations and models."""
+"""`parley.conversations.v1.ConversationService`."""
 
 from tests.contract.api.case import (
     ABSENT,
@@ -15,43 +15,28 @@ from tests.contract.api.case import (
     Reply,
     Stream,
 )
-
-_PACKAGE = "parley.conversations.v1"
-_SERVICE = f"{_PACKAGE}.ConversationService"
-_MODELS = f"{_PACKAGE}.ModelService/ListModels"
-_ORGANIZATIONS = f"{_PACKAGE}.OrganizationService/ListOrganizations"
-_NOT_A_MEMBER = Refused("PERMISSION_DENIED", "NOT_A_MEMBER", 403)
-_NOT_FOUND = Refused("NOT_FOUND", "CONVERSATION_NOT_FOUND", 404)
-_HERE: Json = {"org_id": "$organization"}
-_MADE = Call(
-    f"{_SERVICE}/CreateConversation",
-    {**_HERE, "conversation": {"title": "A talk"}},
-    keep={"conversation": "conversation.id"},
+from tests.contract.api.cases.conversation_calls import (
+    BARE_SESSION,
+    CHATTING,
+    HERE,
+    MADE,
+    MODEL,
+    NEW_SESSION,
+    NOT_A_MEMBER,
+    NOT_FOUND,
+    OF_ONE,
+    OTHER,
+    SERVICE,
+    bad,
+    chat,
+    said,
 )
-_MODEL = Call(_MODELS, _HERE, keep={"model": "models.1.id"})
-_NEW_SESSION: Json = {**_HERE, "session": {"conversation_id": "$conversation", "model_id": "$model"}}
-_OPENED = Call(f"{_SERVICE}/CreateSession", _NEW_SESSION, keep={"session": "session.id"})
-_CHATTING = (_MADE, _MODEL, _OPENED)
-_OF_ONE: Json = {**_HERE, "conversation_id": "$conversation"}
-
-
-def _chat(message: str, session: str = "$session") -> Json:
-    return {**_HERE, "chat": {"chat_session_id": session, "message": message}}
-
-
-def _said(message: str) -> Call:
-    return Call(f"{_SERVICE}/StreamChat", _chat(message))
-
-
-def _bad(name: str, rpc: str, request: Json, *fields: str) -> Case:
-    return Case(f"{rpc}: {name}", rpc, request, Refused("INVALID_ARGUMENT", "INVALID_FIELD", 400, fields))
-
 
 _CONVERSATIONS = [
     Case(
         "a conversation is made",
-        f"{_SERVICE}/CreateConversation",
-        {**_HERE, "conversation": {"title": "A talk", "is_archived": True}},
+        f"{SERVICE}/CreateConversation",
+        {**HERE, "conversation": {"title": "A talk", "is_archived": True}},
         Reply(
             {
                 "conversation": {
@@ -64,22 +49,22 @@ _CONVERSATIONS = [
             }
         ),
     ),
-    _bad(
+    bad(
         "no title",
-        f"{_SERVICE}/CreateConversation",
-        {**_HERE, "conversation": {"title": ""}},
+        f"{SERVICE}/CreateConversation",
+        {**HERE, "conversation": {"title": ""}},
         "conversation.title",
     ),
-    _bad(
+    bad(
         "a long title",
-        f"{_SERVICE}/CreateConversation",
-        {**_HERE, "conversation": {"title": "x" * 256}},
+        f"{SERVICE}/CreateConversation",
+        {**HERE, "conversation": {"title": "x" * 256}},
         "conversation.title",
     ),
     Case(
         "conversations are listed, the newest first, archived ones and threads included",
-        f"{_SERVICE}/ListConversations",
-        _HERE,
+        f"{SERVICE}/ListConversations",
+        HERE,
         Reply(
             {
                 "conversations": [
@@ -90,23 +75,23 @@ _CONVERSATIONS = [
             }
         ),
         (
-            _MADE,
-            Call(f"{_SERVICE}/CreateConversation", {**_HERE, "conversation": {"title": "Old", "is_archived": True}}),
+            MADE,
+            Call(f"{SERVICE}/CreateConversation", {**HERE, "conversation": {"title": "Old", "is_archived": True}}),
             Call("parley.v1.ThreadService/CreateThread", {"conversation_key": "talk"}),
         ),
     ),
     Case(
         "nobody sees another's conversations",
-        f"{_SERVICE}/ListConversations",
-        _HERE,
+        f"{SERVICE}/ListConversations",
+        HERE,
         Reply({"conversations": []}),
-        (_MADE,),
+        (MADE,),
         BERT,
     ),
     Case(
         "a conversation is shown with its sessions",
-        f"{_SERVICE}/GetConversationWithSessions",
-        _OF_ONE,
+        f"{SERVICE}/GetConversationWithSessions",
+        OF_ONE,
         Reply(
             {
                 "conversation": {
@@ -116,15 +101,15 @@ _CONVERSATIONS = [
                 }
             }
         ),
-        _CHATTING,
+        CHATTING,
     ),
 ]
 
 _SESSIONS = [
     Case(
         "a session is opened",
-        f"{_SERVICE}/CreateSession",
-        _NEW_SESSION,
+        f"{SERVICE}/CreateSession",
+        NEW_SESSION,
         Reply(
             {
                 "session": {
@@ -137,19 +122,19 @@ _SESSIONS = [
                 }
             }
         ),
-        (_MADE, _MODEL),
+        (MADE, MODEL),
     ),
     Case(
         "a session with a model that nobody offers is refused",
-        f"{_SERVICE}/CreateSession",
-        {**_HERE, "session": {"conversation_id": "$conversation", "model_id": UNKNOWN_ID}},
+        f"{SERVICE}/CreateSession",
+        {**HERE, "session": {"conversation_id": "$conversation", "model_id": UNKNOWN_ID}},
         Refused("INVALID_ARGUMENT", "UNKNOWN_MODEL", 400),
-        (_MADE,),
+        (MADE,),
     ),
-    _bad(
+    bad(
         "ids that are none",
-        f"{_SERVICE}/CreateSession",
-        {**_HERE, "session": {"conversation_id": "talk", "model_id": "gpt"}},
+        f"{SERVICE}/CreateSession",
+        {**HERE, "session": {"conversation_id": "talk", "model_id": "gpt"}},
         "session.conversation_id",
         "session.model_id",
     ),
@@ -158,43 +143,50 @@ _SESSIONS = [
 _CHATS = [
     Case(
         "an answer starts, comes and ends",
-        f"{_SERVICE}/StreamChat",
-        _chat("Hi"),
+        f"{SERVICE}/StreamChat",
+        chat("Hi"),
         Stream(
             begins=({"start": {"message_id": UUID}}, {"content": {"content": "You said: Hi"}}),
             ends=({"end": {"message_id": UUID}},),
         ),
-        _CHATTING,
+        CHATTING,
     ),
     Case(
         "a failed run is an error with the run's reason",
-        f"{_SERVICE}/StreamChat",
-        _chat("fail CONTEXT_TOO_LONG"),
+        f"{SERVICE}/StreamChat",
+        chat("fail CONTEXT_TOO_LONG"),
         Refused("FAILED_PRECONDITION", "CONTEXT_TOO_LONG", 400),
-        _CHATTING,
+        CHATTING,
     ),
     Case(
         "an absent session is not found",
-        f"{_SERVICE}/StreamChat",
-        _chat("Hi", UNKNOWN_ID),
+        f"{SERVICE}/StreamChat",
+        chat("Hi", UNKNOWN_ID),
         Refused("NOT_FOUND", "SESSION_NOT_FOUND", 404),
     ),
     Case(
         "another user's session is not found",
-        f"{_SERVICE}/StreamChat",
-        _chat("Hi"),
+        f"{SERVICE}/StreamChat",
+        chat("Hi"),
         Refused("NOT_FOUND", "SESSION_NOT_FOUND", 404),
-        _CHATTING,
+        CHATTING,
         BERT,
     ),
-    _bad("no text", f"{_SERVICE}/StreamChat", _chat("", UNKNOWN_ID), "chat.message"),
+    Case(
+        "a session of another organization's conversation is not found",
+        f"{SERVICE}/StreamChat",
+        {**chat("Hi"), "org_id": "$other"},
+        NOT_FOUND,
+        (*CHATTING, OTHER),
+    ),
+    bad("no text", f"{SERVICE}/StreamChat", chat("", UNKNOWN_ID), "chat.message"),
 ]
 
 _MESSAGES = [
     Case(
         "messages are listed with their session and model",
-        f"{_SERVICE}/ListMessages",
-        _OF_ONE,
+        f"{SERVICE}/ListMessages",
+        OF_ONE,
         Reply(
             {
                 "messages": [
@@ -221,100 +213,76 @@ _MESSAGES = [
                 "has_more": False,
             }
         ),
-        (*_CHATTING, _said("Hi")),
+        (*CHATTING, said("Hi")),
     ),
     Case(
         "a window of the newest messages",
-        f"{_SERVICE}/ListMessages",
-        {**_OF_ONE, "limit": 1, "offset": 1, "order": "ORDER_DESC"},
+        f"{SERVICE}/ListMessages",
+        {**OF_ONE, "limit": 1, "offset": 1, "order": "ORDER_DESC"},
         Reply({"messages": [{"content": "Hi"}], "total": 2, "limit": 1, "offset": 1, "has_more": False}),
-        (*_CHATTING, _said("Hi")),
+        (*CHATTING, said("Hi")),
     ),
     Case(
         "a window of the oldest messages has more behind it",
-        f"{_SERVICE}/ListMessages",
-        {**_OF_ONE, "limit": 1},
+        f"{SERVICE}/ListMessages",
+        {**OF_ONE, "limit": 1},
         Reply({"messages": [{"content": "Hi"}], "has_more": True}),
-        (*_CHATTING, _said("Hi")),
+        (*CHATTING, said("Hi")),
     ),
-    _bad(
+    bad(
         "a window that is none",
-        f"{_SERVICE}/ListMessages",
-        {**_HERE, "conversation_id": UNKNOWN_ID, "limit": 0, "offset": -1},
+        f"{SERVICE}/ListMessages",
+        {**HERE, "conversation_id": UNKNOWN_ID, "limit": 0, "offset": -1},
         "limit",
         "offset",
     ),
     Case(
         "an order that is none",
-        f"{_SERVICE}/ListMessages",
-        {**_HERE, "conversation_id": UNKNOWN_ID, "order": 7},
+        f"{SERVICE}/ListMessages",
+        {**HERE, "conversation_id": UNKNOWN_ID, "order": 7},
         # A query parameter must name a known number: over HTTP the gateway says so, with a reason of its own.
         Refused("INVALID_ARGUMENT", Matching("INVALID_.*"), 400, ("order",)),
     ),
 ]
 
-_OTHERS = [
-    Case(
-        "the default organization is there from the start",
-        _ORGANIZATIONS,
-        {},
-        Reply({"organizations": [{"id": "$organization", "role": "Owner", "created_at": MOMENT}]}),
-    ),
-    Case(
-        "who comes later is a member",
-        _ORGANIZATIONS,
-        {},
-        Reply({"organizations": [{"id": "$organization", "role": "Member"}]}),
-        (Call(_ORGANIZATIONS, {}),),
-        BERT,
-    ),
-    Case(
-        "models are listed, the default one first",
-        _MODELS,
-        _HERE,
-        Reply(
-            {
-                "models": [
-                    {
-                        "id": UUID,
-                        "name": "first",
-                        "provider": "scripted",
-                        "version": ABSENT,
-                        "is_active": True,
-                        "config": {},
-                    },
-                    {"name": "second"},
-                ]
-            }
-        ),
-    ),
-]
-
 _OF_AN_ORGANIZATION: dict[str, Json] = {
-    f"{_SERVICE}/CreateConversation": {"conversation": {"title": "A talk"}},
-    f"{_SERVICE}/CreateSession": {"session": {"conversation_id": UNKNOWN_ID, "model_id": UNKNOWN_ID}},
-    f"{_SERVICE}/StreamChat": {"chat": {"chat_session_id": UNKNOWN_ID, "message": "Hi"}},
-    f"{_SERVICE}/ListConversations": {},
-    f"{_SERVICE}/GetConversationWithSessions": {"conversation_id": UNKNOWN_ID},
-    f"{_SERVICE}/ListMessages": {"conversation_id": UNKNOWN_ID},
-    _MODELS: {},
+    f"{SERVICE}/CreateConversation": {"conversation": {"title": "A talk"}},
+    f"{SERVICE}/CreateSession": {"session": {"conversation_id": UNKNOWN_ID, "model_id": UNKNOWN_ID}},
+    f"{SERVICE}/StreamChat": {"chat": {"chat_session_id": UNKNOWN_ID, "message": "Hi"}},
+    f"{SERVICE}/ListConversations": {},
+    f"{SERVICE}/GetConversationWithSessions": {"conversation_id": UNKNOWN_ID},
+    f"{SERVICE}/ListMessages": {"conversation_id": UNKNOWN_ID},
+    f"{SERVICE}/UpdateConversation": {"conversation_id": UNKNOWN_ID, "changes": {}},
+    f"{SERVICE}/RemoveConversation": {"conversation_id": UNKNOWN_ID},
 }
 _ACCESS = [
     case
     for rpc, request in _OF_AN_ORGANIZATION.items()
     for case in (
-        Case(f"{rpc}: another tenant's organization", rpc, {**_HERE, **request}, _NOT_A_MEMBER, caller=STRANGER),
-        Case(f"{rpc}: an absent organization", rpc, {"org_id": UNKNOWN_ID, **request}, _NOT_A_MEMBER),
-        _bad("an organization that is none", rpc, {"org_id": "acme", **request}, "org_id"),
+        Case(f"{rpc}: another tenant's organization", rpc, {**HERE, **request}, NOT_A_MEMBER, caller=STRANGER),
+        Case(f"{rpc}: an absent organization", rpc, {"org_id": UNKNOWN_ID, **request}, NOT_A_MEMBER),
+        bad("an organization that is none", rpc, {"org_id": "acme", **request}, "org_id"),
+        bad("no organization", rpc, request, "org_id"),
     )
 ]
 _FOREIGN = [
-    Case(f"{rpc}: another user's conversation is not found", rpc, request, _NOT_FOUND, (_MADE, _MODEL), BERT)
+    Case(f"{rpc}: another user's conversation is not found", rpc, request, NOT_FOUND, (MADE, MODEL), BERT)
     for rpc, request in [
-        (f"{_SERVICE}/CreateSession", _NEW_SESSION),
-        (f"{_SERVICE}/GetConversationWithSessions", _OF_ONE),
-        (f"{_SERVICE}/ListMessages", _OF_ONE),
+        (f"{SERVICE}/CreateSession", NEW_SESSION),
+        (f"{SERVICE}/GetConversationWithSessions", OF_ONE),
+        (f"{SERVICE}/ListMessages", OF_ONE),
+        (f"{SERVICE}/UpdateConversation", {**OF_ONE, "changes": {"title": "Mine"}}),
+        (f"{SERVICE}/RemoveConversation", OF_ONE),
+    ]
+] + [
+    Case(f"{rpc}: a conversation of another organization is not found", rpc, request, NOT_FOUND, (MADE, OTHER))
+    for rpc, request in [
+        (f"{SERVICE}/CreateSession", {"org_id": "$other", "session": {**BARE_SESSION, "model_id": UNKNOWN_ID}}),
+        (f"{SERVICE}/GetConversationWithSessions", {**OF_ONE, "org_id": "$other"}),
+        (f"{SERVICE}/ListMessages", {**OF_ONE, "org_id": "$other"}),
+        (f"{SERVICE}/UpdateConversation", {**OF_ONE, "org_id": "$other", "changes": {"title": "Mine"}}),
+        (f"{SERVICE}/RemoveConversation", {**OF_ONE, "org_id": "$other"}),
     ]
 ]
 
-CASES = [*_CONVERSATIONS, *_SESSIONS, *_CHATS, *_MESSAGES, *_OTHERS, *_ACCESS, *_FOREIGN]
+CASES = [*_CONVERSATIONS, *_SESSIONS, *_CHATS, *_MESSAGES, *_ACCESS, *_FOREIGN]

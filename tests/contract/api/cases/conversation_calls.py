@@ -1,0 +1,35 @@
+"""Calls and requests that the cases of `parley.conversations.v1` are made of."""
+
+from tests.contract.api.case import Call, Case, Json, Refused
+
+PACKAGE = "parley.conversations.v1"
+SERVICE = f"{PACKAGE}.ConversationService"
+MODELS = f"{PACKAGE}.ModelService/ListModels"
+NOT_A_MEMBER = Refused("PERMISSION_DENIED", "NOT_A_MEMBER", 403)
+NOT_FOUND = Refused("NOT_FOUND", "CONVERSATION_NOT_FOUND", 404)
+HERE: Json = {"org_id": "$organization"}
+MADE = Call(
+    f"{SERVICE}/CreateConversation",
+    {**HERE, "conversation": {"title": "A talk"}},
+    keep={"conversation": "conversation.id"},
+)
+MODEL = Call(MODELS, HERE, keep={"model": "models.1.id"})
+NEW_SESSION: Json = {**HERE, "session": {"conversation_id": "$conversation", "model_id": "$model"}}
+OPENED = Call(f"{SERVICE}/CreateSession", NEW_SESSION, keep={"session": "session.id"})
+REMOVED = Call(f"{SERVICE}/RemoveConversation", {**HERE, "conversation_id": "$conversation"})
+CHATTING = (MADE, MODEL, OPENED)
+BARE_SESSION: Json = {"conversation_id": "$conversation"}
+OTHER = Call(f"{PACKAGE}.OrganizationService/CreateOrganization", {"name": "Other"}, keep={"other": "organization.id"})
+OF_ONE: Json = {**HERE, "conversation_id": "$conversation"}
+
+
+def chat(message: str, session: str = "$session") -> Json:
+    return {**HERE, "chat": {"chat_session_id": session, "message": message}}
+
+
+def said(message: str) -> Call:
+    return Call(f"{SERVICE}/StreamChat", chat(message))
+
+
+def bad(name: str, rpc: str, request: Json, *fields: str) -> Case:
+    return Case(f"{rpc}: {name}", rpc, request, Refused("INVALID_ARGUMENT", "INVALID_FIELD", 400, fields))
