@@ -8,6 +8,7 @@ from server.domain.image import image_name
 from server.domain.message import GeneratedImage, Role
 from server.domain.run import Run
 from server.engine.answer import Answer
+from server.failpoint import failpoint
 from server.ports.blobs import Blobs
 from server.ports.provider import CompletionRequest, ImageRequest, Provider
 from server.ports.system import Clock, Ids
@@ -38,5 +39,7 @@ class Drawing:
             sha256=sha256(image.content).hexdigest(),
             created_at=self._clock.now(),
         )
+        failpoint("image.drawn")
         await self._blobs.put(file.id, image.content)
+        failpoint("image.kept")
         answer.show(file, GeneratedImage(model=run.model, prompt=words, file_id=file.id))
