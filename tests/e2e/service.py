@@ -56,6 +56,8 @@ class Service:
     process: "subprocess.Popen[str] | ForkedProcess"
     data: Path
     log: Path
+    stale: int | None = None
+    """When the addresses were written that a killed server left."""
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -107,29 +109,34 @@ class Service:
         return self.process.wait(timeout=_STOP_SECONDS)
 
 
-def start(data: Path, *arguments: str, env: Mapping[str, str] | None = None, nursery: Nursery | None = None) -> Service:
-    """Start a server on free ports and wait until it accepts calls; in a `nursery` that takes less time."""
+def start(data: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Service:
+    """Start a server on free ports and wait until it accepts calls."""
+    service = launch(data, *arguments, env=env)
+    wait_until_accepting(service)
+    return service
+
+
+def launch(
+    data: Path, *arguments: str, env: Mapping[str, str] | None = None, nursery: Nursery | None = None
+) -> Service:
+    """Start a server on free ports; in a `nursery` that takes less time."""
     stale = _made(data)
     log = data.with_name(f"{data.name}.log")
     flags = ["--data", str(data), *_addresses(arguments), *arguments]
-    if nursery is not None:
-        log.touch()
-        return _accepting(Service(nursery.serve(flags, env=environment(env), log=log), data, log), stale)
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [*PARLEY, "serve", *flags],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            env=environment(env),
+        process = (
+            nursery.serve(flags, env=environment(env), log=log)
+            if nursery is not None
+            else subprocess.Popen(
+                [*PARLEY, "serve", *flags],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                env=environment(env),
+            )
         )
-    return _accepting(Service(process, data, log), stale)
-
-
-def _accepting(service: Service, stale: int | None) -> Service:
-    _wait_for_addresses(service, stale)
-    return service
+    return Service(process, data, log, stale)
 
 
 @contextmanager
@@ -154,10 +161,11 @@ def _addresses(arguments: Sequence[str]) -> list[str]:
     return [word for flag in ("--http", "--grpc") if flag not in arguments for word in (flag, "127.0.0.1:0")]
 
 
-def _wait_for_addresses(service: Service, stale: int | None) -> None:
+def wait_until_accepting(service: Service) -> None:
+    """Wait until it accepts calls. A server that does not is killed, and an `AssertionError` shows what it printed."""
     deadline = time.monotonic() + _START_SECONDS
     # The banner's last line comes after the addresses; tests that read what was printed need both.
-    while (made := _made(service.data)) is None or made == stale or _LAST_LINE not in service.output:
+    while (made := _made(service.data)) is None or made == service.stale or _LAST_LINE not in service.output:
         if service.process.poll() is not None or time.monotonic() > deadline:
             service.process.kill()
             service.process.wait()

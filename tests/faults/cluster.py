@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.e2e.service import Service, start
+from tests.e2e.service import Service, launch, wait_until_accepting
 from tests.faults.databases import PEPPER, Database
 from tests.support.nursery import Nursery
 
@@ -32,10 +32,16 @@ class Node:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.base = service.base
+        self.base = ""
         """The start of its URLs, also when it is dead."""
-        self.ready_at = time.time()
+        self.ready_at = 0.0
         """Wall clock when it accepted calls."""
+
+    async def accepts(self) -> None:
+        """Wait until it accepts calls."""
+        await asyncio.to_thread(wait_until_accepting, self.service)
+        self.base = self.service.base
+        self.ready_at = time.time()
 
     async def failed(self, failpoint: str, fault: str) -> None:
         """Wait until the process has met its failpoint and is dead, stopped or past it. Fails when that never comes."""
@@ -106,14 +112,18 @@ class Cluster:
 
     async def start(self, name: str, *, failpoints: str = "") -> Node:
         """Start a process with that data directory and wait until it accepts calls."""
+        node = self.launch(name, failpoints=failpoints)
+        await node.accepts()
+        return node
+
+    def launch(self, name: str, *, failpoints: str = "") -> Node:
+        """Start a process that may not live until it accepts calls."""
         data = self._folder / name
         settings = {**self._settings, **self._database.settings(data, shared=self._shared)}
         if failpoints:
             settings["FAILPOINTS"] = failpoints
-        node = Node(await asyncio.to_thread(start, data, env=settings, nursery=self._nursery))
+        node = Node(launch(data, env=settings, nursery=self._nursery))
         self.nodes.append(node)
-        if self._current is None:
-            self._current = node
         return node
 
     async def end(self) -> None:
