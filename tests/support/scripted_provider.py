@@ -82,7 +82,7 @@ class ScriptedProvider:
         whole = False
         try:
             for step in steps:
-                async for piece in _pieces(step):
+                async for piece in pieces_of(step):
                     yield piece
             whole = True
         except Exception:
@@ -143,7 +143,8 @@ class ScriptedProvider:
         self._changes.happened()
 
 
-async def _pieces(step: Step) -> AsyncGenerator[Piece, None]:
+async def pieces_of(step: Step) -> AsyncGenerator[Piece, None]:
+    """What a step of a script sends."""
     match step:
         case str():
             yield TextPiece(step)
