@@ -17,6 +17,7 @@ TABLES: Final = {
     "runs": "SELECT * FROM runs ORDER BY id",
     "messages": "SELECT * FROM messages ORDER BY conversation_id, position, id",
     "events": "SELECT * FROM run_events ORDER BY conversation_id, sequence",
+    "files": "SELECT * FROM files ORDER BY id",
 }
 """The queries that read what the invariants speak of, by the name of their rows in `Tables`."""
 
@@ -35,6 +36,7 @@ class Tables:
     runs: Rows
     messages: Rows
     events: Rows
+    files: Rows
 
     def of(self, conversation_id: str) -> "Tables":
         """The rows of one conversation alone."""
@@ -43,7 +45,7 @@ class Tables:
             return [row for row in rows if row["conversation_id"] == conversation_id]
 
         named = [row for row in self.conversations if row["id"] == conversation_id]
-        return Tables(named, own(self.runs), own(self.messages), own(self.events))
+        return Tables(named, own(self.runs), own(self.messages), own(self.events), own(self.files))
 
 
 def sqlite_tables(path: Path) -> Tables:
@@ -67,6 +69,7 @@ def check_tables(tables: Tables, *, settled: bool = True) -> None:
     _check_logs(events, tables.conversations)
     _check_stories(events, runs)
     _check_texts(events, runs, messages)
+    _check_images(messages, tables.files)
 
 
 def _check_runs(runs: Rows, *, settled: bool) -> None:
@@ -126,6 +129,12 @@ def _check_stories(events: Rows, runs: Rows) -> None:
         epochs = [event["epoch"] or 0 for event in stories[run["id"]]]
         assert epochs == sorted(epochs), f"run {run['id']}: an older attempt spoke after a newer one"
         assert max(epochs, default=0) <= run["epoch"], f"run {run['id']}: an attempt that was never claimed spoke"
+
+
+def _check_images(messages: Rows, files: Rows) -> None:
+    """Every image that is shown has its file, every file is shown."""
+    shown = [json.loads(message["image"])["file_id"] for message in messages if message["image"]]
+    assert sorted(shown) == sorted(file["id"] for file in files), "images and files do not match"
 
 
 def _check_texts(events: Rows, runs: Rows, messages: Rows) -> None:

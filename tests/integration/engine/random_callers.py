@@ -21,13 +21,14 @@ from server.domain.errors import (
 )
 from server.domain.events import Event
 from server.domain.ids import ConversationId, RunId
-from server.domain.run import Run, RunState
+from server.domain.run import PLAIN, Run, RunOptions, RunState
 from tests.integration.engine.random_provider import RandomProvider
 from tests.support.house import ANNA, House
 
 ALWAYS_QUEUE = ("calm-1", "calm-2")
 ANY_POLICY = ("wild-1", "wild-2", "\x00 key\x1f/?é")
 KEYS = (*ALWAYS_QUEUE, *ANY_POLICY)
+IMAGE = RunOptions(image=True)
 _POLICIES = (InterruptPolicy.QUEUE, InterruptPolicy.INTERRUPT)
 
 
@@ -81,7 +82,8 @@ class Caller:
     async def _send(self, house: House) -> None:
         number = next(self._numbers)
         request_id = f"request {number}" if self._random.random() < 0.4 else ""
-        command = SendMessage(self._random.choice(KEYS), f"message {number}", request_id)
+        options = IMAGE if self._random.random() < 0.15 else PLAIN
+        command = SendMessage(self._random.choice(KEYS), f"message {number}", request_id, options=options)
         if request_id:
             self._commands.append(command)
         await self._sent(house, command)

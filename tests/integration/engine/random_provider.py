@@ -4,7 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator
 from random import Random
 
-from server.ports.provider import CompletionRequest, Piece, ProviderError, ReasoningPiece, TextPiece
+from server.ports.provider import (
+    CompletionRequest,
+    Image,
+    ImageRequest,
+    Piece,
+    ProviderError,
+    ReasoningPiece,
+    TextPiece,
+)
+from tests.support.images import DOT
 from tests.support.scripted_provider import ScriptedProvider, usage
 from tests.support.upstream.gate import Gate
 
@@ -40,6 +49,12 @@ class RandomProvider(ScriptedProvider):
             yield ReasoningPiece(text) if self._random.random() < 0.2 else TextPiece(text)
         await self._dawdle()
         yield usage(1, 1)
+
+    async def draw(self, request: ImageRequest) -> Image:
+        """A dot, that may halt or fail as answers do."""
+        self.image_requests.append(request)
+        await self._dawdle()
+        return Image(DOT, "image/png")
 
     async def _dawdle(self) -> None:
         if self._is_calm:

@@ -29,6 +29,7 @@ from tests.integration.engine.hooked_store import hooked_house
 from tests.integration.engine.random_callers import ALWAYS_QUEUE, KEYS, Caller, Ledger
 from tests.integration.engine.random_provider import RandomProvider
 from tests.support.house import ANNA, QUICK, House
+from tests.support.images import DOT
 from tests.support.invariants import check_invariants
 
 LIMITS = replace(
@@ -122,6 +123,10 @@ async def check_history(house: House, key: str, ledger: Ledger) -> None:
     contents = [message.content for message in asked]
     assert len(contents) == len(set(contents)), "a message stands twice in a history"
     assert set(contents) <= ledger.sent, "a message that nobody sent"
+    for message in state.messages:
+        if message.image is not None:
+            file = await house.files.get(ANNA.owner, message.image.file_id)
+            assert b"".join([piece async for piece in house.files.content(file)]) == DOT
     if key in ALWAYS_QUEUE:
         assert asked == sorted(asked, key=lambda message: message.created_at), "messages overtook each other"
         _check_turns(state.messages)
