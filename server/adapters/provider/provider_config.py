@@ -33,7 +33,8 @@ class Timeouts:
     """For the connection, TLS included, or a free place among the connections."""
     first_token: timedelta = timedelta(seconds=120)
     """From asking to the first piece of the answer, connecting included. Comments that keep the line open do not
-    count: models that think for minutes without showing it need a longer time."""
+    count: models that think for minutes without showing it need a longer time. An image has as long, from asking to
+    its last byte."""
     between_tokens: timedelta = timedelta(seconds=60)
     """From one event of the stream to the next, after the first piece."""
 

@@ -1,6 +1,7 @@
 """What `ports.provider.Provider` promises holds for each provider, and for the double that stands in for them."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -14,11 +15,14 @@ from server.adapters.provider.retrying import RetryingProvider
 from server.adapters.system import SystemClock
 from server.domain.context import PromptMessage
 from server.domain.generation import GenerationConfig
+from server.domain.image import MAX_IMAGE_BYTES, image_type
 from server.domain.message import Role
-from server.ports.provider import CompletionRequest, Piece, Provider, TextPiece, UsageReport
+from server.ports.provider import CompletionRequest, ImageRequest, Piece, Provider, TextPiece, UsageReport
+from tests.support.images import DOT
 from tests.support.scripted_provider import ScriptedProvider, usage
-from tests.support.upstream import HANG, Gate, ScriptedUpstream, answer
+from tests.support.upstream import HANG, Gate, ScriptedUpstream, answer, refusal, wire
 
+_DRAWN = wire.json_bytes({"data": [{"b64_json": base64.b64encode(DOT).decode()}]})
 REQUEST = CompletionRequest((PromptMessage(Role.USER, "hello"),), GenerationConfig(model="some/model"))
 
 
@@ -29,6 +33,8 @@ class Subject:
     provider: Provider
     answers: Callable[[], None]
     """The next answer is whole, of several pieces, with usage."""
+    draws: Callable[[], None]
+    """The next image is whole."""
     hangs: Callable[[], None]
     """The next answer begins and never ends."""
     released: Callable[[], Awaitable[None]]
@@ -41,6 +47,7 @@ async def _scripted() -> AsyncIterator[Subject]:
     yield Subject(
         provider,
         answers=lambda: provider.script("one", " two", usage(1, 2)),
+        draws=lambda: provider.script_image(DOT),
         hangs=lambda: provider.script("one", Gate()),
         released=provider.idle,
     )
@@ -69,6 +76,7 @@ async def _echo() -> AsyncIterator[Subject]:
     yield Subject(
         EchoProvider(name="subject", clock=clock),
         answers=lambda: setattr(clock, "hanging", False),
+        draws=lambda: None,
         hangs=lambda: setattr(clock, "hanging", True),
         released=released,
     )
@@ -84,6 +92,7 @@ async def _openai_compatible() -> AsyncIterator[Subject]:
         yield Subject(
             provider,
             answers=lambda: upstream.script(answer("one", " two")),
+            draws=lambda: upstream.script(refusal(200, body=_DRAWN)),
             hangs=lambda: upstream.script(answer("one", HANG)),
             released=lambda: upstream.until(lambda: upstream.abandoned == len(upstream.requests)),
         )
@@ -160,3 +169,10 @@ async def test_a_provider_goes_on_after_an_answer_was_given_up(subject: Subject)
         await anext(pieces)
     subject.answers()
     assert await _collect(subject.provider)
+
+
+async def test_an_image_is_what_its_bytes_show(subject: Subject) -> None:
+    subject.draws()
+    image = await subject.provider.draw(ImageRequest("some/model", "a dot"))
+    assert image.media_type == image_type(image.content) == "image/png"
+    assert 0 < len(image.content) <= MAX_IMAGE_BYTES
