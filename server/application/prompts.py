@@ -9,16 +9,13 @@ from typing import Final
 from server.application.answer_view import STOPPING, AnswerView, Shown, Titled
 from server.application.chats import unarchived
 from server.application.conversations import new_conversation
+from server.application.outcomes import failure
 from server.application.runs import Prepare, Runs, SendMessage, find_run
 from server.application.streams import Streams
 from server.application.titles import Titles, Titling
 from server.domain.conversation import Conversation
 from server.domain.errors import (
     CursorInFuture,
-    ParleyError,
-    RunCancelled,
-    RunFailed,
-    RunInterrupted,
     UnknownModel,
 )
 from server.domain.events import Draining, Event, MessageCompleted, RunEnded
@@ -147,7 +144,7 @@ class Prompts:
                     case MessageCompleted(message) if message.role is Role.ASSISTANT:
                         answer = message.content
                     case RunEnded(state=state) if state is not RunState.COMPLETED:
-                        raise await self._failure(owner, sent.run.id, state)
+                        raise await failure(self._runs, owner, sent.run.id, state)
         await self._title(sent)
         return answer
 
@@ -168,7 +165,7 @@ class Prompts:
                     continue
                 if isinstance(event.payload, RunEnded):
                     if event.payload.state is not RunState.COMPLETED:
-                        raise await self._failure(owner, run.id, event.payload.state)
+                        raise await failure(self._runs, owner, run.id, event.payload.state)
                     title = None if view.is_titled else await self._title(sent)
                     if title is not None:
                         yield ShownEvent(Titled(title), None)
@@ -178,17 +175,6 @@ class Prompts:
     async def _title(self, sent: Sent) -> str | None:
         patience = self._limits.title_patience.total_seconds()
         return None if sent.titling is None else await sent.titling.title(patience)
-
-    async def _failure(self, owner: Owner, run_id: RunId, state: RunState) -> ParleyError:
-        """Why a run did not complete. Read from the run: its last event does not say how long to wait."""
-        if state is RunState.CANCELLED:
-            return RunCancelled(run_id)
-        if state is RunState.INTERRUPTED:
-            return RunInterrupted(run_id)
-        error = (await self._runs.get(owner, run_id)).error
-        if error is None:
-            return RunFailed(reason="INTERNAL", message="the run failed")
-        return RunFailed(reason=error.reason, message=error.message, retry_after=error.retry_after)
 
     def _new_chat(self, principal: Principal) -> tuple[Conversation, Prepare]:
         identity = ConversationId(str(self._ids.uuid()))

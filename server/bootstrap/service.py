@@ -15,6 +15,7 @@ from server.adapters.provider.configuration import ConfigurationError, ProviderK
 from server.adapters.provider.registry import build_registry
 from server.adapters.system import SystemClock, SystemIds
 from server.application.archive import Archive
+from server.application.archive_chat import ArchiveChat
 from server.application.authentication import Authenticator
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
@@ -163,6 +164,7 @@ def _use_cases(
         runs=runs,
         streams=streams,
         archive=Archive(store=store, clock=clock, deletion=deletion),
+        archive_chat=ArchiveChat(store=store, clock=clock, ids=ids, models=models, runs=runs, streams=streams),
         files=Files(store=store, blobs=blobs),
         chats=Chats(store=store, clock=clock, repeats=repeats),
         prompts=Prompts(

@@ -13,6 +13,7 @@ from parley.conversations.v1 import conversations_pb2, conversations_pb2_grpc
 from parley.v1 import file_pb2, file_pb2_grpc, run_pb2, run_pb2_grpc, thread_pb2, thread_pb2_grpc
 
 from server.application.archive import Archive
+from server.application.archive_chat import ArchiveChat
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
 from server.application.files import Files
@@ -70,6 +71,7 @@ class UseCases:
     conversations: OrganizationConversations
     organizations: Organizations
     archive: Archive
+    archive_chat: ArchiveChat
     files: Files
     chats: Chats
     prompts: Prompts
@@ -84,7 +86,7 @@ class Services:
         self._threads = ThreadServicer(use_cases.threads)
         self._runs = RunServicer(use_cases.runs, use_cases.streams)
         self._files = FileServicer(use_cases.files)
-        self._archive = ArchiveServicer(use_cases.archive)
+        self._archive = ArchiveServicer(use_cases.archive, use_cases.archive_chat)
         self._chats = ChatServicer(use_cases.chats, use_cases.prompts)
         self._conversations = ConversationServicer(
             use_cases.conversations, use_cases.sessions, use_cases.runs, use_cases.streams

@@ -11,6 +11,7 @@ from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from server.adapters.system import SystemClock, SystemIds
 from server.application.archive import Archive
+from server.application.archive_chat import ArchiveChat
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
 from server.application.deletion import Deletion
@@ -110,6 +111,7 @@ class House:
     conversations: OrganizationConversations
     organizations: Organizations
     archive: Archive
+    archive_chat: ArchiveChat
     files: Files
     blobs: DirectoryBlobs
     chats: Chats
@@ -189,6 +191,7 @@ async def open_house(
             runs=runs,
             streams=streams,
             archive=Archive(store=store, clock=time, deletion=deletion),
+            archive_chat=ArchiveChat(store=store, clock=time, ids=ids, models=models, runs=runs, streams=streams),
             files=Files(store=store, blobs=blobs),
             blobs=blobs,
             chats=Chats(store=store, clock=time, repeats=repeats),

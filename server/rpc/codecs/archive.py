@@ -1,4 +1,4 @@
-"""Conversations and searches of `parley.archive.v3`."""
+"""Conversations, searches and answers of `parley.archive.v3`."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,8 +8,12 @@ from google.protobuf.struct_pb2 import ListValue, Value
 from parley.archive.v3 import archive_pb2 as pb
 
 from server.application.archive import ArchivedConversation
-from server.domain.ids import UserId
+from server.application.archive_chat import ArchiveMessage, answer_in
+from server.domain.events import Draining, Event, MessageStarted, ReasoningDelta, Shown, TextDelta
+from server.domain.generation import GenerationConfig
+from server.domain.ids import AssistantId, ConversationId, OrganizationId, UserId
 from server.domain.message import GeneratedImage, Message, Role
+from server.domain.run import RunOptions
 from server.domain.search import Effort, Search
 from server.domain.search_terms import read_search
 
@@ -74,6 +78,58 @@ def encode_message(message: Message) -> pb.Message:
 def encode_image(image: GeneratedImage) -> pb.ImgGenMessage:
     """A drawn image."""
     return pb.ImgGenMessage(model=image.model, prompt=image.prompt, file_id=image.file_id)
+
+
+def decode_chat(request: pb.ChatRequest) -> ArchiveMessage:
+    """A message to a conversation. UUIDs are accepted in either case and stored in lower case."""
+    return ArchiveMessage(
+        content=request.message,
+        conversation_id=ConversationId(request.conversation_id.lower()) if request.conversation_id else None,
+        assistant_id=AssistantId(request.assistant_id.lower()) if request.assistant_id else None,
+        organization_id=OrganizationId(request.organization_id.lower()) if request.organization_id else None,
+        generation=GenerationConfig(model=request.model or None, max_tokens=request.max_tokens or None),
+        options=RunOptions(image=request.image),
+    )
+
+
+def encode_answer(message: Message) -> pb.ChatResponse:
+    """An answer with its conversation."""
+    return pb.ChatResponse(
+        conversation_id=message.conversation_id,
+        id=message.id,
+        timestamp=milliseconds(message.created_at),
+        role=ROLES[message.role],
+        content=message.content or None,
+        reasoning_content=message.reasoning,
+        model=message.model,
+        img_gen=None if message.image is None else encode_image(message.image),
+    )
+
+
+def encode_shown(shown: Shown) -> pb.StreamChatResponse | None:
+    """What a run shows, as the stream of its answer tells it; `None` for what that leaves out."""
+    match shown:
+        case Draining(after=after):
+            return pb.StreamChatResponse(draining=pb.StreamChatResponse.Draining(after_sequence=after))
+        case Event():
+            encoded = _encode_payload(shown)
+            if encoded is not None:
+                encoded.sequence = shown.sequence
+            return encoded
+    return None
+
+
+def _encode_payload(event: Event) -> pb.StreamChatResponse | None:
+    match event.payload:
+        case MessageStarted(message_id=message_id, role=Role.ASSISTANT):
+            start = pb.StreamChatResponse.Start(conversation_id=event.conversation_id, message_id=message_id)
+            return pb.StreamChatResponse(start=start)
+        case ReasoningDelta(text=text):
+            return pb.StreamChatResponse(reasoning=pb.StreamChatResponse.Piece(content=text))
+        case TextDelta(text=text):
+            return pb.StreamChatResponse(content=pb.StreamChatResponse.Piece(content=text))
+    answer = answer_in(event)
+    return None if answer is None else pb.StreamChatResponse(message=encode_answer(answer))
 
 
 def milliseconds(moment: datetime) -> int:

@@ -1,11 +1,14 @@
 """`parley.archive.v3.ArchiveService`."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from parley.archive.v3 import archive_pb2 as pb
 from parley.archive.v3 import archive_pb2_grpc
 
 from server.application.archive import Archive
+from server.application.archive_chat import ArchiveChat
 from server.domain.ids import ConversationId
 from server.rpc.codecs import archive as codec
 from server.rpc.interceptors.call import owner, principal
@@ -14,8 +17,9 @@ from server.rpc.interceptors.call import owner, principal
 class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
     """Serves `ArchiveService`; what each method promises stands in its proto."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, chat: ArchiveChat) -> None:
         self._archive = archive
+        self._chat = chat
 
     async def FindConversations(
         self, request: pb.FindConversationsRequest, _context: Any
@@ -34,6 +38,21 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
         """The id of what is gone."""
         gone = await self._archive.delete(principal(), _conversation(request.entity_id))
         return pb.DeleteConversationResponse(entity_id=gone)
+
+    async def Chat(self, request: pb.ChatRequest, _context: Any) -> pb.ChatResponse:
+        """The whole answer."""
+        run = await self._chat.send(principal(), codec.decode_chat(request))
+        return codec.encode_answer(await self._chat.answer(owner(), run))
+
+    async def StreamChat(self, request: pb.ChatRequest, _context: Any) -> AsyncGenerator[pb.StreamChatResponse, None]:
+        """The answer as it comes."""
+        caller = principal()
+        run = await self._chat.send(caller, codec.decode_chat(request))
+        async with aclosing(self._chat.follow(caller.owner, run)) as events:
+            async for event in events:
+                shown = codec.encode_shown(event)
+                if shown is not None:
+                    yield shown
 
 
 # UUIDs are accepted in either case and stored in lower case.

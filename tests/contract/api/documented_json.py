@@ -18,11 +18,23 @@ _ANYTHING = "-"
 _VARIABLE = re.compile(r"\{(\w+)\}")
 
 
+def documented(method: MethodDescriptor) -> tuple[MethodDescriptor, Mapping[str, Any]]:
+    """The method whose routes and request a method is documented with, and what asks for it there: itself and nothing
+    more, but for a stream that shares the routes of another."""
+    for other in method.containing_service.methods:
+        twin = other.GetOptions().Extensions[options_pb2.rule].stream_twin
+        if twin.method == method.name:
+            return other, {twin.when: True}
+    return method, {}
+
+
 def http_call(method: MethodDescriptor, request: Message) -> tuple[str, str, Mapping[str, Any], Any]:
     """HTTP method, path, query and JSON body (`None`: no body) of a call, as its `google.api.http` rule has them."""
-    rule = method.GetOptions().Extensions[annotations_pb2.http]
+    shown, asking = documented(method)
+    rule = shown.GetOptions().Extensions[annotations_pb2.http]
     verb = rule.WhichOneof("pattern")
     fields = MessageToDict(request, preserving_proto_field_name=True, use_integers_for_enums=True)
+    fields.update(asking)
     path = _VARIABLE.sub(lambda found: quote(str(fields.pop(found[1], _ANYTHING)), safe=""), getattr(rule, verb))
     if rule.body == "*":
         return verb.upper(), path, {}, fields

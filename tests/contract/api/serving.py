@@ -87,6 +87,7 @@ async def serve(
                 conversations=house.conversations,
                 organizations=house.organizations,
                 archive=house.archive,
+                archive_chat=house.archive_chat,
                 files=house.files,
                 chats=house.chats,
                 prompts=house.prompts,

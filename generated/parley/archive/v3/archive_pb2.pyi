@@ -426,3 +426,275 @@ class DeleteConversationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteConversationResponse: _TypeAlias = DeleteConversationResponse  # noqa: Y015
+
+@_typing.final
+class ChatRequest(_message.Message):
+    """A message to a conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    ASSISTANT_ID_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    RELEVANT_HISTORY_FIELD_NUMBER: _builtins.int
+    DYNAMIC_TOOLS_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
+    REMOVE_TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation. Default: a new one."""
+    assistant_id: _builtins.str
+    """The assistant that a new conversation is made with; of another one it must be the same."""
+    organization_id: _builtins.str
+    """The organization in whose context a new conversation is made; of another one it must be the same."""
+    model: _builtins.str
+    """Name of the model that answers. Default: the conversation's, else the service's."""
+    message: _builtins.str
+    """The text, at least one character."""
+    max_tokens: _builtins.int
+    """Most tokens of the answer. Default: the model's own."""
+    image: _builtins.bool
+    """Whether an image is to be drawn of the message instead of a text written."""
+    relevant_history: _builtins.bool
+    """Whether only what matters of the history is to be sent to the model. Not supported: true is refused."""
+    dynamic_tools: _builtins.bool
+    """Whether tools are to be chosen for the message. Not supported: true is refused."""
+    stream: _builtins.bool
+    """Over HTTP: whether the answer is to be streamed. Over gRPC the method says so."""
+    remove_tool_calls: _builtins.bool
+    """Whether tool calls are to be left out of the answer. An answer of this API never shows them, so both
+    are the same.
+    """
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.Value]:
+        """Documents to answer from. None are supported: more than an empty list is refused."""
+
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str | None = ...,
+        assistant_id: _builtins.str | None = ...,
+        organization_id: _builtins.str | None = ...,
+        model: _builtins.str | None = ...,
+        message: _builtins.str = ...,
+        max_tokens: _builtins.int | None = ...,
+        image: _builtins.bool = ...,
+        documents: _abc.Iterable[_struct_pb2.Value] | None = ...,
+        relevant_history: _builtins.bool = ...,
+        dynamic_tools: _builtins.bool = ...,
+        stream: _builtins.bool = ...,
+        remove_tool_calls: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_assistant_id", b"_assistant_id", "_conversation_id", b"_conversation_id", "_max_tokens", b"_max_tokens", "_model", b"_model", "_organization_id", b"_organization_id", "assistant_id", b"assistant_id", "conversation_id", b"conversation_id", "max_tokens", b"max_tokens", "model", b"model", "organization_id", b"organization_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_assistant_id", b"_assistant_id", "_conversation_id", b"_conversation_id", "_max_tokens", b"_max_tokens", "_model", b"_model", "_organization_id", b"_organization_id", "assistant_id", b"assistant_id", "conversation_id", b"conversation_id", "documents", b"documents", "dynamic_tools", b"dynamic_tools", "image", b"image", "max_tokens", b"max_tokens", "message", b"message", "model", b"model", "organization_id", b"organization_id", "relevant_history", b"relevant_history", "remove_tool_calls", b"remove_tool_calls", "stream", b"stream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__assistant_id: _TypeAlias = _typing.Literal["assistant_id"]  # noqa: Y015
+    _WhichOneofArgType__assistant_id: _TypeAlias = _typing.Literal["_assistant_id", b"_assistant_id"]  # noqa: Y015
+    _WhichOneofReturnType__conversation_id: _TypeAlias = _typing.Literal["conversation_id"]  # noqa: Y015
+    _WhichOneofArgType__conversation_id: _TypeAlias = _typing.Literal["_conversation_id", b"_conversation_id"]  # noqa: Y015
+    _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__organization_id: _TypeAlias = _typing.Literal["organization_id"]  # noqa: Y015
+    _WhichOneofArgType__organization_id: _TypeAlias = _typing.Literal["_organization_id", b"_organization_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__assistant_id) -> _WhichOneofReturnType__assistant_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__conversation_id) -> _WhichOneofReturnType__conversation_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens) -> _WhichOneofReturnType__max_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__organization_id) -> _WhichOneofReturnType__organization_id | None: ...
+
+Global___ChatRequest: _TypeAlias = ChatRequest  # noqa: Y015
+
+@_typing.final
+class ChatResponse(_message.Message):
+    """An answer: a message of the conversation, and which conversation that is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    REASONING_CONTENT_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    IMG_GEN_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    id: _builtins.str
+    """UUIDv7 of the message."""
+    timestamp: _builtins.int
+    """When it was finished, in milliseconds since 1970."""
+    role: Global___Role.ValueType
+    """`assistant`."""
+    content: _builtins.str
+    """The text; unset when there is none."""
+    reasoning_content: _builtins.str
+    """What the model thought before it spoke, where it tells."""
+    model: _builtins.str
+    """Name of the model that wrote it."""
+    @_builtins.property
+    def img_gen(self) -> Global___ImgGenMessage:
+        """The image that was drawn."""
+
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        id: _builtins.str = ...,
+        timestamp: _builtins.int = ...,
+        role: Global___Role.ValueType = ...,
+        content: _builtins.str | None = ...,
+        reasoning_content: _builtins.str | None = ...,
+        model: _builtins.str | None = ...,
+        img_gen: Global___ImgGenMessage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_content", b"_content", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "content", b"content", "img_gen", b"img_gen", "model", b"model", "reasoning_content", b"reasoning_content"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_content", b"_content", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "content", b"content", "conversation_id", b"conversation_id", "id", b"id", "img_gen", b"img_gen", "model", b"model", "reasoning_content", b"reasoning_content", "role", b"role", "timestamp", b"timestamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__content: _TypeAlias = _typing.Literal["content"]  # noqa: Y015
+    _WhichOneofArgType__content: _TypeAlias = _typing.Literal["_content", b"_content"]  # noqa: Y015
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__reasoning_content: _TypeAlias = _typing.Literal["reasoning_content"]  # noqa: Y015
+    _WhichOneofArgType__reasoning_content: _TypeAlias = _typing.Literal["_reasoning_content", b"_reasoning_content"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__content) -> _WhichOneofReturnType__content | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reasoning_content) -> _WhichOneofReturnType__reasoning_content | None: ...
+
+Global___ChatResponse: _TypeAlias = ChatResponse  # noqa: Y015
+
+@_typing.final
+class StreamChatResponse(_message.Message):
+    """An event of an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Start(_message.Message):
+        """The answer begins."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+        MESSAGE_ID_FIELD_NUMBER: _builtins.int
+        conversation_id: _builtins.str
+        """The conversation."""
+        message_id: _builtins.str
+        """The message that is begun."""
+        def __init__(
+            self,
+            *,
+            conversation_id: _builtins.str = ...,
+            message_id: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "message_id", b"message_id"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Piece(_message.Message):
+        """A piece of a text."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CONTENT_FIELD_NUMBER: _builtins.int
+        content: _builtins.str
+        """The piece."""
+        def __init__(
+            self,
+            *,
+            content: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Draining(_message.Message):
+        """The server is about to stop."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+        after_sequence: _builtins.int
+        """Place in the conversation's event log up to which everything was sent."""
+        def __init__(
+            self,
+            *,
+            after_sequence: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    REASONING_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    DRAINING_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Place in the conversation's event log."""
+    @_builtins.property
+    def start(self) -> Global___StreamChatResponse.Start:
+        """The answer begins."""
+
+    @_builtins.property
+    def reasoning(self) -> Global___StreamChatResponse.Piece:
+        """A piece of what the model thinks before it speaks."""
+
+    @_builtins.property
+    def content(self) -> Global___StreamChatResponse.Piece:
+        """A piece of the answer."""
+
+    @_builtins.property
+    def message(self) -> Global___ChatResponse:
+        """The answer, whole."""
+
+    @_builtins.property
+    def draining(self) -> Global___StreamChatResponse.Draining:
+        """The server is about to stop: unless `message` still comes, the stream is cut with UNAVAILABLE
+        (`SHUTTING_DOWN`); the answer is finished all the same.
+        """
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        start: Global___StreamChatResponse.Start | None = ...,
+        reasoning: Global___StreamChatResponse.Piece | None = ...,
+        content: Global___StreamChatResponse.Piece | None = ...,
+        message: Global___ChatResponse | None = ...,
+        draining: Global___StreamChatResponse.Draining | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "draining", b"draining", "event", b"event", "message", b"message", "reasoning", b"reasoning", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "draining", b"draining", "event", b"event", "message", b"message", "reasoning", b"reasoning", "sequence", b"sequence", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["start", "reasoning", "content", "message", "draining"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamChatResponse: _TypeAlias = StreamChatResponse  # noqa: Y015

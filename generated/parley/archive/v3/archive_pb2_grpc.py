@@ -51,6 +51,16 @@ class ArchiveServiceStub:
                 request_serializer=parley_dot_archive_dot_v3_dot_archive__pb2.DeleteConversationRequest.SerializeToString,
                 response_deserializer=parley_dot_archive_dot_v3_dot_archive__pb2.DeleteConversationResponse.FromString,
                 _registered_method=True)
+        self.Chat = channel.unary_unary(
+                '/parley.archive.v3.ArchiveService/Chat',
+                request_serializer=parley_dot_archive_dot_v3_dot_archive__pb2.ChatRequest.SerializeToString,
+                response_deserializer=parley_dot_archive_dot_v3_dot_archive__pb2.ChatResponse.FromString,
+                _registered_method=True)
+        self.StreamChat = channel.unary_stream(
+                '/parley.archive.v3.ArchiveService/StreamChat',
+                request_serializer=parley_dot_archive_dot_v3_dot_archive__pb2.ChatRequest.SerializeToString,
+                response_deserializer=parley_dot_archive_dot_v3_dot_archive__pb2.StreamChatResponse.FromString,
+                _registered_method=True)
 
 
 class ArchiveServiceServicer:
@@ -97,6 +107,36 @@ class ArchiveServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Chat(self, request, context):
+        """Sends a message and returns its answer when that is complete. Without `conversation_id` it makes a
+        conversation called by the first words of the message, in the same transaction: a refused message
+        makes nothing. Over HTTP `stream: true` gives the stream of `StreamChat` on the same route.
+
+        The answer belongs to the service, not to the call: when the caller leaves or its deadline passes,
+        it is finished all the same and stands in the conversation. An answer that fails is an error with
+        the failure's own reason; one that is cancelled or interrupted by another message is ABORTED
+        (`RUN_CANCELLED`, `RUN_INTERRUPTED`) and what it had said stands in the conversation.
+        RESOURCE_EXHAUSTED (`QUEUE_FULL`) when too many messages wait. Without a deadline of the caller's
+        own it takes at most 930 seconds, a little longer than an answer may.
+
+        NOT_FOUND and PERMISSION_DENIED as in `GetConversation`; PERMISSION_DENIED (`NOT_A_MEMBER`,
+        `ROLE_MISSING`) unless the caller may write in the organization. INVALID_ARGUMENT when the organization or the assistant
+        is not that of the conversation, and for options that this service cannot honour.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamChat(self, request, context):
+        """As `Chat`, and shows the answer while it comes: `start`, `reasoning` and `content` for each piece,
+        `message` last with the whole. A failure before the first event is an ordinary error reply, after
+        it an `error` event. An answer that is begun again after a crash sends another `start`, which voids
+        the pieces before it. Its own path is `POST /parley.archive.v3.ArchiveService/StreamChat`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ArchiveServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -114,6 +154,16 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
                     servicer.DeleteConversation,
                     request_deserializer=parley_dot_archive_dot_v3_dot_archive__pb2.DeleteConversationRequest.FromString,
                     response_serializer=parley_dot_archive_dot_v3_dot_archive__pb2.DeleteConversationResponse.SerializeToString,
+            ),
+            'Chat': grpc.unary_unary_rpc_method_handler(
+                    servicer.Chat,
+                    request_deserializer=parley_dot_archive_dot_v3_dot_archive__pb2.ChatRequest.FromString,
+                    response_serializer=parley_dot_archive_dot_v3_dot_archive__pb2.ChatResponse.SerializeToString,
+            ),
+            'StreamChat': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamChat,
+                    request_deserializer=parley_dot_archive_dot_v3_dot_archive__pb2.ChatRequest.FromString,
+                    response_serializer=parley_dot_archive_dot_v3_dot_archive__pb2.StreamChatResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -199,6 +249,60 @@ class ArchiveService:
             '/parley.archive.v3.ArchiveService/DeleteConversation',
             parley_dot_archive_dot_v3_dot_archive__pb2.DeleteConversationRequest.SerializeToString,
             parley_dot_archive_dot_v3_dot_archive__pb2.DeleteConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Chat(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.archive.v3.ArchiveService/Chat',
+            parley_dot_archive_dot_v3_dot_archive__pb2.ChatRequest.SerializeToString,
+            parley_dot_archive_dot_v3_dot_archive__pb2.ChatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamChat(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/parley.archive.v3.ArchiveService/StreamChat',
+            parley_dot_archive_dot_v3_dot_archive__pb2.ChatRequest.SerializeToString,
+            parley_dot_archive_dot_v3_dot_archive__pb2.StreamChatResponse.FromString,
             options,
             channel_credentials,
             insecure,

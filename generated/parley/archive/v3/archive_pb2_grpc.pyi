@@ -45,6 +45,28 @@ class ArchiveServiceStub:
     end. Durable before the reply, which is its id. NOT_FOUND and PERMISSION_DENIED as in
     `GetConversation`.
     """
+    Chat: _aio.UnaryUnaryMultiCallable[_archive_pb2.ChatRequest, _archive_pb2.ChatResponse]
+    """Sends a message and returns its answer when that is complete. Without `conversation_id` it makes a
+    conversation called by the first words of the message, in the same transaction: a refused message
+    makes nothing. Over HTTP `stream: true` gives the stream of `StreamChat` on the same route.
+
+    The answer belongs to the service, not to the call: when the caller leaves or its deadline passes,
+    it is finished all the same and stands in the conversation. An answer that fails is an error with
+    the failure's own reason; one that is cancelled or interrupted by another message is ABORTED
+    (`RUN_CANCELLED`, `RUN_INTERRUPTED`) and what it had said stands in the conversation.
+    RESOURCE_EXHAUSTED (`QUEUE_FULL`) when too many messages wait. Without a deadline of the caller's
+    own it takes at most 930 seconds, a little longer than an answer may.
+
+    NOT_FOUND and PERMISSION_DENIED as in `GetConversation`; PERMISSION_DENIED (`NOT_A_MEMBER`,
+    `ROLE_MISSING`) unless the caller may write in the organization. INVALID_ARGUMENT when the organization or the assistant
+    is not that of the conversation, and for options that this service cannot honour.
+    """
+    StreamChat: _aio.UnaryStreamMultiCallable[_archive_pb2.ChatRequest, _archive_pb2.StreamChatResponse]
+    """As `Chat`, and shows the answer while it comes: `start`, `reasoning` and `content` for each piece,
+    `message` last with the whole. A failure before the first event is an ordinary error reply, after
+    it an `error` event. An answer that is begun again after a crash sends another `start`, which voids
+    the pieces before it. Its own path is `POST /parley.archive.v3.ArchiveService/StreamChat`.
+    """
 
 class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
     """All conversations of the caller, with all their messages: searched, read, destroyed. Times are
@@ -94,6 +116,40 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
         """Destroys a conversation and everything in it, whichever API made it: its run stops, its streams
         end. Durable before the reply, which is its id. NOT_FOUND and PERMISSION_DENIED as in
         `GetConversation`.
+        """
+
+    @_abc_1.abstractmethod
+    def Chat(
+        self,
+        request: _archive_pb2.ChatRequest,
+        context: _aio.ServicerContext[_archive_pb2.ChatRequest, _abc.Awaitable[_archive_pb2.ChatResponse]],
+    ) -> _abc.Awaitable[_archive_pb2.ChatResponse]:
+        """Sends a message and returns its answer when that is complete. Without `conversation_id` it makes a
+        conversation called by the first words of the message, in the same transaction: a refused message
+        makes nothing. Over HTTP `stream: true` gives the stream of `StreamChat` on the same route.
+
+        The answer belongs to the service, not to the call: when the caller leaves or its deadline passes,
+        it is finished all the same and stands in the conversation. An answer that fails is an error with
+        the failure's own reason; one that is cancelled or interrupted by another message is ABORTED
+        (`RUN_CANCELLED`, `RUN_INTERRUPTED`) and what it had said stands in the conversation.
+        RESOURCE_EXHAUSTED (`QUEUE_FULL`) when too many messages wait. Without a deadline of the caller's
+        own it takes at most 930 seconds, a little longer than an answer may.
+
+        NOT_FOUND and PERMISSION_DENIED as in `GetConversation`; PERMISSION_DENIED (`NOT_A_MEMBER`,
+        `ROLE_MISSING`) unless the caller may write in the organization. INVALID_ARGUMENT when the organization or the assistant
+        is not that of the conversation, and for options that this service cannot honour.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamChat(
+        self,
+        request: _archive_pb2.ChatRequest,
+        context: _aio.ServicerContext[_archive_pb2.ChatRequest, _abc.AsyncIterator[_archive_pb2.StreamChatResponse]],
+    ) -> _abc.AsyncIterator[_archive_pb2.StreamChatResponse]:
+        """As `Chat`, and shows the answer while it comes: `start`, `reasoning` and `content` for each piece,
+        `message` last with the whole. A failure before the first event is an ordinary error reply, after
+        it an `error` event. An answer that is begun again after a crash sends another `start`, which voids
+        the pieces before it. Its own path is `POST /parley.archive.v3.ArchiveService/StreamChat`.
         """
 
 def add_ArchiveServiceServicer_to_server(servicer: ArchiveServiceServicer, server: _aio.Server) -> None: ...

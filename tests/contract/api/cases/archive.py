@@ -16,6 +16,7 @@ from tests.contract.api.case import (
     Matching,
     Refused,
     Reply,
+    Stream,
 )
 
 _SERVICE = "parley.archive.v3.ArchiveService"
@@ -297,4 +298,162 @@ _REFUSED = [
     )
 ]
 
-CASES = [*_FINDING, *_BAD_SEARCHES, *_ONES, *_REFUSED]
+_CHAT, _STREAM = f"{_SERVICE}/Chat", f"{_SERVICE}/StreamChat"
+_ASKED = Call(_CHAT, {"message": "Hi"}, keep={"id": "conversation_id"})
+_ASSISTANT = "123e4567-e89b-12d3-a456-426614174000"
+
+_CHATS = [
+    Case(
+        "a message makes a conversation and is answered",
+        _CHAT,
+        {"message": "Hi"},
+        Reply(
+            {
+                "conversation_id": UUID,
+                "id": UUID,
+                "timestamp": _MILLISECONDS,
+                "role": "ROLE_ASSISTANT",
+                "content": "You said: Hi",
+                "reasoning_content": ABSENT,
+                "model": "first",
+                "img_gen": ABSENT,
+            }
+        ),
+    ),
+    Case(
+        "the conversation is called by the first words and keeps what it was made with",
+        _FIND,
+        {},
+        Reply(
+            {
+                "conversations": [
+                    {
+                        "name": "How do I write a function…",
+                        "model": "second",
+                        "organization_id": "$organization",
+                        "assistant_id": _ASSISTANT,
+                        "messages": [
+                            {"role": "ROLE_USER", "model": ABSENT},
+                            {"role": "ROLE_ASSISTANT", "model": "second"},
+                        ],
+                    }
+                ]
+            }
+        ),
+        (
+            Call(
+                _CHAT,
+                {
+                    "message": "How do I write a function in Python?",
+                    "model": "second",
+                    "organization_id": "$organization",
+                    "assistant_id": _ASSISTANT,
+                    "max_tokens": 100,
+                    "remove_tool_calls": True,
+                },
+            ),
+        ),
+    ),
+    Case(
+        "a message continues a thread of another API",
+        _CHAT,
+        {"message": "Hi", "conversation_id": "$id"},
+        Reply({"conversation_id": "$id", "content": "You said: Hi"}),
+        _ONE,
+    ),
+    Case(
+        "an image is drawn and shown with its file",
+        _CHAT,
+        {"message": "A duck", "image": True},
+        Reply(
+            {
+                "role": "ROLE_ASSISTANT",
+                "img_gen": {"model": Matching(".+"), "prompt": "A duck", "file_id": UUID},
+            }
+        ),
+    ),
+    Case(
+        "an answer is streamed, and whole at last",
+        _STREAM,
+        {"message": "Hi", "conversation_id": "$id"},
+        Stream(
+            begins=(
+                {"start": {"conversation_id": "$id", "message_id": UUID}},
+                {"content": {"content": "You said: Hi"}},
+            ),
+            ends=({"message": {"conversation_id": "$id", "content": "You said: Hi", "model": "first"}},),
+        ),
+        _ONE,
+    ),
+    Case(
+        "a stream makes a conversation, too",
+        _STREAM,
+        {"message": "Hi"},
+        Stream(begins=({"start": {"conversation_id": UUID}},), ends=({"message": {"role": "ROLE_ASSISTANT"}},)),
+    ),
+]
+
+_BAD_MESSAGES: list[tuple[str, Json, str]] = [
+    ("no message", {}, "message"),
+    ("no text", {"message": ""}, "message"),
+    ("a conversation that is none", {"message": "Hi", "conversation_id": "talk"}, "conversation_id"),
+    ("an assistant that is none", {"message": "Hi", "assistant_id": "x"}, "assistant_id"),
+    ("an organization that is none", {"message": "Hi", "organization_id": "x"}, "organization_id"),
+    ("no tokens", {"message": "Hi", "max_tokens": 0}, "max_tokens"),
+    ("documents", {"message": "Hi", "documents": ["d"]}, "documents"),
+    ("relevant history", {"message": "Hi", "relevant_history": True}, "relevant_history"),
+    ("dynamic tools", {"message": "Hi", "dynamic_tools": True}, "dynamic_tools"),
+]
+
+_BAD_CHATS = [
+    case
+    for rpc in (_CHAT, _STREAM)
+    for case in (
+        *(
+            Case(
+                f"{rpc}: {name}",
+                rpc,
+                request,
+                Refused("INVALID_ARGUMENT", "INVALID_FIELD", 400, (field,), detail=Matching(f"{field}: .+")),
+            )
+            for name, request, field in _BAD_MESSAGES
+        ),
+        Case(
+            f"{rpc}: an unknown model",
+            rpc,
+            {"message": "Hi", "model": "third"},
+            Refused("INVALID_ARGUMENT", "UNKNOWN_MODEL", 400, detail=Matching("model: .*'third'")),
+        ),
+        Case(
+            f"{rpc}: another assistant",
+            rpc,
+            {"message": "Hi", "conversation_id": "$id", "assistant_id": _ASSISTANT},
+            Refused("INVALID_ARGUMENT", "INVALID_FIELD", 400, ("assistant_id",), detail=Matching("assistant_id: .+")),
+            (_ASKED,),
+        ),
+        Case(
+            f"{rpc}: another's organization",
+            rpc,
+            {"message": "Hi", "organization_id": "$organization"},
+            Refused("PERMISSION_DENIED", "NOT_A_MEMBER", 403, detail=Matching(".*not an active member.*")),
+            caller=STRANGER,
+        ),
+        Case(f"{rpc}: an unknown conversation", rpc, {"message": "Hi", "conversation_id": UNKNOWN_ID}, _NOT_FOUND),
+        Case(
+            f"{rpc}: a colleague's conversation",
+            rpc,
+            {"message": "Hi", "conversation_id": "$id"},
+            Refused("PERMISSION_DENIED", "CONVERSATION_FORBIDDEN", 403),
+            (_ASKED,),
+            BERT,
+        ),
+        Case(
+            f"{rpc}: a failed answer",
+            rpc,
+            {"message": "fail CONTEXT_TOO_LONG"},
+            Refused("FAILED_PRECONDITION", "CONTEXT_TOO_LONG", 400, detail="as directed"),
+        ),
+    )
+]
+
+CASES = [*_FINDING, *_BAD_SEARCHES, *_ONES, *_REFUSED, *_CHATS, *_BAD_CHATS]
