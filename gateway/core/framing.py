@@ -19,12 +19,11 @@ from gateway.core.dialect import Dialect, StreamData, StreamFraming, is_cursor, 
 HEARTBEAT = b": heartbeat\n\n"
 
 
-class Framed(NamedTuple):
-    """One event as it goes out."""
+Frame = Callable[[Any], tuple[bytes, bool]]
+"""Makes one event of a message, as it goes out, and says whether the stream may end after it without an `end` event.
 
-    data: bytes
-    is_last: bool
-    """Whether the stream may end after it without an `end` event."""
+Raises `JsonError` for a message that has no JSON form.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +96,15 @@ class _Event(NamedTuple):
     encode: Callable[[Any], bytes]
 
 
+class _Form(NamedTuple):
+    """An event in one framing; its texts lack but the values."""
+
+    with_id: bytes
+    without_id: bytes
+    is_last: bool
+    encode: Callable[[Any], bytes]
+
+
 class EventPlan:
     """How one method's stream messages become events."""
 
@@ -113,21 +121,42 @@ class EventPlan:
             encode = member if dialect.stream_data is StreamData.MEMBER else whole
             self._events[field.name] = _Event(event.name, event.last, encode)
         self._cursor = next((field.name for field in message.fields if is_cursor(field)), None)
+        self._frames: dict[Framing, Frame] = {}
 
     @staticmethod
     def raw_type(message: Any) -> bytes:
         """Give the content type of a raw stream, from its first message."""
         return http_body.reply_type(message)
 
-    def frame(self, message: Any, framing: Framing) -> Framed:
-        """Give one message as an event; raises `JsonError` when it has no JSON form."""
-        event = self._plain
-        if self._oneof is not None:
-            member = message.WhichOneof(self._oneof)
-            if member is not None:
-                event = self._events[member]
-        cursor = "" if self._cursor is None else _id(getattr(message, self._cursor))
-        return Framed(framing.event(event.name, cursor, event.encode(message)), event.is_last)
+    def frame(self, framing: Framing) -> Frame:
+        """Give the function that makes events in this framing."""
+        found = self._frames.get(framing)
+        if found is None:
+            found = self._frames[framing] = self._compiled(framing)
+        return found
+
+    def _compiled(self, framing: Framing) -> Frame:
+        """Put together beforehand what does not depend on a message: the rest is the price of every event."""
+        oneof, cursor = self._oneof, self._cursor
+        plain = _form(self._plain, framing)
+        forms = {member: _form(event, framing) for member, event in self._events.items()}
+
+        def frame(message: Any) -> tuple[bytes, bool]:
+            form = plain
+            if oneof is not None:
+                member = message.WhichOneof(oneof)
+                if member is not None:
+                    form = forms[member]
+            with_id, without_id, is_last, encode = form
+            text = b"" if cursor is None else _id(getattr(message, cursor))
+            return with_id % (text, encode(message)) if text else without_id % encode(message), is_last
+
+        return frame
+
+
+def _form(event: _Event, framing: Framing) -> _Form:
+    name = event.name.replace("%", "%%")
+    return _Form(framing.event(name, "%b", b"%b"), framing.event(name, "", b"%b"), event.is_last, event.encode)
 
 
 def _event_oneof(message: Descriptor, dialect: Dialect) -> str | None:
@@ -135,7 +164,11 @@ def _event_oneof(message: Descriptor, dialect: Dialect) -> str | None:
     return next((field.oneof for field in fields_of(message, Form.of(dialect)) if field.oneof is not None), None)
 
 
-def _id(value: Any) -> str:
+def _id(value: Any) -> bytes:
     """Give a cursor as an event's id; zero, "" and what would break out of its line are none."""
-    text = str(value) if value else ""
-    return text if text.isprintable() and '"' not in text and "\\" not in text else ""
+    if not value:
+        return b""
+    if type(value) is int:
+        return b"%d" % value
+    text = str(value)
+    return text.encode() if text.isprintable() and '"' not in text and "\\" not in text else b""

@@ -22,7 +22,7 @@ from gateway.core.connect.protocol import STREAM_BINARY, STREAM_JSON, UNARY_BINA
 from gateway.core.connect.requests import ConnectRequestPlan, Decode, binary_decoder, json_decoder
 from gateway.core.dialect import Dialect, Rule, dialect_of, rule_of
 from gateway.core.error_writer import DetailWriter, ErrorFormatError, ErrorReply, ErrorWriter
-from gateway.core.framing import EventPlan, Framed, Framing
+from gateway.core.framing import EventPlan, Frame, Framing
 from gateway.core.http_rule import HttpBinding, RuleError, declared_bindings, default_binding, rpc_path
 from gateway.core.method import Method
 from gateway.core.path_binding import BindingError
@@ -66,8 +66,8 @@ class Events(Protocol):
     def raw_type(self, message: Any) -> bytes:
         """Give the content type of a raw stream, from its first message."""
 
-    def frame(self, message: Any, framing: Framing) -> Framed:
-        """Give one message as an event; raises `JsonError` for a message that has no JSON form."""
+    def frame(self, framing: Framing) -> Frame:
+        """Give the function that makes events in this framing."""
 
 
 class Errors(Protocol):

@@ -24,12 +24,13 @@ class Outbox:
 
     def __init__(self, plan: Events, framing: Framing, *, limit: int) -> None:
         self._plan = plan
-        self._framing = framing
+        self._frame = plan.frame(framing)
         self._limit = limit
         self._waiting: list[bytes] = []
         self._size = 0
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
+        self._is_gathering = False
         self.initial: Metadata = ()
         self.raw_type: bytes | None = None
         """Content type of the first `HttpBody`, on a raw stream."""
@@ -53,14 +54,19 @@ class Outbox:
         if self.problem is not None:
             return False
         try:
-            data = self._raw(message) if self._plan.is_raw else self._framed(message)
+            if self._plan.is_raw:
+                data = self._raw(message)
+            else:
+                data, self.has_last = self._frame(message)
         except JsonError:
             self.interrupt(UNWRITABLE)
             return False
         self._waiting.append(data)
         self._size += len(data)
-        self._wake()
-        return self._has_room()
+        has_room = self._size < self._limit and len(self._waiting) < _MAX_EVENTS
+        if self._reader is not None and not (self._is_gathering and has_room):
+            self._wake()
+        return has_room
 
     async def drained(self) -> None:
         """Return when there is room again."""
@@ -92,6 +98,20 @@ class Outbox:
         self._reader = asyncio.get_running_loop().create_future()
         await self._reader
 
+    async def gather(self, seconds: float) -> None:
+        """Return when nothing more fits, the stream is over, the client has left, or so many seconds have passed."""
+        if self.is_over or self.is_abandoned or not self._has_room():
+            return
+        loop = asyncio.get_running_loop()
+        self._is_gathering = True
+        self._reader = loop.create_future()
+        timer = loop.call_later(seconds, self._wake)
+        try:
+            await self._reader
+        finally:
+            timer.cancel()
+            self._is_gathering = False
+
     def take(self) -> bytes:
         """Take all that waits to be written."""
         data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
@@ -115,11 +135,6 @@ class Outbox:
         """End the stream from this side of the call, after what waits already."""
         self.problem = self.problem or problem
         self._wake()
-
-    def _framed(self, message: Any) -> bytes:
-        framed = self._plan.frame(message, self._framing)
-        self.has_last = framed.is_last
-        return framed.data
 
     def _raw(self, message: Any) -> bytes:
         if self.raw_type is None:

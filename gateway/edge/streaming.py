@@ -1,6 +1,7 @@
 """Answers server-streaming calls: as server-sent events, as lines of JSON, or as the raw bytes of `HttpBody`."""
 
 import asyncio
+import math
 from collections.abc import Callable
 
 from gateway.config import GatewayConfig
@@ -15,6 +16,9 @@ from gateway.edge.outbox import Outbox
 from gateway.edge.upstream import Invocation, Outcome, Upstream
 
 _RAW_FALLBACK = b"application/octet-stream"
+# Events that follow each other faster than this share a write, which costs as much as making two or three of them. A
+# model's tokens come ten times as slowly and never wait.
+_BURST_SECONDS = 0.001
 
 
 class StreamTruncated(Exception):
@@ -96,6 +100,8 @@ class _Stream:
         self.outbox = outbox
         self.pulse = pulse
         self._is_raw = route.events is not None and route.events.is_raw
+        self._time = asyncio.get_running_loop().time
+        self._written = -math.inf
 
     async def write_all(self) -> None:
         """Write events as they come, comments when none come, and the end."""
@@ -105,7 +111,12 @@ class _Stream:
                 await self.exchange.write(outbox.take() + self._end(), more=False)
                 return
             if not outbox.is_empty:
+                if self._time() - self._written < _BURST_SECONDS:
+                    await outbox.gather(_BURST_SECONDS)
+                    if outbox.is_over or outbox.is_abandoned:
+                        continue
                 await self.exchange.write(outbox.take(), more=True)
+                self._written = self._time()
                 self.pulse.reset()
             elif self.pulse.is_due:
                 if self.framing.has_heartbeat and not self._is_raw:

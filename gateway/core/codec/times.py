@@ -41,7 +41,10 @@ def timestamp_text(message: Any) -> str:
         return head + "Z"
     if not 0 < nanos < _BILLION:
         raise JsonError("is a timestamp whose nanos are not from 0 to 999999999")
-    return f"{head}{_fraction_text(nanos)}Z"
+    micros, rest = divmod(nanos, 1_000)
+    if rest or micros % 1_000 == 0:
+        return f"{head}{_fraction_text(nanos)}Z"
+    return f"{head}.{micros:06}Z"
 
 
 def read_timestamp(message: Any, value: object, _depth: int = 0) -> int:

@@ -13,7 +13,7 @@ from gateway.core.codec import Codecs
 from gateway.core.connect.envelope import end_of_stream, enveloped
 from gateway.core.connect.protocol import UNARY_JSON, VERSION_HEADER, is_connect, media_type
 from gateway.core.dialect import PROTO_JSON
-from gateway.core.framing import Framed, Framing
+from gateway.core.framing import Frame, Framing
 from gateway.core.reply import JSON_TYPE, Content
 
 Face = TypeVar("Face")
@@ -55,9 +55,10 @@ class ConnectEventPlan:
         """Raise: no stream of this protocol is raw bytes."""
         raise TypeError(f"{message.DESCRIPTOR.full_name} goes in envelopes")
 
-    def frame(self, message: Any, framing: Framing) -> Framed:
-        """Give one message in its envelope; no message is the last, an envelope of its own says the end."""
-        return Framed(framing.event("", "", self._encode(message)), is_last=False)
+    def frame(self, framing: Framing) -> Frame:
+        """Give the function that puts a message into its envelope; none is the last, that is an envelope of its own."""
+        encode = self._encode
+        return lambda message: (framing.event("", "", encode(message)), False)
 
 
 def connect_framing(content_type: str) -> Framing:

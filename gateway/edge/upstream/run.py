@@ -173,6 +173,7 @@ class StreamRun(Run):
     def __init__(self, house: House, invocation: Invocation, sink: StreamSink) -> None:
         self._sink = sink
         self._silent = False
+        self._expected = invocation.method.response_class
         super().__init__(house, invocation, _Gate(self))
 
     def cancel(self) -> None:
@@ -207,7 +208,7 @@ class StreamRun(Run):
         """Hand one message to the sink; False means full. Raises once the call has ended."""
         if self._settled:
             raise aio.UsageError("RPC already finished.")
-        reply = self._reply(self._handler, message)
+        reply = message if type(message) is self._expected else self._reply(self._handler, message)
         oversize = self._oversize(reply)
         if oversize is not None:
             self.settle(oversize)

@@ -26,12 +26,13 @@ from server.rpc.codecs.timestamp import stamp
 
 def encode_event(event: Event) -> event_pb2.Event:
     """One entry of the log."""
-    encoded = event_pb2.Event(
-        sequence=event.sequence,
-        conversation_key=event.conversation_key,
-        run_id=event.run_id,
-        epoch=event.epoch,
-    )
+    encoded = event_pb2.Event()
+    encoded.sequence = event.sequence
+    encoded.conversation_key = event.conversation_key
+    if event.run_id is not None:
+        encoded.run_id = event.run_id
+    if event.epoch is not None:
+        encoded.epoch = event.epoch
     stamp(encoded.created_at, event.created_at)
     _PAYLOADS[type(event.payload)](encoded, event.payload)
     return encoded
