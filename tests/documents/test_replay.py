@@ -157,12 +157,14 @@ def test_conversation_service(reader: Reader) -> None:
 
     conversation = reader.try_out(steps["create"]).json()
     assert missing_fields(steps["create"].sample, conversation) == []
+    assert set(steps["create"].sample) == set(conversation)
     reader.known |= {
         "5a7e8f91-2b3c-4d5e-6f7g-8h9i0j1k2l3m": conversation["id"],
         "your-conversation-id": conversation["id"],
     }
     session = reader.try_out(steps["create_session"]).json()
     assert missing_fields(steps["create_session"].sample, session) == []
+    assert set(steps["create_session"].sample) == set(session)
     assert (session["conversation_id"], session["model_id"], session["status"]) == (conversation["id"], model, "active")
     reader.known |= {"9b8c7d6e-5f4e-3d2c-1b0a-9z8y7x6w5v4u": session["id"]}
 
@@ -171,7 +173,8 @@ def test_conversation_service(reader: Reader) -> None:
     assert names == ["start", *["content"] * (len(events) - 2), "end"]
     assert events[0][1]["message_id"] == events[-1][1]["message_id"]
 
-    assert [row["id"] for row in reader.try_out(steps["list"]).json()] == [conversation["id"]]
+    listed = reader.try_out(steps["list"]).json()
+    assert [(row["id"], set(row)) for row in listed] == [(conversation["id"], set(conversation))]
     with_sessions = reader.try_out(steps["get_with_sessions"]).json()
     assert [row["id"] for row in with_sessions["chat_sessions"]] == [session["id"]]
     messages = reader.try_out(steps["messages"]).json()["messages"]
