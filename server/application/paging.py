@@ -40,17 +40,25 @@ def list_position(kind: str, token: str) -> ListPosition | None:
 
 def number_token(kind: str, number: int) -> str:
     """The token of the page behind a number in lists of that kind."""
-    return _token(kind, [number])
+    return numbers_token(kind, number)
 
 
 def number_position(kind: str, token: str) -> int:
     """The number behind which the page begins; 0 for the first page. Raises `InvalidPageToken`."""
     if not token:
         return 0
-    (number,) = _parts(kind, token, 1)
-    if type(number) is not int or not 0 <= number < 2**31:
-        raise InvalidPageToken
+    (number,) = numbers_position(kind, token, 1)
     return number
+
+
+def numbers_token(kind: str, *numbers: int) -> str:
+    """The token of the page behind several numbers in lists of that kind."""
+    return _token(kind, list(numbers))
+
+
+def numbers_position(kind: str, token: str, count: int) -> list[int]:
+    """The numbers behind which the page begins. Raises `InvalidPageToken`."""
+    return [_number(part) for part in _parts(kind, token, count)]
 
 
 def cut(found: Sequence[Item], size: int | None, token_of: Callable[[Item], str]) -> Page[Item]:
@@ -62,6 +70,12 @@ def cut(found: Sequence[Item], size: int | None, token_of: Callable[[Item], str]
 
 def _token(kind: str, parts: list[object]) -> str:
     return base64.urlsafe_b64encode(json.dumps([kind, *parts]).encode()).decode().rstrip("=")
+
+
+def _number(part: object) -> int:
+    if type(part) is not int or not 0 <= part < 2**31:
+        raise InvalidPageToken
+    return part
 
 
 def _parts(kind: str, token: str, count: int) -> list[object]:

@@ -10,6 +10,7 @@ from server.domain.events import MessageCompleted, Payload, RunEnded, RunStarted
 from server.domain.ids import ConversationId, MessageId, UserId
 from server.domain.message import GeneratedImage, Message, MessageStatus, Role, Usage
 from server.domain.run import Lease, Run, RunError, RunState
+from server.failpoint import failpoint
 from server.ports.store import Transaction
 
 # What an answer is called that did not come to its end.
@@ -19,6 +20,17 @@ _STATUS_OF_PARTIAL = {
     RunState.INTERRUPTED: MessageStatus.INTERRUPTED,
     RunState.COMPLETED: MessageStatus.COMPLETE,
 }
+
+
+async def begin(tx: Transaction, run: Run, message: Message, lease: Lease) -> Run:
+    """Store a run that starts at once, claimed by this process in the transaction that accepts it, and its message,
+    unless that is in the history already."""
+    running = replace(run, state=RunState.RUNNING, epoch=1, lease=lease, started_at=run.created_at)
+    placed = message if message.position else await tx.messages.append(message)
+    failpoint("send.message_stored")
+    await tx.runs.add(running)
+    await record(tx, running, [RunStarted(placed, run.model)], now=run.created_at)
+    return running
 
 
 async def start_next(tx: Transaction, conversation_id: ConversationId, *, lease: Lease, now: datetime) -> Run | None:
@@ -85,6 +97,19 @@ async def withdraw(tx: Transaction, run: Run, *, now: datetime, by: UserId) -> R
     if ended is not None:
         await tx.messages.withdraw(run.user_message_id)
     return ended
+
+
+def user_message(run: Run, content: str) -> Message:
+    """The message that a run is accepted with."""
+    return Message(
+        id=run.user_message_id,
+        conversation_id=run.conversation_id,
+        role=Role.USER,
+        content=content,
+        created_at=run.created_at,
+        run_id=run.id,
+        session_id=run.session_id,
+    )
 
 
 def written(

@@ -1,22 +1,25 @@
-"""Use cases of runs: send a message, look, cancel."""
+"""Use cases of runs: send a message, revise one, look, cancel."""
 
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from server.application.conversations import find, lock
 from server.application.paging import Page, cut, list_position, list_token
 from server.application.repeats import Repeats
-from server.application.run_states import cut_off, record, start_next, withdraw
+from server.application.revisions import Edit, Fork, Revision, inherited, locate, start_branch
+from server.application.run_states import begin, cut_off, record, start_next, user_message, withdraw
 from server.domain.conversation import Conversation, InterruptPolicy
 from server.domain.errors import FieldViolation, InvalidField, QueueFull, RequestIdReused, RunNotFound, ShuttingDown
-from server.domain.events import RunQueued, RunStarted
+from server.domain.events import RunQueued
 from server.domain.generation import GenerationConfig
+from server.domain.history_errors import RunActive
 from server.domain.ids import MessageId, RunId, SessionId
 from server.domain.limits import Limits
-from server.domain.message import Message, MessageStatus, Role
+from server.domain.message import Message, MessageStatus
 from server.domain.model import Model
 from server.domain.principal import Owner, Principal, RequestKey
 from server.domain.run import PLAIN, Lease, Run, RunOptions, RunState
@@ -46,16 +49,20 @@ class SendMessage:
     options: RunOptions = PLAIN
     interrupt_policy: InterruptPolicy | None = None
     """Overrides the conversation's."""
+    revision: Revision | None = None
+    """What of the history it revises instead of extending it; a regeneration has no content of its own."""
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal sends: SHA-256 of everything but the request id."""
         model = self.model.id if self.model else None
-        parts = [self.conversation_key, self.content, astuple(self.generation), self.session_id, model]
+        parts: list[Any] = [self.conversation_key, self.content, astuple(self.generation), self.session_id, model]
         if self.options != PLAIN:  # so that fingerprints from before there were options stay what they were
             parts.append(astuple(self.options))
         if self.interrupt_policy is not None:
             parts.append(self.interrupt_policy)
+        if self.revision is not None:
+            parts.append([type(self.revision).__name__, self.revision.message_id])
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -92,12 +99,12 @@ class Runs:
         self._repeats = repeats
 
     async def send(self, principal: Principal, command: SendMessage, *, prepare: Prepare | None = None) -> Run:
-        """Accept a message and start its run, or queue it behind the active one. `prepare` may make or check the
-        conversation.
+        """Accept a message and start its run, or queue it behind the active one; a revision starts a branch and its
+        run at once, or not at all. `prepare` may make or check the conversation.
 
         Returns the run as it was accepted, RUNNING or QUEUED. Raises `ConversationNotFound`, `UnknownModel`,
-        `ImagesUnavailable`, `QueueFull`, `RequestIdReused`, `ShuttingDown`. Cancelled, it may have been accepted; then
-        it is carried out.
+        `ImagesUnavailable`, `QueueFull`, `RequestIdReused`, `ShuttingDown`; for a revision what `revisions.locate`
+        raises, and `RunActive`. Cancelled, it may have been accepted; then it is carried out.
         """
         return await self._worker.uninterrupted(self._send(principal, command, prepare))
 
@@ -176,12 +183,17 @@ class Runs:
         repeated = await self._repeated(tx, key, now)
         if repeated is not None:
             return Accepted(repeated, repeated=True)
-        run = self._new_run(principal, conversation, command, now)
-        accepted = await self._place(tx, conversation, run, command, self._worker.lease())
+        fork = await locate(tx, conversation, command.revision) if command.revision else None
+        revised = await self._revised(tx, command, fork) if fork else command
+        run = self._new_run(principal, conversation, revised, now)
+        if fork:
+            accepted = await self._branch_off(tx, conversation, fork, run, revised)
+        else:
+            accepted = await self._place(tx, conversation, run, revised, self._worker.lease())
         if key is not None:
             await tx.requests.remember(key.id, RememberedRequest(key.fingerprint, accepted.run.id), now=now)
-        if command.session_id:
-            await tx.sessions.touch(command.session_id, now)
+        if run.session_id:
+            await tx.sessions.touch(run.session_id, now)
         wrote, drew = (None, run.model) if run.options.image else (run.model, None)
         await tx.conversations.touch(conversation.id, now, by=run.user_id, model=wrote, image_model=drew)
         return accepted
@@ -198,15 +210,43 @@ class Runs:
     async def _place(
         self, tx: Transaction, conversation: Conversation, run: Run, command: SendMessage, lease: Lease
     ) -> Accepted:
-        message = _user_message(run, command.content)
+        message = user_message(run, command.content)
         active = await tx.runs.active(conversation.id)
-        policy = command.interrupt_policy or conversation.settings.interrupt_policy
-        interrupts = policy is InterruptPolicy.INTERRUPT
-        if not interrupts and (active or await tx.runs.next_queued(conversation.id)):
+        if await _must_wait(tx, conversation, command, active):
             return Accepted(await self._enqueue(tx, run, message))
         if active:
             await cut_off(tx, active, state=RunState.INTERRUPTED, now=run.created_at)
-        return Accepted(await _begin(tx, run, message, lease), interrupted=active)
+        return Accepted(await begin(tx, run, message, lease), interrupted=active)
+
+    async def _branch_off(
+        self, tx: Transaction, conversation: Conversation, fork: Fork, run: Run, command: SendMessage
+    ) -> Accepted:
+        """Start a branch and its run. What a run under way, or one that waits, will say is not known yet, so that
+        nothing can be revised behind it: it is ended, or the revision refused."""
+        active = await tx.runs.active(conversation.id)
+        if await _must_wait(tx, conversation, command, active):
+            raise RunActive
+        if active:
+            await cut_off(tx, active, state=RunState.INTERRUPTED, now=run.created_at)
+        await start_branch(tx, conversation, fork, now=run.created_at)
+        lease = self._worker.lease()
+        if isinstance(command.revision, Edit):
+            return Accepted(await begin(tx, run, user_message(run, command.content), lease), interrupted=active)
+        again = replace(run, user_message_id=fork.question.id)
+        return Accepted(await begin(tx, again, replace(fork.question, branch=None), lease), interrupted=active)
+
+    async def _revised(self, tx: Transaction, command: SendMessage, fork: Fork) -> SendMessage:
+        taken = await inherited(tx, fork)
+        by_session = taken.model_id if command.generation.model is None else None
+        is_edit = isinstance(command.revision, Edit)
+        return replace(
+            command,
+            content=command.content if is_edit else fork.question.content,
+            session_id=taken.session_id,
+            model=self._models.by_id(by_session) if by_session else None,
+            # An answer is made anew for want of another one.
+            options=replace(taken.options, use_cache=taken.options.use_cache and is_edit),
+        )
 
     async def _enqueue(self, tx: Transaction, run: Run, message: Message) -> Run:
         limit = self._limits.queue_per_conversation
@@ -260,14 +300,11 @@ async def find_run(tx: Transaction, run_id: RunId) -> Run:
     return run
 
 
-async def _begin(tx: Transaction, run: Run, message: Message, lease: Lease) -> Run:
-    """Store a run that starts at once: claimed by this process in the transaction that accepts it."""
-    running = replace(run, state=RunState.RUNNING, epoch=1, lease=lease, started_at=run.created_at)
-    placed = await tx.messages.append(message)
-    failpoint("send.message_stored")
-    await tx.runs.add(running)
-    await record(tx, running, [RunStarted(placed, run.model)], now=run.created_at)
-    return running
+async def _must_wait(tx: Transaction, conversation: Conversation, command: SendMessage, active: Run | None) -> bool:
+    policy = command.interrupt_policy or conversation.settings.interrupt_policy
+    if policy is InterruptPolicy.INTERRUPT:
+        return False
+    return active is not None or await tx.runs.next_queued(conversation.id) is not None
 
 
 def _request_key(principal: Principal, command: SendMessage) -> RequestKey | None:
@@ -283,15 +320,3 @@ def _as_accepted(run: Run) -> Run:
     """A run in the state in which its send was answered: one that began the moment it was accepted never waited."""
     state = RunState.RUNNING if run.started_at == run.created_at else RunState.QUEUED
     return replace(run, state=state)
-
-
-def _user_message(run: Run, content: str) -> Message:
-    return Message(
-        id=run.user_message_id,
-        conversation_id=run.conversation_id,
-        role=Role.USER,
-        content=content,
-        created_at=run.created_at,
-        run_id=run.id,
-        session_id=run.session_id,
-    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from server.application.conversations import described, find, lock, new_conversation, save
 from server.application.deletion import Deletion
-from server.application.paging import Page, cut, list_position, list_token, number_position, number_token
+from server.application.paging import Page, cut, list_position, list_token, numbers_position, numbers_token
 from server.application.repeats import Repeats
 from server.domain.conversation import (
     ContextManagement,
@@ -16,6 +16,7 @@ from server.domain.conversation import (
     Settings,
 )
 from server.domain.generation import GenerationConfig
+from server.domain.history_errors import BranchNotFound
 from server.domain.ids import ConversationId
 from server.domain.limits import Limits
 from server.domain.message import Message
@@ -117,18 +118,33 @@ class Threads:
 
         return await self._store.read(owner, unit)
 
-    async def messages(self, owner: Owner, key: str, *, page_size: int, page_token: str) -> Page[Message]:
-        """The history in order, a page at a time. Raises `ConversationNotFound`."""
+    async def messages(
+        self, owner: Owner, key: str, *, page_size: int, page_token: str, branch: int = 0
+    ) -> Page[Message]:
+        """The history in order, a page at a time: that of a branch, for 0 the one that is active when the first page is
+        asked for. Raises `ConversationNotFound`, `BranchNotFound`."""
         size = page_size or self._limits.default_page
 
         async def unit(tx: Transaction) -> Page[Message]:
             conversation = await find(tx, key)
-            kind = f"messages/{conversation.id}"
-            position = number_position(kind, page_token)
-            found = await tx.messages.page(conversation.id, after_position=position, limit=size + 1)
-            return cut(found, size, lambda message: number_token(kind, message.position or 0))
+            kind = f"messages/{conversation.id}/{branch}"
+            begun = (branch or conversation.branch, 0)
+            number, position = numbers_position(kind, page_token, 2) if page_token else begun
+            if number == conversation.branch:
+                found = await tx.messages.page(conversation.id, after_position=position, limit=size + 1)
+            else:
+                found = await self._of_branch(tx, conversation, number, after=position, limit=size + 1)
+            return cut(found, size, lambda message: numbers_token(kind, number, message.position or 0))
 
         return await self._store.read(owner, unit)
+
+    async def _of_branch(
+        self, tx: Transaction, conversation: Conversation, number: int, *, after: int, limit: int
+    ) -> list[Message]:
+        tree = await tx.branches.tree(conversation.id)
+        if tree is None or tree.get(number) is None:
+            raise BranchNotFound(number)
+        return await tx.branches.page(conversation.id, number, after=after, limit=limit)
 
     async def configure_generation(self, principal: Principal, key: str, changes: GenerationConfig) -> GenerationConfig:
         """Set what runs of the thread start with. Raises `UnknownModel`, `ConversationNotFound`."""

@@ -17,10 +17,12 @@ from server.adapters.system import SystemClock, SystemIds
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
 from server.application.authentication import Authenticator
+from server.application.branches import Branches
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
 from server.application.deletion import Deletion
 from server.application.files import Files
+from server.application.forks import Forks
 from server.application.keys import KeyFactory, Keys
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
@@ -161,6 +163,8 @@ def _use_cases(
         threads=Threads(
             store=store, clock=clock, ids=ids, models=models, deletion=deletion, limits=limits, repeats=repeats
         ),
+        branches=Branches(store=store, clock=clock, limits=limits, repeats=repeats),
+        forks=Forks(store=store, clock=clock, ids=ids, blobs=blobs, repeats=repeats),
         runs=runs,
         streams=streams,
         archive=Archive(store=store, clock=clock, deletion=deletion),

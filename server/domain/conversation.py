@@ -60,6 +60,8 @@ class Conversation:
     context_management: ContextManagement = field(default_factory=ContextManagement)
     last_sequence: int = 0
     """Sequence of its newest event."""
+    branch: int = 1
+    """Number of its active branch."""
     model: str = ""
     """Name of the model of its last message; before the first one that which would answer it."""
     image_model: str = ""

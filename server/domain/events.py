@@ -79,6 +79,19 @@ class ConversationNamed:
     title: str
 
 
+@dataclass(frozen=True, slots=True)
+class BranchActivated:
+    """The conversation's history is another one from some message on."""
+
+    branch: int
+    shared: int
+    """How many messages at the beginning are the same as before."""
+    length: int
+    """How many messages the history has now."""
+    source_message_id: MessageId | None = None
+    """The message whose replacement started the branch; `None` when an earlier branch became active again."""
+
+
 Payload = (
     RunQueued
     | RunStarted
@@ -89,6 +102,7 @@ Payload = (
     | ReasoningDelta
     | MessageCompleted
     | ConversationNamed
+    | BranchActivated
 )
 
 

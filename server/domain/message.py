@@ -66,7 +66,7 @@ NO_METADATA = MessageMetadata()
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, immutable once it is in the history."""
+    """One message, immutable once it is in a history."""
 
     id: MessageId
     conversation_id: ConversationId
@@ -75,7 +75,9 @@ class Message:
     created_at: datetime
     status: MessageStatus = MessageStatus.COMPLETE
     position: int | None = None
-    """Place in the history, from 1; `None` while the message waits in the queue, or when it was withdrawn from it."""
+    """Place in its history, from 1; `None` while the message waits in the queue, or when it was withdrawn from it."""
+    branch: int | None = None
+    """Number of the branch in which it was written, when that is not part of the active history any more."""
     run_id: RunId | None = None
     session_id: SessionId | None = None
     model: str | None = None

@@ -22,7 +22,6 @@ from server.domain.ids import (
     ConversationId,
     FileId,
     KeyId,
-    MessageId,
     OrganizationId,
     RunId,
     SessionId,
@@ -30,12 +29,13 @@ from server.domain.ids import (
     WorkerId,
 )
 from server.domain.key import ApiKey
-from server.domain.message import Message, Usage
+from server.domain.message import Usage
 from server.domain.principal import Owner
 from server.domain.run import Lease, Run, RunError, RunState
 from server.domain.session import ChatSession
 from server.ports.archive import Archive
 from server.ports.files import Files
+from server.ports.histories import Branches, Messages
 from server.ports.organizations import AddedModels, AllMembers, Organizations
 
 Result = TypeVar("Result")
@@ -102,39 +102,6 @@ class Conversations(Protocol):
 
     async def delete(self, conversation_id: ConversationId) -> None:
         """Destroy it and everything in it."""
-
-
-class Messages(Protocol):
-    """Messages of the owner's conversations."""
-
-    async def append(self, message: Message) -> Message:
-        """Put a message at the end of the history; returns it with its position."""
-
-    async def enqueue(self, message: Message) -> None:
-        """Store a message with status QUEUED outside the history."""
-
-    async def admit(self, message_id: MessageId) -> Message:
-        """Move a queued message to the end of the history as COMPLETE; returns it."""
-
-    async def withdraw(self, message_id: MessageId) -> None:
-        """Take a queued message out of the queue for good: it becomes CANCELLED and never enters the history."""
-
-    async def history(self, conversation_id: ConversationId, *, last: int | None = None) -> list[Message]:
-        """The history in order; with `last` only that many from its end."""
-
-    async def page(self, conversation_id: ConversationId, *, after_position: int, limit: int) -> list[Message]:
-        """The history in order behind a position."""
-
-    async def slice(
-        self, conversation_id: ConversationId, *, offset: int, limit: int, descending: bool
-    ) -> list[Message]:
-        """A window of the history."""
-
-    async def count(self, conversation_id: ConversationId) -> int:
-        """How many messages the history has."""
-
-    async def queued(self, conversation_id: ConversationId) -> list[Message]:
-        """Messages of status QUEUED in the order in which they were accepted."""
 
 
 class Runs(Protocol):
@@ -255,6 +222,8 @@ class Transaction(Protocol):
     def conversations(self) -> Conversations: ...  # noqa: D102 - see the Protocol
     @property
     def messages(self) -> Messages: ...  # noqa: D102
+    @property
+    def branches(self) -> Branches: ...  # noqa: D102
     @property
     def runs(self) -> Runs: ...  # noqa: D102
     @property

@@ -14,9 +14,11 @@ from parley.v1 import file_pb2, file_pb2_grpc, run_pb2, run_pb2_grpc, thread_pb2
 
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
+from server.application.branches import Branches
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
 from server.application.files import Files
+from server.application.forks import Forks
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
 from server.application.prompts import Prompts
@@ -65,6 +67,8 @@ class UseCases:
     """What the servicers call."""
 
     threads: Threads
+    branches: Branches
+    forks: Forks
     runs: Runs
     streams: Streams
     sessions: Sessions
@@ -83,7 +87,7 @@ class Services:
 
     def __init__(self, use_cases: UseCases) -> None:
         self.health = HealthServicer([descriptor.full_name for descriptor in DESCRIPTORS])
-        self._threads = ThreadServicer(use_cases.threads)
+        self._threads = ThreadServicer(use_cases.threads, use_cases.branches, use_cases.forks)
         self._runs = RunServicer(use_cases.runs, use_cases.streams)
         self._files = FileServicer(use_cases.files)
         self._archive = ArchiveServicer(use_cases.archive, use_cases.archive_chat)

@@ -9,7 +9,7 @@ from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 
-from server.domain import errors
+from server.domain import errors, history_errors
 
 DOMAIN: Final = "parley"
 UNEXPECTED: Final = "an unexpected failure; it is logged under the request id"
@@ -42,6 +42,10 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     errors.FileNotFound: grpc.StatusCode.NOT_FOUND,
     errors.UserNotFound: grpc.StatusCode.NOT_FOUND,
     errors.OrganizationNameTaken: grpc.StatusCode.ALREADY_EXISTS,
+    history_errors.MessageNotFound: grpc.StatusCode.NOT_FOUND,
+    history_errors.BranchNotFound: grpc.StatusCode.NOT_FOUND,
+    history_errors.MessageNotInHistory: grpc.StatusCode.FAILED_PRECONDITION,
+    history_errors.RunActive: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ConversationKeyTaken: grpc.StatusCode.ALREADY_EXISTS,
     errors.RequestIdReused: grpc.StatusCode.ABORTED,
     errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -147,6 +147,8 @@ def _message_row(message: Message) -> MessageRow:
         created_at=micros(message.created_at),
         status=message.status.value,
         position=message.position,
+        branch=None,
+        branch_position=None,
         ticket=None,
         run_id=None,
         session_id=None,

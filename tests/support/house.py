@@ -12,10 +12,12 @@ from server.adapters.store import open_store
 from server.adapters.system import SystemClock, SystemIds
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
+from server.application.branches import Branches
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
 from server.application.deletion import Deletion
 from server.application.files import Files
+from server.application.forks import Forks
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
 from server.application.prompts import Prompts
@@ -105,6 +107,8 @@ class House:
     provider: ScriptedProvider
     engine: Engine
     threads: Threads
+    branches: Branches
+    forks: Forks
     runs: Runs
     streams: Streams
     sessions: Sessions
@@ -188,6 +192,8 @@ async def open_house(
             provider=provider,
             engine=engine,
             threads=threads,
+            branches=Branches(store=store, clock=time, limits=limits, repeats=repeats),
+            forks=Forks(store=store, clock=time, ids=ids, blobs=blobs, repeats=repeats),
             runs=runs,
             streams=streams,
             archive=Archive(store=store, clock=time, deletion=deletion),

@@ -16,13 +16,14 @@ TABLES: Final = {
     "conversations": "SELECT * FROM conversations ORDER BY id",
     "runs": "SELECT * FROM runs ORDER BY id",
     "messages": "SELECT * FROM messages ORDER BY conversation_id, position, id",
+    "branches": "SELECT * FROM branches ORDER BY conversation_id, number",
     "events": "SELECT * FROM run_events ORDER BY conversation_id, sequence",
     "files": "SELECT * FROM files ORDER BY id",
 }
 """The queries that read what the invariants speak of, by the name of their rows in `Tables`."""
 
 Row = Mapping[str, Any]
-OF_NO_RUN = {"conversation_named"}
+OF_NO_RUN = {"conversation_named", "branch_activated"}
 """Events that may come when no run goes on."""
 
 Rows = Sequence[Row]
@@ -35,6 +36,7 @@ class Tables:
     conversations: Rows
     runs: Rows
     messages: Rows
+    branches: Rows
     events: Rows
     files: Rows
 
@@ -45,7 +47,8 @@ class Tables:
             return [row for row in rows if row["conversation_id"] == conversation_id]
 
         named = [row for row in self.conversations if row["id"] == conversation_id]
-        return Tables(named, own(self.runs), own(self.messages), own(self.events), own(self.files))
+        parts = (self.runs, self.messages, self.branches, self.events, self.files)
+        return Tables(named, *map(own, parts))
 
 
 def sqlite_tables(path: Path) -> Tables:
@@ -66,6 +69,8 @@ def check_tables(tables: Tables, *, settled: bool = True) -> None:
     runs, messages, events = tables.runs, tables.messages, tables.events
     _check_runs(runs, settled=settled)
     _check_messages(messages, runs)
+    _check_branches(tables)
+    _check_histories(tables)
     _check_logs(events, tables.conversations)
     _check_stories(events, runs)
     _check_texts(events, runs, messages)
@@ -88,7 +93,8 @@ def _check_messages(messages: Rows, runs: Rows) -> None:
     for message in messages:
         if message["position"] is not None:
             places[message["conversation_id"]].append(message["position"])
-        answers[message["run_id"]] += message["role"] == "assistant"
+        if message["run_id"] is not None:  # a copy of another thread's has none
+            answers[message["run_id"]] += message["role"] == "assistant"
     for found in places.values():
         assert found == list(range(1, len(found) + 1)), "positions have gaps or repeats"
     assert all(count <= 1 for count in answers.values()), "a run answered twice"
@@ -97,8 +103,74 @@ def _check_messages(messages: Rows, runs: Rows) -> None:
         question = questions[run["user_message_id"]]
         has_begun = run["started_at"] is not None
         waits = {True: "COMPLETE", False: "QUEUED" if run["state"] == "QUEUED" else "CANCELLED"}
-        assert (question["position"] is not None) == has_begun, f"run {run['id']}: its message is in the wrong place"
+        place = question["position"] or question["branch_position"]
+        assert (place is not None) == has_begun, f"run {run['id']}: its message is in the wrong place"
         assert question["status"] == waits[has_begun], f"run {run['id']}: its message is {question['status']}"
+
+
+def _check_branches(tables: Tables) -> None:
+    """Every message is in exactly one place, and every branch has all that it says."""
+    for message in tables.messages:
+        places = [message["position"], message["branch_position"]]
+        waits = message["status"] in ("QUEUED", "CANCELLED")
+        assert places.count(None) == (2 if waits else 1), f"message {message['id']} is in {places}"
+        assert (message["branch"] is None) == (message["branch_position"] is None)
+    for conversation in tables.conversations:
+        own = tables.of(conversation["id"])
+        histories = histories_of(own)
+        active = histories[conversation["branch"]]
+        assert [message["position"] for message in active] == list(range(1, conversation["last_position"] + 1))
+        lengths = {branch["number"]: branch["length"] for branch in own.branches}
+        lengths[conversation["branch"]] = conversation["last_position"]
+        assert {number: len(found) for number, found in histories.items()} == lengths, "a branch lost messages"
+        read = {message["id"] for history in histories.values() for message in history}
+        placed = {m["id"] for m in own.messages if (m["position"] or m["branch_position"]) is not None}
+        assert read == placed, "messages that are in no branch"
+
+
+def histories_of(tables: Tables) -> dict[int, list[Row]]:
+    """Every branch of one conversation, put together from nothing but its own and its parent's messages."""
+    (conversation,) = tables.conversations
+    parents = {branch["number"]: branch for branch in tables.branches} or {1: {"parent": None, "forked_at": 0}}
+    written: dict[int, dict[int, Row]] = defaultdict(dict)
+    for message in tables.messages:
+        if message["branch"] is not None:
+            written[message["branch"]][message["branch_position"]] = message
+        elif message["position"] is not None:
+            written[_home(parents, conversation["branch"], message["position"])][message["position"]] = message
+
+    def history(number: int) -> list[Row]:
+        branch = parents[number]
+        inherited = [] if branch["parent"] is None else history(branch["parent"])[: branch["forked_at"]]
+        assert len(inherited) == branch["forked_at"], f"branch {number} shares what its parent does not have"
+        own = sorted(written[number].items())
+        assert [place for place, _ in own] == list(range(len(inherited) + 1, len(inherited) + len(own) + 1))
+        return inherited + [message for _, message in own]
+
+    return {number: history(number) for number in parents}
+
+
+def _home(branches: Mapping[int, Row], number: int, position: int) -> int:
+    """The branch in which the message at a position of a branch's history was written."""
+    while position <= branches[number]["forked_at"]:
+        number = branches[number]["parent"]
+    return number
+
+
+def _check_histories(tables: Tables) -> None:
+    """A provider would take every history: no answer before a question, every tool call with its result behind it; the
+    end of a history may wait for results."""
+    for conversation in tables.conversations:
+        for history in histories_of(tables.of(conversation["id"])).values():
+            open_calls: set[str] = set()
+            for place, message in enumerate(history):
+                assert place or message["role"] in ("user", "system"), "a history begins with an answer"
+                if message["role"] == "tool":
+                    assert message["tool_call_id"] in open_calls, "a result of no call"
+                    open_calls.remove(message["tool_call_id"])
+                else:
+                    assert not open_calls, "a tool call without its result"
+                    open_calls = {call["id"] for call in json.loads(message["tool_calls"] or "[]")}
 
 
 def _check_logs(events: Rows, conversations: Rows) -> None:

@@ -58,6 +58,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The caller's role in the organization does not permit the call; the metadata entry `role` names the least
     that does. PERMISSION_DENIED.
     """
+    ERROR_REASON_MESSAGE_NOT_FOUND: _ErrorReason.ValueType  # 16
+    """The conversation has no message of that id, or none that could be answered. NOT_FOUND."""
+    ERROR_REASON_BRANCH_NOT_FOUND: _ErrorReason.ValueType  # 17
+    """The conversation has no branch of that number. NOT_FOUND."""
+    ERROR_REASON_MESSAGE_NOT_IN_HISTORY: _ErrorReason.ValueType  # 18
+    """The message waits in the queue or was withdrawn from it. FAILED_PRECONDITION."""
+    ERROR_REASON_RUN_ACTIVE: _ErrorReason.ValueType  # 19
+    """A run is active or waits, and may not be ended for this. FAILED_PRECONDITION; HTTP 409."""
     ERROR_REASON_CONVERSATION_NOT_FOUND: _ErrorReason.ValueType  # 20
     """The caller has no conversation of that key or id. NOT_FOUND."""
     ERROR_REASON_RUN_NOT_FOUND: _ErrorReason.ValueType  # 21
@@ -169,6 +177,14 @@ ERROR_REASON_ROLE_MISSING: ErrorReason.ValueType  # 15
 """The caller's role in the organization does not permit the call; the metadata entry `role` names the least
 that does. PERMISSION_DENIED.
 """
+ERROR_REASON_MESSAGE_NOT_FOUND: ErrorReason.ValueType  # 16
+"""The conversation has no message of that id, or none that could be answered. NOT_FOUND."""
+ERROR_REASON_BRANCH_NOT_FOUND: ErrorReason.ValueType  # 17
+"""The conversation has no branch of that number. NOT_FOUND."""
+ERROR_REASON_MESSAGE_NOT_IN_HISTORY: ErrorReason.ValueType  # 18
+"""The message waits in the queue or was withdrawn from it. FAILED_PRECONDITION."""
+ERROR_REASON_RUN_ACTIVE: ErrorReason.ValueType  # 19
+"""A run is active or waits, and may not be ended for this. FAILED_PRECONDITION; HTTP 409."""
 ERROR_REASON_CONVERSATION_NOT_FOUND: ErrorReason.ValueType  # 20
 """The caller has no conversation of that key or id. NOT_FOUND."""
 ERROR_REASON_RUN_NOT_FOUND: ErrorReason.ValueType  # 21

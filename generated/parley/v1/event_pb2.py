@@ -27,7 +27,7 @@ from parley.options.v1 import options_pb2 as parley_dot_options_dot_v1_dot_optio
 from parley.v1 import message_pb2 as parley_dot_v1_dot_message__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fparley/options/v1/options.proto\x1a\x17parley/v1/message.proto\"\xc6\x05\n\x05\x45vent\x12\x16\n\x08sequence\x18\x01 \x01(\x03\x42\x04\x90\xb2\x19\x01\x12\x18\n\x10\x63onversation_key\x18\x02 \x01(\t\x12\x13\n\x06run_id\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05\x65poch\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\nrun_queued\x18\n \x01(\x0b\x32\x14.parley.v1.RunQueuedH\x00\x12,\n\x0brun_started\x18\x0b \x01(\x0b\x32\x15.parley.v1.RunStartedH\x00\x12\x30\n\trun_ended\x18\x0c \x01(\x0b\x32\x13.parley.v1.RunEndedB\x06\x8a\xb2\x19\x02\x10\x01H\x00\x12\x30\n\rattempt_reset\x18\r \x01(\x0b\x32\x17.parley.v1.AttemptResetH\x00\x12\x34\n\x0fmessage_started\x18\x0e \x01(\x0b\x32\x19.parley.v1.MessageStartedH\x00\x12*\n\ntext_delta\x18\x0f \x01(\x0b\x32\x14.parley.v1.TextDeltaH\x00\x12\x34\n\x0freasoning_delta\x18\x10 \x01(\x0b\x32\x19.parley.v1.ReasoningDeltaH\x00\x12\x38\n\x11message_completed\x18\x11 \x01(\x0b\x32\x1b.parley.v1.MessageCompletedH\x00\x12.\n\x0cthread_named\x18\x1a \x01(\x0b\x32\x16.parley.v1.ThreadNamedH\x00\x12)\n\theartbeat\x18\x12 \x01(\x0b\x32\x14.parley.v1.HeartbeatH\x00\x12\'\n\x08\x64raining\x18\x13 \x01(\x0b\x32\x13.parley.v1.DrainingH\x00\x42\t\n\x07payloadB\t\n\x07_run_idB\x08\n\x06_epoch\"0\n\tRunQueued\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.parley.v1.Message\"@\n\nRunStarted\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.parley.v1.Message\x12\r\n\x05model\x18\x02 \x01(\t\"}\n\x08RunEnded\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x13\n\x06reason\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07message\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x1f\n\x05usage\x18\x04 \x01(\x0b\x32\x10.parley.v1.UsageB\t\n\x07_reasonB\n\n\x08_message\"\x1f\n\x0c\x41ttemptReset\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\"R\n\x0eMessageStarted\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x1d\n\x04role\x18\x02 \x01(\x0e\x32\x0f.parley.v1.Role\x12\r\n\x05model\x18\x03 \x01(\t\"-\n\tTextDelta\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"2\n\x0eReasoningDelta\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"7\n\x10MessageCompleted\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.parley.v1.Message\"\x0b\n\tHeartbeat\"\"\n\x08\x44raining\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03\"\x1b\n\x0bThreadNamed\x12\x0c\n\x04name\x18\x01 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fparley/options/v1/options.proto\x1a\x17parley/v1/message.proto\"\xfe\x05\n\x05\x45vent\x12\x16\n\x08sequence\x18\x01 \x01(\x03\x42\x04\x90\xb2\x19\x01\x12\x18\n\x10\x63onversation_key\x18\x02 \x01(\t\x12\x13\n\x06run_id\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05\x65poch\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\nrun_queued\x18\n \x01(\x0b\x32\x14.parley.v1.RunQueuedH\x00\x12,\n\x0brun_started\x18\x0b \x01(\x0b\x32\x15.parley.v1.RunStartedH\x00\x12\x30\n\trun_ended\x18\x0c \x01(\x0b\x32\x13.parley.v1.RunEndedB\x06\x8a\xb2\x19\x02\x10\x01H\x00\x12\x30\n\rattempt_reset\x18\r \x01(\x0b\x32\x17.parley.v1.AttemptResetH\x00\x12\x34\n\x0fmessage_started\x18\x0e \x01(\x0b\x32\x19.parley.v1.MessageStartedH\x00\x12*\n\ntext_delta\x18\x0f \x01(\x0b\x32\x14.parley.v1.TextDeltaH\x00\x12\x34\n\x0freasoning_delta\x18\x10 \x01(\x0b\x32\x19.parley.v1.ReasoningDeltaH\x00\x12\x38\n\x11message_completed\x18\x11 \x01(\x0b\x32\x1b.parley.v1.MessageCompletedH\x00\x12.\n\x0cthread_named\x18\x1a \x01(\x0b\x32\x16.parley.v1.ThreadNamedH\x00\x12)\n\theartbeat\x18\x12 \x01(\x0b\x32\x14.parley.v1.HeartbeatH\x00\x12\'\n\x08\x64raining\x18\x13 \x01(\x0b\x32\x13.parley.v1.DrainingH\x00\x12\x36\n\x10\x62ranch_activated\x18\x14 \x01(\x0b\x32\x1a.parley.v1.BranchActivatedH\x00\x42\t\n\x07payloadB\t\n\x07_run_idB\x08\n\x06_epoch\"0\n\tRunQueued\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.parley.v1.Message\"@\n\nRunStarted\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.parley.v1.Message\x12\r\n\x05model\x18\x02 \x01(\t\"}\n\x08RunEnded\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x13\n\x06reason\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07message\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x1f\n\x05usage\x18\x04 \x01(\x0b\x32\x10.parley.v1.UsageB\t\n\x07_reasonB\n\n\x08_message\"\x1f\n\x0c\x41ttemptReset\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\"R\n\x0eMessageStarted\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x1d\n\x04role\x18\x02 \x01(\x0e\x32\x0f.parley.v1.Role\x12\r\n\x05model\x18\x03 \x01(\t\"-\n\tTextDelta\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"2\n\x0eReasoningDelta\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"7\n\x10MessageCompleted\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.parley.v1.Message\"\x87\x01\n\x0f\x42ranchActivated\x12\x0e\n\x06\x62ranch\x18\x01 \x01(\x05\x12\x17\n\x0fshared_messages\x18\x02 \x01(\x05\x12\x15\n\rmessage_count\x18\x03 \x01(\x05\x12\x1e\n\x11source_message_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x14\n\x12_source_message_id\"\x0b\n\tHeartbeat\"\"\n\x08\x44raining\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03\"\x1b\n\x0bThreadNamed\x12\x0c\n\x04name\x18\x01 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,27 +39,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENT'].fields_by_name['run_ended']._loaded_options = None
   _globals['_EVENT'].fields_by_name['run_ended']._serialized_options = b'\212\262\031\002\020\001'
   _globals['_EVENT']._serialized_start=128
-  _globals['_EVENT']._serialized_end=838
-  _globals['_RUNQUEUED']._serialized_start=840
-  _globals['_RUNQUEUED']._serialized_end=888
-  _globals['_RUNSTARTED']._serialized_start=890
-  _globals['_RUNSTARTED']._serialized_end=954
-  _globals['_RUNENDED']._serialized_start=956
-  _globals['_RUNENDED']._serialized_end=1081
-  _globals['_ATTEMPTRESET']._serialized_start=1083
-  _globals['_ATTEMPTRESET']._serialized_end=1114
-  _globals['_MESSAGESTARTED']._serialized_start=1116
-  _globals['_MESSAGESTARTED']._serialized_end=1198
-  _globals['_TEXTDELTA']._serialized_start=1200
-  _globals['_TEXTDELTA']._serialized_end=1245
-  _globals['_REASONINGDELTA']._serialized_start=1247
-  _globals['_REASONINGDELTA']._serialized_end=1297
-  _globals['_MESSAGECOMPLETED']._serialized_start=1299
-  _globals['_MESSAGECOMPLETED']._serialized_end=1354
-  _globals['_HEARTBEAT']._serialized_start=1356
-  _globals['_HEARTBEAT']._serialized_end=1367
-  _globals['_DRAINING']._serialized_start=1369
-  _globals['_DRAINING']._serialized_end=1403
-  _globals['_THREADNAMED']._serialized_start=1405
-  _globals['_THREADNAMED']._serialized_end=1432
+  _globals['_EVENT']._serialized_end=894
+  _globals['_RUNQUEUED']._serialized_start=896
+  _globals['_RUNQUEUED']._serialized_end=944
+  _globals['_RUNSTARTED']._serialized_start=946
+  _globals['_RUNSTARTED']._serialized_end=1010
+  _globals['_RUNENDED']._serialized_start=1012
+  _globals['_RUNENDED']._serialized_end=1137
+  _globals['_ATTEMPTRESET']._serialized_start=1139
+  _globals['_ATTEMPTRESET']._serialized_end=1170
+  _globals['_MESSAGESTARTED']._serialized_start=1172
+  _globals['_MESSAGESTARTED']._serialized_end=1254
+  _globals['_TEXTDELTA']._serialized_start=1256
+  _globals['_TEXTDELTA']._serialized_end=1301
+  _globals['_REASONINGDELTA']._serialized_start=1303
+  _globals['_REASONINGDELTA']._serialized_end=1353
+  _globals['_MESSAGECOMPLETED']._serialized_start=1355
+  _globals['_MESSAGECOMPLETED']._serialized_end=1410
+  _globals['_BRANCHACTIVATED']._serialized_start=1413
+  _globals['_BRANCHACTIVATED']._serialized_end=1548
+  _globals['_HEARTBEAT']._serialized_start=1550
+  _globals['_HEARTBEAT']._serialized_end=1561
+  _globals['_DRAINING']._serialized_start=1563
+  _globals['_DRAINING']._serialized_end=1597
+  _globals['_THREADNAMED']._serialized_start=1599
+  _globals['_THREADNAMED']._serialized_end=1626
 # @@protoc_insertion_point(module_scope)

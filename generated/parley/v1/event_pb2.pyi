@@ -43,6 +43,7 @@ class Event(_message.Message):
     THREAD_NAMED_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
+    BRANCH_ACTIVATED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Place in the conversation's log, from 1, strictly increasing. 0 only on `heartbeat` and `draining`,
     which are not in the log.
@@ -103,6 +104,10 @@ class Event(_message.Message):
     def draining(self) -> Global___Draining:
         """The server is about to stop; not in the log."""
 
+    @_builtins.property
+    def branch_activated(self) -> Global___BranchActivated:
+        """The thread's history is another one from some message on; of no run."""
+
     def __init__(
         self,
         *,
@@ -122,16 +127,17 @@ class Event(_message.Message):
         thread_named: Global___ThreadNamed | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
         draining: Global___Draining | None = ...,
+        branch_activated: Global___BranchActivated | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "attempt_reset", b"attempt_reset", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_queued", b"run_queued", "run_started", b"run_started", "text_delta", b"text_delta", "thread_named", b"thread_named"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_queued", b"run_queued", "run_started", b"run_started", "text_delta", b"text_delta", "thread_named", b"thread_named"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "attempt_reset", b"attempt_reset", "conversation_key", b"conversation_key", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_queued", b"run_queued", "run_started", b"run_started", "sequence", b"sequence", "text_delta", b"text_delta", "thread_named", b"thread_named"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "conversation_key", b"conversation_key", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_queued", b"run_queued", "run_started", b"run_started", "sequence", b"sequence", "text_delta", b"text_delta", "thread_named", b"thread_named"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__epoch: _TypeAlias = _typing.Literal["epoch"]  # noqa: Y015
     _WhichOneofArgType__epoch: _TypeAlias = _typing.Literal["_epoch", b"_epoch"]  # noqa: Y015
     _WhichOneofReturnType__run_id: _TypeAlias = _typing.Literal["run_id"]  # noqa: Y015
     _WhichOneofArgType__run_id: _TypeAlias = _typing.Literal["_run_id", b"_run_id"]  # noqa: Y015
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_queued", "run_started", "run_ended", "attempt_reset", "message_started", "text_delta", "reasoning_delta", "message_completed", "thread_named", "heartbeat", "draining"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_queued", "run_started", "run_ended", "attempt_reset", "message_started", "text_delta", "reasoning_delta", "message_completed", "thread_named", "heartbeat", "draining", "branch_activated"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epoch) -> _WhichOneofReturnType__epoch | None: ...
@@ -364,6 +370,45 @@ class MessageCompleted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MessageCompleted: _TypeAlias = MessageCompleted  # noqa: Y015
+
+@_typing.final
+class BranchActivated(_message.Message):
+    """The history changed by `EditMessage`, `Regenerate` or `SwitchBranch`. A viewer keeps the first
+    `shared_messages` messages that it shows, forgets the others, and reads those between
+    `shared_messages` and `message_count` with `ListMessages`. Later events are about the new history.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCH_FIELD_NUMBER: _builtins.int
+    SHARED_MESSAGES_FIELD_NUMBER: _builtins.int
+    MESSAGE_COUNT_FIELD_NUMBER: _builtins.int
+    SOURCE_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    branch: _builtins.int
+    """The branch that is the thread's history now."""
+    shared_messages: _builtins.int
+    """How many messages at the beginning are the same as before."""
+    message_count: _builtins.int
+    """How many messages the history has now."""
+    source_message_id: _builtins.str
+    """The message that was edited or made anew; absent when an earlier branch is active again."""
+    def __init__(
+        self,
+        *,
+        branch: _builtins.int = ...,
+        shared_messages: _builtins.int = ...,
+        message_count: _builtins.int = ...,
+        source_message_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id", "source_message_id", b"source_message_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id", "branch", b"branch", "message_count", b"message_count", "shared_messages", b"shared_messages", "source_message_id", b"source_message_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__source_message_id: _TypeAlias = _typing.Literal["source_message_id"]  # noqa: Y015
+    _WhichOneofArgType__source_message_id: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__source_message_id) -> _WhichOneofReturnType__source_message_id | None: ...
+
+Global___BranchActivated: _TypeAlias = BranchActivated  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):

@@ -180,7 +180,9 @@ Global___Image: _TypeAlias = Image  # noqa: Y015
 
 @_typing.final
 class Message(_message.Message):
-    """One message of a conversation. Immutable once it is in the history."""
+    """One message of a conversation. Immutable once it is in the history; editing puts another one in its
+    place.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -205,7 +207,7 @@ class Message(_message.Message):
     status: Global___MessageStatus.ValueType
     """What became of it."""
     run_id: _builtins.str
-    """The run that answers it (user) or wrote it (assistant)."""
+    """The run that it was sent with (user) or that wrote it (assistant)."""
     model: _builtins.str
     """The model that wrote it; assistant only."""
     reasoning_content: _builtins.str

@@ -329,8 +329,96 @@ class SendMessageRequest(_message.Message):
 Global___SendMessageRequest: _TypeAlias = SendMessageRequest  # noqa: Y015
 
 @_typing.final
+class EditMessageRequest(_message.Message):
+    """Request of EditMessage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_KEY_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    USER_MESSAGE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    GENERATION_CONFIG_FIELD_NUMBER: _builtins.int
+    INTERRUPT_POLICY_FIELD_NUMBER: _builtins.int
+    conversation_key: _builtins.str
+    """The thread."""
+    message_id: _builtins.str
+    """The user message to replace."""
+    request_id: _builtins.str
+    """Makes the call repeatable for 24 hours, at most 128 characters; unique per caller."""
+    interrupt_policy: Global___InterruptPolicy.ValueType
+    """Overrides the thread's interrupt policy for this call. Default: the thread's."""
+    @_builtins.property
+    def user_message(self) -> Global___UserMessage:
+        """What to put in its place."""
+
+    @_builtins.property
+    def generation_config(self) -> Global___GenerationConfig:
+        """Overrides the thread's generation configuration for this answer, field by field."""
+
+    def __init__(
+        self,
+        *,
+        conversation_key: _builtins.str = ...,
+        message_id: _builtins.str = ...,
+        user_message: Global___UserMessage | None = ...,
+        request_id: _builtins.str = ...,
+        generation_config: Global___GenerationConfig | None = ...,
+        interrupt_policy: Global___InterruptPolicy.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "user_message", b"user_message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_key", b"conversation_key", "generation_config", b"generation_config", "interrupt_policy", b"interrupt_policy", "message_id", b"message_id", "request_id", b"request_id", "user_message", b"user_message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EditMessageRequest: _TypeAlias = EditMessageRequest  # noqa: Y015
+
+@_typing.final
+class RegenerateRequest(_message.Message):
+    """Request of Regenerate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_KEY_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    GENERATION_CONFIG_FIELD_NUMBER: _builtins.int
+    INTERRUPT_POLICY_FIELD_NUMBER: _builtins.int
+    conversation_key: _builtins.str
+    """The thread."""
+    message_id: _builtins.str
+    """The assistant message to make anew, with the whole turn that it is part of. Default: what answers
+    the thread's last user message.
+    """
+    request_id: _builtins.str
+    """Makes the call repeatable for 24 hours, at most 128 characters; unique per caller."""
+    interrupt_policy: Global___InterruptPolicy.ValueType
+    """Overrides the thread's interrupt policy for this call. Default: the thread's."""
+    @_builtins.property
+    def generation_config(self) -> Global___GenerationConfig:
+        """Overrides the thread's generation configuration for this answer, field by field."""
+
+    def __init__(
+        self,
+        *,
+        conversation_key: _builtins.str = ...,
+        message_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        generation_config: Global___GenerationConfig | None = ...,
+        interrupt_policy: Global___InterruptPolicy.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_key", b"conversation_key", "generation_config", b"generation_config", "interrupt_policy", b"interrupt_policy", "message_id", b"message_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegenerateRequest: _TypeAlias = RegenerateRequest  # noqa: Y015
+
+@_typing.final
 class SendMessageResponse(_message.Message):
-    """Reply of SendMessage."""
+    """Reply of SendMessage, EditMessage and Regenerate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

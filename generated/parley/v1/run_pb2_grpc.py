@@ -45,6 +45,16 @@ class RunServiceStub:
                 request_serializer=parley_dot_v1_dot_run__pb2.SendMessageRequest.SerializeToString,
                 response_deserializer=parley_dot_v1_dot_run__pb2.SendMessageResponse.FromString,
                 _registered_method=True)
+        self.EditMessage = channel.unary_unary(
+                '/parley.v1.RunService/EditMessage',
+                request_serializer=parley_dot_v1_dot_run__pb2.EditMessageRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_run__pb2.SendMessageResponse.FromString,
+                _registered_method=True)
+        self.Regenerate = channel.unary_unary(
+                '/parley.v1.RunService/Regenerate',
+                request_serializer=parley_dot_v1_dot_run__pb2.RegenerateRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_run__pb2.SendMessageResponse.FromString,
+                _registered_method=True)
         self.Generate = channel.unary_stream(
                 '/parley.v1.RunService/Generate',
                 request_serializer=parley_dot_v1_dot_run__pb2.SendMessageRequest.SerializeToString,
@@ -95,6 +105,37 @@ class RunServiceServicer:
         With a `request_id` the call can be repeated: the same request is answered alike for 24 hours,
         another one with the same id is refused with ABORTED (`REQUEST_ID_REUSED`). The header (or metadata
         entry) `idempotency-key` does the same for every method of every service that changes something.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EditMessage(self, request, context):
+        """Puts another text in the place of a user message and answers it. Durable before it is answered.
+
+        The history up to that message becomes a new branch, which goes on with the new text and its
+        answer; what stood behind stays readable with `ListBranches` and `ListMessages`, and can be made
+        the history again with `SwitchBranch`. The message may also be one of a branch that is not active.
+        The run begins at once. While another one is active or waits, the policy decides, the request's own
+        or else the thread's: with `QUEUE` the call is refused with FAILED_PRECONDITION (`RUN_ACTIVE`), with
+        `INTERRUPT` the active run is ended in the same transaction, and messages that wait follow in the
+        new branch. A message sent in a chat session stays in it and has its model.
+
+        INVALID_ARGUMENT (`INVALID_FIELD`) for a message that is not a user's, NOT_FOUND
+        (`MESSAGE_NOT_FOUND`) for one that is not the thread's, FAILED_PRECONDITION
+        (`MESSAGE_NOT_IN_HISTORY`) for one that waits or was withdrawn. `request_id` as in `SendMessage`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Regenerate(self, request, context):
+        """Answers a user message anew. Durable before it is answered.
+
+        The history up to the user message becomes a new branch, which goes on with the new answer; the old
+        one stays readable. Everything else is as in `EditMessage`. Without `message_id` it is the last user
+        message that is answered, also when it has no answer because its run failed or was cancelled;
+        NOT_FOUND (`MESSAGE_NOT_FOUND`) when there is none. The response cache is passed over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,6 +197,16 @@ def add_RunServiceServicer_to_server(servicer, server):
             'SendMessage': grpc.unary_unary_rpc_method_handler(
                     servicer.SendMessage,
                     request_deserializer=parley_dot_v1_dot_run__pb2.SendMessageRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_run__pb2.SendMessageResponse.SerializeToString,
+            ),
+            'EditMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.EditMessage,
+                    request_deserializer=parley_dot_v1_dot_run__pb2.EditMessageRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_run__pb2.SendMessageResponse.SerializeToString,
+            ),
+            'Regenerate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Regenerate,
+                    request_deserializer=parley_dot_v1_dot_run__pb2.RegenerateRequest.FromString,
                     response_serializer=parley_dot_v1_dot_run__pb2.SendMessageResponse.SerializeToString,
             ),
             'Generate': grpc.unary_stream_rpc_method_handler(
@@ -220,6 +271,60 @@ class RunService:
             target,
             '/parley.v1.RunService/SendMessage',
             parley_dot_v1_dot_run__pb2.SendMessageRequest.SerializeToString,
+            parley_dot_v1_dot_run__pb2.SendMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EditMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.RunService/EditMessage',
+            parley_dot_v1_dot_run__pb2.EditMessageRequest.SerializeToString,
+            parley_dot_v1_dot_run__pb2.SendMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Regenerate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.RunService/Regenerate',
+            parley_dot_v1_dot_run__pb2.RegenerateRequest.SerializeToString,
             parley_dot_v1_dot_run__pb2.SendMessageResponse.FromString,
             options,
             channel_credentials,

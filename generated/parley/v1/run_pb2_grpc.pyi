@@ -33,6 +33,29 @@ class RunServiceStub:
     another one with the same id is refused with ABORTED (`REQUEST_ID_REUSED`). The header (or metadata
     entry) `idempotency-key` does the same for every method of every service that changes something.
     """
+    EditMessage: _aio.UnaryUnaryMultiCallable[_run_pb2.EditMessageRequest, _run_pb2.SendMessageResponse]
+    """Puts another text in the place of a user message and answers it. Durable before it is answered.
+
+    The history up to that message becomes a new branch, which goes on with the new text and its
+    answer; what stood behind stays readable with `ListBranches` and `ListMessages`, and can be made
+    the history again with `SwitchBranch`. The message may also be one of a branch that is not active.
+    The run begins at once. While another one is active or waits, the policy decides, the request's own
+    or else the thread's: with `QUEUE` the call is refused with FAILED_PRECONDITION (`RUN_ACTIVE`), with
+    `INTERRUPT` the active run is ended in the same transaction, and messages that wait follow in the
+    new branch. A message sent in a chat session stays in it and has its model.
+
+    INVALID_ARGUMENT (`INVALID_FIELD`) for a message that is not a user's, NOT_FOUND
+    (`MESSAGE_NOT_FOUND`) for one that is not the thread's, FAILED_PRECONDITION
+    (`MESSAGE_NOT_IN_HISTORY`) for one that waits or was withdrawn. `request_id` as in `SendMessage`.
+    """
+    Regenerate: _aio.UnaryUnaryMultiCallable[_run_pb2.RegenerateRequest, _run_pb2.SendMessageResponse]
+    """Answers a user message anew. Durable before it is answered.
+
+    The history up to the user message becomes a new branch, which goes on with the new answer; the old
+    one stays readable. Everything else is as in `EditMessage`. Without `message_id` it is the last user
+    message that is answered, also when it has no answer because its run failed or was cancelled;
+    NOT_FOUND (`MESSAGE_NOT_FOUND`) when there is none. The response cache is passed over.
+    """
     Generate: _aio.UnaryStreamMultiCallable[_run_pb2.SendMessageRequest, _event_pb2.Event]
     """Accepts a user message as `SendMessage` does, then streams the events of its run and ends with it.
     Closing the stream does not end the run; `StreamRun` continues it.
@@ -81,6 +104,41 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         With a `request_id` the call can be repeated: the same request is answered alike for 24 hours,
         another one with the same id is refused with ABORTED (`REQUEST_ID_REUSED`). The header (or metadata
         entry) `idempotency-key` does the same for every method of every service that changes something.
+        """
+
+    @_abc_1.abstractmethod
+    def EditMessage(
+        self,
+        request: _run_pb2.EditMessageRequest,
+        context: _aio.ServicerContext[_run_pb2.EditMessageRequest, _abc.Awaitable[_run_pb2.SendMessageResponse]],
+    ) -> _abc.Awaitable[_run_pb2.SendMessageResponse]:
+        """Puts another text in the place of a user message and answers it. Durable before it is answered.
+
+        The history up to that message becomes a new branch, which goes on with the new text and its
+        answer; what stood behind stays readable with `ListBranches` and `ListMessages`, and can be made
+        the history again with `SwitchBranch`. The message may also be one of a branch that is not active.
+        The run begins at once. While another one is active or waits, the policy decides, the request's own
+        or else the thread's: with `QUEUE` the call is refused with FAILED_PRECONDITION (`RUN_ACTIVE`), with
+        `INTERRUPT` the active run is ended in the same transaction, and messages that wait follow in the
+        new branch. A message sent in a chat session stays in it and has its model.
+
+        INVALID_ARGUMENT (`INVALID_FIELD`) for a message that is not a user's, NOT_FOUND
+        (`MESSAGE_NOT_FOUND`) for one that is not the thread's, FAILED_PRECONDITION
+        (`MESSAGE_NOT_IN_HISTORY`) for one that waits or was withdrawn. `request_id` as in `SendMessage`.
+        """
+
+    @_abc_1.abstractmethod
+    def Regenerate(
+        self,
+        request: _run_pb2.RegenerateRequest,
+        context: _aio.ServicerContext[_run_pb2.RegenerateRequest, _abc.Awaitable[_run_pb2.SendMessageResponse]],
+    ) -> _abc.Awaitable[_run_pb2.SendMessageResponse]:
+        """Answers a user message anew. Durable before it is answered.
+
+        The history up to the user message becomes a new branch, which goes on with the new answer; the old
+        one stays readable. Everything else is as in `EditMessage`. Without `message_id` it is the last user
+        message that is answered, also when it has no answer because its run failed or was cancelled;
+        NOT_FOUND (`MESSAGE_NOT_FOUND`) when there is none. The response cache is passed over.
         """
 
     @_abc_1.abstractmethod

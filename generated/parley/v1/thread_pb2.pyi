@@ -54,6 +54,34 @@ THREAD_STATUS_AWAITING_CLIENT_TOOLS: ThreadStatus.ValueType  # 4
 """The active run waits for the client's tool results."""
 Global___ThreadStatus: _TypeAlias = ThreadStatus  # noqa: Y015
 
+class _BranchCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BranchCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BranchCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BRANCH_CAUSE_UNSPECIFIED: _BranchCause.ValueType  # 0
+    """Never sent."""
+    BRANCH_CAUSE_ORIGINAL: _BranchCause.ValueType  # 1
+    """The thread began with it."""
+    BRANCH_CAUSE_EDIT: _BranchCause.ValueType  # 2
+    """A user message was edited."""
+    BRANCH_CAUSE_REGENERATION: _BranchCause.ValueType  # 3
+    """An answer was made anew."""
+
+class BranchCause(_BranchCause, metaclass=_BranchCauseEnumTypeWrapper):
+    """Why a branch was started."""
+
+BRANCH_CAUSE_UNSPECIFIED: BranchCause.ValueType  # 0
+"""Never sent."""
+BRANCH_CAUSE_ORIGINAL: BranchCause.ValueType  # 1
+"""The thread began with it."""
+BRANCH_CAUSE_EDIT: BranchCause.ValueType  # 2
+"""A user message was edited."""
+BRANCH_CAUSE_REGENERATION: BranchCause.ValueType  # 3
+"""An answer was made anew."""
+Global___BranchCause: _TypeAlias = BranchCause  # noqa: Y015
+
 class _ContextStrategy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -127,6 +155,65 @@ class Thread(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Thread: _TypeAlias = Thread  # noqa: Y015
+
+@_typing.final
+class Branch(_message.Message):
+    """One of the histories that a thread has had."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    SHARED_MESSAGES_FIELD_NUMBER: _builtins.int
+    MESSAGE_COUNT_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    SOURCE_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """From 1, in the order in which they were started."""
+    parent: _builtins.int
+    """The branch it left; absent for the first."""
+    shared_messages: _builtins.int
+    """How many messages at its beginning are its parent's."""
+    message_count: _builtins.int
+    """How many messages it has, shared ones included."""
+    cause: Global___BranchCause.ValueType
+    """Why it was started."""
+    source_message_id: _builtins.str
+    """The message that was edited or made anew; absent for the first."""
+    active: _builtins.bool
+    """Whether it is the thread's history."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was started."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        parent: _builtins.int | None = ...,
+        shared_messages: _builtins.int = ...,
+        message_count: _builtins.int = ...,
+        cause: Global___BranchCause.ValueType = ...,
+        source_message_id: _builtins.str | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        active: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_parent", b"_parent", "_source_message_id", b"_source_message_id", "created_at", b"created_at", "parent", b"parent", "source_message_id", b"source_message_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_parent", b"_parent", "_source_message_id", b"_source_message_id", "active", b"active", "cause", b"cause", "created_at", b"created_at", "message_count", b"message_count", "number", b"number", "parent", b"parent", "shared_messages", b"shared_messages", "source_message_id", b"source_message_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__parent: _TypeAlias = _typing.Literal["parent"]  # noqa: Y015
+    _WhichOneofArgType__parent: _TypeAlias = _typing.Literal["_parent", b"_parent"]  # noqa: Y015
+    _WhichOneofReturnType__source_message_id: _TypeAlias = _typing.Literal["source_message_id"]  # noqa: Y015
+    _WhichOneofArgType__source_message_id: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__parent) -> _WhichOneofReturnType__parent | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__source_message_id) -> _WhichOneofReturnType__source_message_id | None: ...
+
+Global___Branch: _TypeAlias = Branch  # noqa: Y015
 
 @_typing.final
 class Settings(_message.Message):
@@ -296,6 +383,7 @@ class ConversationState(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     ARCHIVED_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The service's own name of the thread."""
     conversation_key: _builtins.str
@@ -308,6 +396,8 @@ class ConversationState(_message.Message):
     """Sequence of the newest event: `WatchThread` with this cursor continues from this state."""
     archived: _builtins.bool
     """Whether the thread is archived."""
+    branch: _builtins.int
+    """The branch that `messages` shows."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_message_pb2.Message]:
         """The history in order."""
@@ -367,10 +457,11 @@ class ConversationState(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         last_sequence: _builtins.int = ...,
         archived: _builtins.bool = ...,
+        branch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["active_run", b"active_run", "context_management_settings", b"context_management_settings", "created_at", b"created_at", "generation_config", b"generation_config", "settings", b"settings", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_run", b"active_run", "archived", b"archived", "compaction_history", b"compaction_history", "context_management_settings", b"context_management_settings", "conversation_key", b"conversation_key", "created_at", b"created_at", "generation_config", b"generation_config", "id", b"id", "last_sequence", b"last_sequence", "messages", b"messages", "name", b"name", "pending_tool_approvals", b"pending_tool_approvals", "queued_messages", b"queued_messages", "settings", b"settings", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_run", b"active_run", "archived", b"archived", "branch", b"branch", "compaction_history", b"compaction_history", "context_management_settings", b"context_management_settings", "conversation_key", b"conversation_key", "created_at", b"created_at", "generation_config", b"generation_config", "id", b"id", "last_sequence", b"last_sequence", "messages", b"messages", "name", b"name", "pending_tool_approvals", b"pending_tool_approvals", "queued_messages", b"queued_messages", "settings", b"settings", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -598,22 +689,26 @@ class ListMessagesRequest(_message.Message):
     CONVERSATION_KEY_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
     conversation_key: _builtins.str
     """The thread."""
     page_size: _builtins.int
     """Most messages to return, 1 to 1000; 0: 100."""
     page_token: _builtins.str
     """`next_page_token` of the page before."""
+    branch: _builtins.int
+    """Number of the branch. 0: the active one."""
     def __init__(
         self,
         *,
         conversation_key: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        branch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_key", b"conversation_key", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "conversation_key", b"conversation_key", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -648,6 +743,128 @@ class ListMessagesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__next_page_token) -> _WhichOneofReturnType__next_page_token | None: ...
 
 Global___ListMessagesResponse: _TypeAlias = ListMessagesResponse  # noqa: Y015
+
+@_typing.final
+class ListBranchesRequest(_message.Message):
+    """Request of ListBranches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_KEY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    conversation_key: _builtins.str
+    """The thread."""
+    page_size: _builtins.int
+    """Most branches to return, 1 to 1000; 0: 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        conversation_key: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_key", b"conversation_key", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBranchesRequest: _TypeAlias = ListBranchesRequest  # noqa: Y015
+
+@_typing.final
+class ListBranchesResponse(_message.Message):
+    """Reply of ListBranches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCHES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; absent on the last one."""
+    @_builtins.property
+    def branches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Branch]:
+        """The branches by number."""
+
+    def __init__(
+        self,
+        *,
+        branches: _abc.Iterable[Global___Branch] | None = ...,
+        next_page_token: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_page_token", b"_next_page_token", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_page_token", b"_next_page_token", "branches", b"branches", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__next_page_token: _TypeAlias = _typing.Literal["next_page_token"]  # noqa: Y015
+    _WhichOneofArgType__next_page_token: _TypeAlias = _typing.Literal["_next_page_token", b"_next_page_token"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_page_token) -> _WhichOneofReturnType__next_page_token | None: ...
+
+Global___ListBranchesResponse: _TypeAlias = ListBranchesResponse  # noqa: Y015
+
+@_typing.final
+class SwitchBranchRequest(_message.Message):
+    """Request of SwitchBranch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_KEY_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    conversation_key: _builtins.str
+    """The thread."""
+    branch: _builtins.int
+    """Number of the branch."""
+    def __init__(
+        self,
+        *,
+        conversation_key: _builtins.str = ...,
+        branch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "conversation_key", b"conversation_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwitchBranchRequest: _TypeAlias = SwitchBranchRequest  # noqa: Y015
+
+@_typing.final
+class ForkThreadRequest(_message.Message):
+    """Request of ForkThread."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_KEY_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    NEW_CONVERSATION_KEY_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    conversation_key: _builtins.str
+    """The thread to copy."""
+    message_id: _builtins.str
+    """The last message to copy. Default: all of the history."""
+    new_conversation_key: _builtins.str
+    """The caller's name for the new thread, 1 to 255 characters, unique among the caller's threads.
+    Default: the new thread's id.
+    """
+    name: _builtins.str
+    """Display name of the new thread, at most 255 characters. Default: the old one's and ` (fork)`."""
+    def __init__(
+        self,
+        *,
+        conversation_key: _builtins.str = ...,
+        message_id: _builtins.str = ...,
+        new_conversation_key: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_key", b"conversation_key", "message_id", b"message_id", "name", b"name", "new_conversation_key", b"new_conversation_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForkThreadRequest: _TypeAlias = ForkThreadRequest  # noqa: Y015
 
 @_typing.final
 class UpdateDefaultGenerationConfigRequest(_message.Message):

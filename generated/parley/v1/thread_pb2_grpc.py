@@ -74,6 +74,21 @@ class ThreadServiceStub:
                 request_serializer=parley_dot_v1_dot_thread__pb2.ListMessagesRequest.SerializeToString,
                 response_deserializer=parley_dot_v1_dot_thread__pb2.ListMessagesResponse.FromString,
                 _registered_method=True)
+        self.ListBranches = channel.unary_unary(
+                '/parley.v1.ThreadService/ListBranches',
+                request_serializer=parley_dot_v1_dot_thread__pb2.ListBranchesRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_thread__pb2.ListBranchesResponse.FromString,
+                _registered_method=True)
+        self.SwitchBranch = channel.unary_unary(
+                '/parley.v1.ThreadService/SwitchBranch',
+                request_serializer=parley_dot_v1_dot_thread__pb2.SwitchBranchRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_thread__pb2.Branch.FromString,
+                _registered_method=True)
+        self.ForkThread = channel.unary_unary(
+                '/parley.v1.ThreadService/ForkThread',
+                request_serializer=parley_dot_v1_dot_thread__pb2.ForkThreadRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_thread__pb2.Thread.FromString,
+                _registered_method=True)
         self.UpdateDefaultGenerationConfig = channel.unary_unary(
                 '/parley.v1.ThreadService/UpdateDefaultGenerationConfig',
                 request_serializer=parley_dot_v1_dot_thread__pb2.UpdateDefaultGenerationConfigRequest.SerializeToString,
@@ -129,8 +144,9 @@ class ThreadServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteThread(self, request, context):
-        """Destroys a thread with its messages, runs and events. A run in progress is ended, its streams end
-        with NOT_FOUND.
+        """Destroys a thread with its messages, branches, runs and events. A run in progress is ended and its
+        model request closed; those that wait never begin. Streams of the thread and its runs end with
+        NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,7 +161,38 @@ class ThreadServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMessages(self, request, context):
-        """Lists a thread's history in order, a page at a time.
+        """Lists a thread's history in order, a page at a time: the active branch's, or any other's. The pages
+        of one list are of one branch, also when another one becomes active meanwhile. NOT_FOUND
+        (`BRANCH_NOT_FOUND`) for a branch that the thread does not have.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBranches(self, request, context):
+        """Lists the histories that a thread has had, in the order in which they were started. A new thread has
+        one, number 1; every edit and every answer made anew starts another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SwitchBranch(self, request, context):
+        """Makes a branch the thread's history; messages sent from now on extend it. Nothing happens when it is
+        so already. FAILED_PRECONDITION (`RUN_ACTIVE`) while a run is active or waits, whatever the policy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForkThread(self, request, context):
+        """Copies a thread into a new one: settings, configurations, and the history up to a message, which may
+        also be one of a branch that is not active. Copies have ids of their own and keep everything else
+        but their runs and sessions; results of the last message's tool calls come along, calls without a
+        result do not. What waits or is being written stays behind, and so does the event log: the new
+        thread's begins empty. ALREADY_EXISTS (`CONVERSATION_KEY_TAKEN`) when the caller has a thread of the
+        new key, NOT_FOUND (`MESSAGE_NOT_FOUND`) for a message that is not the thread's,
+        FAILED_PRECONDITION (`MESSAGE_NOT_IN_HISTORY`) for one that waits or was withdrawn.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -211,6 +258,21 @@ def add_ThreadServiceServicer_to_server(servicer, server):
                     servicer.ListMessages,
                     request_deserializer=parley_dot_v1_dot_thread__pb2.ListMessagesRequest.FromString,
                     response_serializer=parley_dot_v1_dot_thread__pb2.ListMessagesResponse.SerializeToString,
+            ),
+            'ListBranches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBranches,
+                    request_deserializer=parley_dot_v1_dot_thread__pb2.ListBranchesRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_thread__pb2.ListBranchesResponse.SerializeToString,
+            ),
+            'SwitchBranch': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwitchBranch,
+                    request_deserializer=parley_dot_v1_dot_thread__pb2.SwitchBranchRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_thread__pb2.Branch.SerializeToString,
+            ),
+            'ForkThread': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForkThread,
+                    request_deserializer=parley_dot_v1_dot_thread__pb2.ForkThreadRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_thread__pb2.Thread.SerializeToString,
             ),
             'UpdateDefaultGenerationConfig': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateDefaultGenerationConfig,
@@ -422,6 +484,87 @@ class ThreadService:
             '/parley.v1.ThreadService/ListMessages',
             parley_dot_v1_dot_thread__pb2.ListMessagesRequest.SerializeToString,
             parley_dot_v1_dot_thread__pb2.ListMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBranches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.ThreadService/ListBranches',
+            parley_dot_v1_dot_thread__pb2.ListBranchesRequest.SerializeToString,
+            parley_dot_v1_dot_thread__pb2.ListBranchesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwitchBranch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.ThreadService/SwitchBranch',
+            parley_dot_v1_dot_thread__pb2.SwitchBranchRequest.SerializeToString,
+            parley_dot_v1_dot_thread__pb2.Branch.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForkThread(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.ThreadService/ForkThread',
+            parley_dot_v1_dot_thread__pb2.ForkThreadRequest.SerializeToString,
+            parley_dot_v1_dot_thread__pb2.Thread.FromString,
             options,
             channel_credentials,
             insecure,

@@ -32,15 +32,36 @@ class ThreadServiceStub:
     UpdateThread: _aio.UnaryUnaryMultiCallable[_thread_pb2.UpdateThreadRequest, _thread_pb2.Thread]
     """Renames, archives or brings back a thread; only the fields given are changed."""
     DeleteThread: _aio.UnaryUnaryMultiCallable[_thread_pb2.DeleteThreadRequest, _thread_pb2.DeleteThreadResponse]
-    """Destroys a thread with its messages, runs and events. A run in progress is ended, its streams end
-    with NOT_FOUND.
+    """Destroys a thread with its messages, branches, runs and events. A run in progress is ended and its
+    model request closed; those that wait never begin. Streams of the thread and its runs end with
+    NOT_FOUND.
     """
     GetConversationState: _aio.UnaryUnaryMultiCallable[_thread_pb2.GetConversationStateRequest, _thread_pb2.ConversationState]
     """Returns everything about a thread at one moment: its messages in order, settings, the run in
     progress and the messages that wait for it.
     """
     ListMessages: _aio.UnaryUnaryMultiCallable[_thread_pb2.ListMessagesRequest, _thread_pb2.ListMessagesResponse]
-    """Lists a thread's history in order, a page at a time."""
+    """Lists a thread's history in order, a page at a time: the active branch's, or any other's. The pages
+    of one list are of one branch, also when another one becomes active meanwhile. NOT_FOUND
+    (`BRANCH_NOT_FOUND`) for a branch that the thread does not have.
+    """
+    ListBranches: _aio.UnaryUnaryMultiCallable[_thread_pb2.ListBranchesRequest, _thread_pb2.ListBranchesResponse]
+    """Lists the histories that a thread has had, in the order in which they were started. A new thread has
+    one, number 1; every edit and every answer made anew starts another.
+    """
+    SwitchBranch: _aio.UnaryUnaryMultiCallable[_thread_pb2.SwitchBranchRequest, _thread_pb2.Branch]
+    """Makes a branch the thread's history; messages sent from now on extend it. Nothing happens when it is
+    so already. FAILED_PRECONDITION (`RUN_ACTIVE`) while a run is active or waits, whatever the policy.
+    """
+    ForkThread: _aio.UnaryUnaryMultiCallable[_thread_pb2.ForkThreadRequest, _thread_pb2.Thread]
+    """Copies a thread into a new one: settings, configurations, and the history up to a message, which may
+    also be one of a branch that is not active. Copies have ids of their own and keep everything else
+    but their runs and sessions; results of the last message's tool calls come along, calls without a
+    result do not. What waits or is being written stays behind, and so does the event log: the new
+    thread's begins empty. ALREADY_EXISTS (`CONVERSATION_KEY_TAKEN`) when the caller has a thread of the
+    new key, NOT_FOUND (`MESSAGE_NOT_FOUND`) for a message that is not the thread's,
+    FAILED_PRECONDITION (`MESSAGE_NOT_IN_HISTORY`) for one that waits or was withdrawn.
+    """
     UpdateDefaultGenerationConfig: _aio.UnaryUnaryMultiCallable[_thread_pb2.UpdateDefaultGenerationConfigRequest, _thread_pb2.UpdateDefaultGenerationConfigResponse]
     """Sets the generation configuration that runs of the thread start with. Fields not given keep their
     value; runs that are already accepted keep theirs.
@@ -100,8 +121,9 @@ class ThreadServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _thread_pb2.DeleteThreadRequest,
         context: _aio.ServicerContext[_thread_pb2.DeleteThreadRequest, _abc.Awaitable[_thread_pb2.DeleteThreadResponse]],
     ) -> _abc.Awaitable[_thread_pb2.DeleteThreadResponse]:
-        """Destroys a thread with its messages, runs and events. A run in progress is ended, its streams end
-        with NOT_FOUND.
+        """Destroys a thread with its messages, branches, runs and events. A run in progress is ended and its
+        model request closed; those that wait never begin. Streams of the thread and its runs end with
+        NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -120,7 +142,45 @@ class ThreadServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _thread_pb2.ListMessagesRequest,
         context: _aio.ServicerContext[_thread_pb2.ListMessagesRequest, _abc.Awaitable[_thread_pb2.ListMessagesResponse]],
     ) -> _abc.Awaitable[_thread_pb2.ListMessagesResponse]:
-        """Lists a thread's history in order, a page at a time."""
+        """Lists a thread's history in order, a page at a time: the active branch's, or any other's. The pages
+        of one list are of one branch, also when another one becomes active meanwhile. NOT_FOUND
+        (`BRANCH_NOT_FOUND`) for a branch that the thread does not have.
+        """
+
+    @_abc_1.abstractmethod
+    def ListBranches(
+        self,
+        request: _thread_pb2.ListBranchesRequest,
+        context: _aio.ServicerContext[_thread_pb2.ListBranchesRequest, _abc.Awaitable[_thread_pb2.ListBranchesResponse]],
+    ) -> _abc.Awaitable[_thread_pb2.ListBranchesResponse]:
+        """Lists the histories that a thread has had, in the order in which they were started. A new thread has
+        one, number 1; every edit and every answer made anew starts another.
+        """
+
+    @_abc_1.abstractmethod
+    def SwitchBranch(
+        self,
+        request: _thread_pb2.SwitchBranchRequest,
+        context: _aio.ServicerContext[_thread_pb2.SwitchBranchRequest, _abc.Awaitable[_thread_pb2.Branch]],
+    ) -> _abc.Awaitable[_thread_pb2.Branch]:
+        """Makes a branch the thread's history; messages sent from now on extend it. Nothing happens when it is
+        so already. FAILED_PRECONDITION (`RUN_ACTIVE`) while a run is active or waits, whatever the policy.
+        """
+
+    @_abc_1.abstractmethod
+    def ForkThread(
+        self,
+        request: _thread_pb2.ForkThreadRequest,
+        context: _aio.ServicerContext[_thread_pb2.ForkThreadRequest, _abc.Awaitable[_thread_pb2.Thread]],
+    ) -> _abc.Awaitable[_thread_pb2.Thread]:
+        """Copies a thread into a new one: settings, configurations, and the history up to a message, which may
+        also be one of a branch that is not active. Copies have ids of their own and keep everything else
+        but their runs and sessions; results of the last message's tool calls come along, calls without a
+        result do not. What waits or is being written stays behind, and so does the event log: the new
+        thread's begins empty. ALREADY_EXISTS (`CONVERSATION_KEY_TAKEN`) when the caller has a thread of the
+        new key, NOT_FOUND (`MESSAGE_NOT_FOUND`) for a message that is not the thread's,
+        FAILED_PRECONDITION (`MESSAGE_NOT_IN_HISTORY`) for one that waits or was withdrawn.
+        """
 
     @_abc_1.abstractmethod
     def UpdateDefaultGenerationConfig(

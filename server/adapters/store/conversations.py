@@ -13,6 +13,7 @@ from server.adapters.store.paging import LIMIT, OFFSET, list_parameters, listed_
 from server.adapters.store.scope import Scope
 from server.adapters.store.statement import Owned, owned, parameter
 from server.adapters.store.times import micros, micros_or_none, moment, moment_or_none
+from server.domain.branch import ORIGINAL
 from server.domain.conversation import ContextManagement, Conversation, ConversationSummary, Settings
 from server.domain.errors import ConversationKeyTaken
 from server.domain.generation import GenerationConfig
@@ -26,7 +27,7 @@ _c = _table.c
 COLUMNS: Final = (
     *(_c.id, _c.tenant, _c.owner, _c.key, _c.name, _c.created_at, _c.updated_at, _c.archived, _c.organization_id),
     *(_c.settings, _c.generation, _c.context_management, _c.last_sequence, _c.model, _c.image_model, _c.summary),
-    *(_c.assistant_id, _c.created_by, _c.updated_by, _c.accessed_by, _c.accessed_at),
+    *(_c.branch, _c.assistant_id, _c.created_by, _c.updated_by, _c.accessed_by, _c.accessed_at),
 )
 _SETTINGS: Final = codec(Settings)
 _GENERATION: Final = codec(GenerationConfig)
@@ -133,6 +134,7 @@ class StoredConversations:
             last_position=0,
             last_ticket=0,
             last_sequence=0,
+            branch=ORIGINAL,
             model=conversation.model,
             image_model=conversation.image_model,
             summary=conversation.summary,
@@ -239,7 +241,7 @@ class StoredConversations:
 def conversation_of(row: Row) -> Conversation:
     """The conversation of a row of `COLUMNS`."""
     row_id, tenant, owner, key, name, created, updated, archived, organization_id, *rest = row
-    settings, generation, context, last_sequence, model, image_model, summary, assistant_id, *who = rest
+    settings, generation, context, last_sequence, model, image_model, summary, branch, assistant_id, *who = rest
     created_by, updated_by, accessed_by, accessed_at = who
     return Conversation(
         id=row_id,
@@ -254,6 +256,7 @@ def conversation_of(row: Row) -> Conversation:
         generation=_GENERATION.loads(generation),
         context_management=_CONTEXT.loads(context),
         last_sequence=last_sequence,
+        branch=branch,
         model=model,
         image_model=image_model,
         summary=summary,

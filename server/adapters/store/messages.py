@@ -1,13 +1,14 @@
 """Messages of the owner's conversations.
 
-Positions count from 1 without gaps, for messages go only with their whole conversation; so a count is a look-up, and a
-window of the history a range of positions.
+Positions count from 1 without gaps, for messages leave the history only from its end, with their branch, or with their
+whole conversation; so a count is a look-up, and a window of the history a range of positions.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import bindparam, literal_column, select, text, update
+from sqlalchemy import BigInteger, ColumnElement, bindparam, func, literal_column, select, text, update
 
 from server.adapters.store import tables
 from server.adapters.store.errors import MessageNotQueued
@@ -34,7 +35,8 @@ _table = tables.messages
 _c = _table.c
 _conversation = tables.conversations.c
 COLUMNS: Final = (
-    *(_c.id, _c.conversation_id, _c.role, _c.content, _c.created_at, _c.status, _c.position, _c.run_id, _c.session_id),
+    *(_c.id, _c.conversation_id, _c.role, _c.content, _c.created_at, _c.status),
+    *(func.coalesce(_c.position, _c.branch_position), _c.branch, _c.run_id, _c.session_id),
     *(_c.model, _c.provider, _c.reasoning, _c.tool_calls, _c.tool_call_id, _c.usage, _c.image, _c.message_metadata),
 )
 _USAGE: Final = codec(Usage)
@@ -46,10 +48,13 @@ _ROLES: Final = {role.value: role for role in Role}
 _STATUSES: Final = {status.value: status for status in MessageStatus}
 
 
-def _drawn(counter: str, conversation_id: Any) -> Owned:
-    """Raise a counter of a conversation by one; returns it. Locks the conversation's row."""
+_ONE: Final[ColumnElement[int]] = literal_column("1")
+
+
+def _drawn(counter: str, conversation_id: Any, by: ColumnElement[int] = _ONE) -> Owned:
+    """Raise a counter of a conversation, by one unless told; returns it. Locks the conversation's row."""
     column = _conversation[counter]
-    raised = update(tables.conversations).values({counter: column + literal_column("1")})
+    raised = update(tables.conversations).values({counter: column + by})
     return owned(raised.where(_conversation.id == conversation_id).returning(column), tables.conversations)
 
 
@@ -57,10 +62,12 @@ _is_waiting = text(tables.IS_WAITING)
 _one = _c.id == bindparam("message_id")
 _home_of_waiting = select(_c.conversation_id).where(_one, _is_waiting).scalar_subquery()
 _NEXT_POSITION = _drawn("last_position", bindparam("conversation_id"))
+_NEXT_POSITIONS = _drawn("last_position", bindparam("conversation_id"), by=bindparam("count", type_=BigInteger))
 _NEXT_TICKET = _drawn("last_ticket", bindparam("conversation_id"))
 _POSITION_FOR_WAITING = _drawn("last_position", _home_of_waiting)
 
 _INSERT = owned_insert(_table)
+_GET = owned(select(*COLUMNS).where(_one), _table)
 _ADMIT = owned(
     update(_table)
     .where(_one, _is_waiting)
@@ -105,6 +112,17 @@ class StoredMessages:
         await self._scope.fetch(_INSERT, **_values(appended), ticket=None)
         return appended
 
+    async def extend(self, conversation_id: ConversationId, messages: Sequence[Message]) -> None:
+        """Put messages at the end of the history, in order. Raises `ConversationNotFound`."""
+        if not messages:
+            return
+        drawn = await self._scope.fetch_one(_NEXT_POSITIONS, conversation_id=conversation_id, count=len(messages))
+        if drawn is None:
+            raise ConversationNotFound(conversation_id)
+        first = drawn[0] - len(messages) + 1
+        placed = (replace(message, position=position) for position, message in enumerate(messages, first))
+        await self._scope.insert(_INSERT, [{**_values(message), "ticket": None} for message in placed])
+
     async def enqueue(self, message: Message) -> None:
         """Store a message with status QUEUED outside the history. Raises `ConversationNotFound`."""
         ticket = await self._draw(_NEXT_TICKET, message)
@@ -125,6 +143,11 @@ class StoredMessages:
         """Take a queued message out of the queue for good. Raises `MessageNotQueued`."""
         if await self._scope.fetch_one(_WITHDRAW, message_id=message_id) is None:
             raise MessageNotQueued(message_id)
+
+    async def get(self, message_id: MessageId) -> Message | None:
+        """The message of that id, wherever it is."""
+        row = await self._scope.fetch_one(_GET, message_id=message_id)
+        return None if row is None else message_of(row)
 
     async def history(self, conversation_id: ConversationId, *, last: int | None = None) -> list[Message]:
         """The history in order; with `last` only that many from its end."""
@@ -174,6 +197,8 @@ def _values(message: Message) -> dict[str, Any]:
         "created_at": micros(message.created_at),
         "status": message.status.value,
         "position": message.position,
+        "branch": None,
+        "branch_position": None,
         "run_id": message.run_id,
         "session_id": message.session_id,
         "model": message.model,
@@ -189,8 +214,8 @@ def _values(message: Message) -> dict[str, Any]:
 
 def message_of(row: Row) -> Message:
     """The message of a row of `COLUMNS`."""
-    (row_id, conversation_id, role, content, created, status, position, run_id, session_id, *rest) = row
-    model, provider, reasoning, tool_calls, tool_call_id, usage, image, metadata = rest
+    (row_id, conversation_id, role, content, created, status, position, branch, *rest) = row
+    run_id, session_id, model, provider, reasoning, tool_calls, tool_call_id, usage, image, metadata = rest
     return Message(
         id=row_id,
         conversation_id=conversation_id,
@@ -199,6 +224,7 @@ def message_of(row: Row) -> Message:
         created_at=moment(created),
         status=_STATUSES[status],
         position=position,
+        branch=branch,
         run_id=run_id,
         session_id=session_id,
         model=model,

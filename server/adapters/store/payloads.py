@@ -8,6 +8,7 @@ from typing import Final
 from server.adapters.store.json_codec import JsonCodec
 from server.domain.events import (
     AttemptReset,
+    BranchActivated,
     ConversationNamed,
     MessageCompleted,
     MessageStarted,
@@ -32,6 +33,7 @@ _CLASSES: Final[dict[str, type[Payload]]] = {
     TEXT_DELTA: TextDelta,
     REASONING_DELTA: ReasoningDelta,
     "message_completed": MessageCompleted,
+    "branch_activated": BranchActivated,
     "conversation_named": ConversationNamed,
 }
 _CODECS: Final[dict[str, JsonCodec[Payload]]] = {kind: JsonCodec(cls) for kind, cls in _CLASSES.items()}

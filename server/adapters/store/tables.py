@@ -78,6 +78,7 @@ class ConversationRow(_OwnedRow, table=True):
     last_position: int = Field(sa_type=WHOLE)
     last_ticket: int = Field(sa_type=WHOLE)
     last_sequence: int = Field(sa_type=WHOLE)
+    branch: int = Field(sa_type=Integer, sa_column_kwargs={"server_default": "1"})
     model: str = Field(sa_type=STRING, sa_column_kwargs=_EMPTY)
     image_model: str = Field(sa_type=STRING, sa_column_kwargs=_EMPTY)
     summary: str = Field(sa_type=STRING, sa_column_kwargs=_EMPTY)
@@ -103,12 +104,19 @@ class SessionRow(_OwnedRow, table=True):
 
 
 class MessageRow(_OwnedRow, table=True):
-    """A message. `position` is its place in the history, `ticket` the one it drew when it had to wait."""
+    """A message. `position` is its place in the active history, `ticket` the one it drew when it had to wait. One that
+    has left the active history has, instead of `position`, the branch it was written in and its place there."""
 
     __tablename__ = "messages"
     __table_args__ = (
         Index("uq_messages_position", "conversation_id", "position", unique=True),
         _partial("ix_messages_waiting", "conversation_id", "ticket", where=IS_WAITING),
+        _partial(
+            "uq_messages_branch_position",
+            *("conversation_id", "branch", "branch_position"),
+            where="branch IS NOT NULL",
+            unique=True,
+        ),
     )
 
     id: str = Field(primary_key=True, sa_type=STRING)
@@ -118,6 +126,8 @@ class MessageRow(_OwnedRow, table=True):
     created_at: int = Field(sa_type=WHOLE)
     status: str = Field(sa_type=STRING)
     position: int | None = Field(sa_type=WHOLE)
+    branch: int | None = Field(sa_type=Integer)
+    branch_position: int | None = Field(sa_type=WHOLE)
     ticket: int | None = Field(sa_type=WHOLE)
     run_id: str | None = Field(sa_type=STRING)
     session_id: str | None = Field(sa_type=STRING)
@@ -129,6 +139,21 @@ class MessageRow(_OwnedRow, table=True):
     usage: str | None = Field(sa_type=STRING)
     image: str | None = Field(sa_type=STRING)
     message_metadata: str | None = Field(sa_type=STRING)
+
+
+class BranchRow(_OwnedRow, table=True):
+    """A branch of a conversation that has more than one. `length` is what it was when the branch was last active."""
+
+    __tablename__ = "branches"
+
+    conversation_id: str = Field(primary_key=True, sa_type=STRING, sa_column_args=(_of("conversations"),))
+    number: int = Field(primary_key=True, sa_type=Integer)
+    parent: int | None = Field(sa_type=Integer)
+    forked_at: int = Field(sa_type=WHOLE)
+    cause: str = Field(sa_type=STRING)
+    source_message_id: str | None = Field(sa_type=STRING)
+    length: int = Field(sa_type=WHOLE)
+    created_at: int = Field(sa_type=WHOLE)
 
 
 class RunRow(_OwnedRow, table=True):
@@ -297,6 +322,7 @@ def _table(row: type[_Row]) -> Table:
 conversations: Final = _table(ConversationRow)
 sessions: Final = _table(SessionRow)
 messages: Final = _table(MessageRow)
+branches: Final = _table(BranchRow)
 runs: Final = _table(RunRow)
 run_events: Final = _table(RunEventRow)
 requests: Final = _table(RequestRow)

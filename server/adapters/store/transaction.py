@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from server.adapters.store.archive import StoredArchive
+from server.adapters.store.branches import StoredBranches
 from server.adapters.store.conversations import StoredConversations
 from server.adapters.store.events import StoredEvents
 from server.adapters.store.executor import Executor
@@ -23,6 +24,7 @@ class OwnedTransaction:
 
     __slots__ = (
         "archive",
+        "branches",
         "conversations",
         "events",
         "files",
@@ -40,6 +42,7 @@ class OwnedTransaction:
         self.owner = owner
         self.conversations = StoredConversations(scope)
         self.messages = StoredMessages(scope)
+        self.branches = StoredBranches(scope)
         self.runs = StoredRuns(scope)
         self.events = StoredEvents(scope, record)
         self.sessions = StoredSessions(scope)

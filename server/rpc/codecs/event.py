@@ -7,6 +7,7 @@ from parley.v1 import event_pb2
 
 from server.domain.events import (
     AttemptReset,
+    BranchActivated,
     ConversationNamed,
     Draining,
     Event,
@@ -109,6 +110,17 @@ def _conversation_named(encoded: event_pb2.Event, named: ConversationNamed) -> N
     encoded.thread_named.name = named.title
 
 
+def _branch_activated(encoded: event_pb2.Event, activated: BranchActivated) -> None:
+    encoded.branch_activated.CopyFrom(
+        event_pb2.BranchActivated(
+            branch=activated.branch,
+            shared_messages=activated.shared,
+            message_count=activated.length,
+            source_message_id=activated.source_message_id,
+        )
+    )
+
+
 # Each encoder takes the payload it stands beside; the table is what keeps the two together.
 _PAYLOADS: Final[Mapping[type[Payload], Callable[[event_pb2.Event, Any], None]]] = {
     TextDelta: _text_delta,
@@ -120,4 +132,5 @@ _PAYLOADS: Final[Mapping[type[Payload], Callable[[event_pb2.Event, Any], None]]]
     MessageStarted: _message_started,
     MessageCompleted: _message_completed,
     ConversationNamed: _conversation_named,
+    BranchActivated: _branch_activated,
 }

@@ -7,9 +7,11 @@ from google.protobuf.duration_pb2 import Duration
 from parley.v1 import run_pb2
 
 from server.application.paging import Page
+from server.application.revisions import Edit, Regeneration
 from server.application.runs import SendMessage
 from server.domain.conversation import InterruptPolicy
 from server.domain.generation import GenerationConfig
+from server.domain.ids import MessageId
 from server.domain.run import Run, RunError, RunOptions, RunState
 from server.rpc.codecs.message import encode_usage
 from server.rpc.codecs.timestamp import optional_timestamp, timestamp
@@ -87,6 +89,30 @@ def decode_send(request: run_pb2.SendMessageRequest) -> SendMessage:
         generation=decode_generation(request.generation_config),
         interrupt_policy=decode_policy(request.interrupt_policy),
         options=RunOptions(image=request.image),
+    )
+
+
+def decode_edit(request: run_pb2.EditMessageRequest) -> SendMessage:
+    """The command of `EditMessage`."""
+    return SendMessage(
+        conversation_key=request.conversation_key,
+        content=request.user_message.content,
+        request_id=request.request_id,
+        generation=decode_generation(request.generation_config),
+        interrupt_policy=decode_policy(request.interrupt_policy),
+        revision=Edit(MessageId(request.message_id)),
+    )
+
+
+def decode_regenerate(request: run_pb2.RegenerateRequest) -> SendMessage:
+    """The command of `Regenerate`; no message id stands for the last answer."""
+    return SendMessage(
+        conversation_key=request.conversation_key,
+        content="",
+        request_id=request.request_id,
+        generation=decode_generation(request.generation_config),
+        interrupt_policy=decode_policy(request.interrupt_policy),
+        revision=Regeneration(MessageId(request.message_id) if request.message_id else None),
     )
 
 

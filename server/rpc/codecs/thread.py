@@ -72,6 +72,7 @@ def encode_state(state: ConversationState) -> thread_pb2.ConversationState:
         updated_at=timestamp(conversation.updated_at),
         last_sequence=conversation.last_sequence,
         archived=conversation.archived,
+        branch=conversation.branch,
     )
     for message in state.messages:
         write_message(encoded.messages.add(), message)

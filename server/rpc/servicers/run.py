@@ -27,6 +27,14 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         """The run that will answer, RUNNING or QUEUED."""
         return codec.encode_accepted(await self._runs.send(principal(), codec.decode_send(request)))
 
+    async def EditMessage(self, request: pb.EditMessageRequest, _context: Any) -> pb.SendMessageResponse:
+        """The run that will answer the new text."""
+        return codec.encode_accepted(await self._runs.send(principal(), codec.decode_edit(request)))
+
+    async def Regenerate(self, request: pb.RegenerateRequest, _context: Any) -> pb.SendMessageResponse:
+        """The run that will answer anew."""
+        return codec.encode_accepted(await self._runs.send(principal(), codec.decode_regenerate(request)))
+
     async def Generate(self, request: pb.SendMessageRequest, _context: Any) -> AsyncGenerator[event_pb2.Event, None]:
         """The events of the run that answers, to its end."""
         caller = principal()

@@ -5,17 +5,24 @@ from typing import Any
 from parley.v1 import thread_pb2 as pb
 from parley.v1 import thread_pb2_grpc
 
+from server.application.branches import Branches
+from server.application.forks import Forks
 from server.application.threads import Threads
+from server.domain.ids import MessageId
+from server.rpc.codecs import branch as branch_codec
 from server.rpc.codecs import run as run_codec
 from server.rpc.codecs import thread as codec
 from server.rpc.interceptors.call import owner, principal
 
 
 class ThreadServicer(thread_pb2_grpc.ThreadServiceServicer):
-    """Serves `ThreadService` with the use cases of threads; what each method promises stands in its proto."""
+    """Serves `ThreadService` with the use cases of threads, branches and forks; what each method promises stands in its
+    proto."""
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, branches: Branches, forks: Forks) -> None:
         self._threads = threads
+        self._branches = branches
+        self._forks = forks
 
     async def ListThreads(self, request: pb.ListThreadsRequest, _context: Any) -> pb.ListThreadsResponse:
         """A page of the caller's threads."""
@@ -60,9 +67,36 @@ class ThreadServicer(thread_pb2_grpc.ThreadServiceServicer):
     async def ListMessages(self, request: pb.ListMessagesRequest, _context: Any) -> pb.ListMessagesResponse:
         """A page of a thread's history."""
         page = await self._threads.messages(
-            owner(), request.conversation_key, page_size=request.page_size, page_token=request.page_token
+            owner(),
+            request.conversation_key,
+            page_size=request.page_size,
+            page_token=request.page_token,
+            branch=request.branch,
         )
         return codec.encode_messages(page)
+
+    async def ListBranches(self, request: pb.ListBranchesRequest, _context: Any) -> pb.ListBranchesResponse:
+        """A page of a thread's branches."""
+        page = await self._branches.page(
+            owner(), request.conversation_key, page_size=request.page_size, page_token=request.page_token
+        )
+        return branch_codec.encode_branches(page)
+
+    async def SwitchBranch(self, request: pb.SwitchBranchRequest, _context: Any) -> pb.Branch:
+        """The branch that is the history now."""
+        switched = await self._branches.switch(principal(), request.conversation_key, request.branch)
+        return branch_codec.encode_branch(switched)
+
+    async def ForkThread(self, request: pb.ForkThreadRequest, _context: Any) -> pb.Thread:
+        """The new thread."""
+        fork = await self._forks.fork(
+            principal(),
+            request.conversation_key,
+            upto=MessageId(request.message_id) if request.message_id else None,
+            new_key=request.new_conversation_key,
+            name=request.name,
+        )
+        return codec.encode_thread(fork)
 
     async def UpdateDefaultGenerationConfig(
         self, request: pb.UpdateDefaultGenerationConfigRequest, _context: Any

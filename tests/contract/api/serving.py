@@ -81,6 +81,8 @@ async def serve(
         services = Services(
             UseCases(
                 threads=house.threads,
+                branches=house.branches,
+                forks=house.forks,
                 runs=house.runs,
                 streams=house.streams,
                 sessions=house.sessions,

@@ -11,6 +11,7 @@ from tests.contract.api.case import Case, Json, Refused, Reply, Stream
 from tests.contract.api.cases import (
     access,
     archive,
+    branch,
     chat,
     conversation_changes,
     conversations,
@@ -27,7 +28,7 @@ from tests.contract.api.serving import Served
 from tests.contract.api.stage import Stage
 
 CASES: list[Case] = [
-    *(*thread.CASES, *run.CASES, *file.CASES, *archive.CASES, *chat.CASES),
+    *(*thread.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
     *access.CASES,
 ]

@@ -19,6 +19,9 @@ from server.adapters.store import migrations, open_store
 from server.adapters.store.errors import SchemaUnknown
 from server.adapters.store.sqlite import schema
 from server.adapters.store.tables import METADATA
+from server.domain.branch import BranchCause
+from server.domain.ids import MessageId
+from server.ports.store import Transaction
 from tests.contract.store.builders import ALICE, conversation, new_id, stored
 from tests.contract.store.postgres_server import PostgresServer
 
@@ -172,6 +175,54 @@ async def test_a_file_of_the_revision_before_keeps_its_rows(tmp_path: Path) -> N
     await _assert_old_rows_are_whole(f"sqlite+aiosqlite:///{path}")
 
 
+_ROWS_OF_0003 = (
+    "INSERT INTO conversations (tenant, owner, id, key, name, archived, settings, generation, context_management,"
+    " created_at, updated_at, last_position, last_ticket, last_sequence)"
+    " VALUES ('acme', 'alice', 'c1', 'talk', 'Talk', 0, '{}', '{}', '{}', 1, 2, 2, 1, 0)",
+    *(
+        "INSERT INTO messages (tenant, owner, id, conversation_id, role, content, created_at, status, position, ticket)"
+        f" VALUES ('acme', 'alice', 'm{number}', 'c1', 'user', '{number}', 1, {place})"
+        for number, place in enumerate(("'COMPLETE', 1, NULL", "'COMPLETE', 2, NULL", "'QUEUED', NULL, 1"))
+    ),
+)
+
+
+def _fill_as_of_0003(connection: Connection) -> None:
+    migrations.upgrade(connection, to="0003")
+    for row in _ROWS_OF_0003:
+        connection.exec_driver_sql(row)
+
+
+async def _assert_old_histories_can_branch(url: str) -> None:
+    async with open_store(url, feed=LocalFeed()) as store:
+        talk = await store.read(ALICE, lambda tx: tx.conversations.get("talk"))
+        assert talk is not None
+
+        async def branch_off(tx: Transaction) -> tuple[list[str], list[str], list[str]]:
+            tree = await tx.branches.tree(talk.id)
+            assert tree is not None
+            assert [(branch.number, branch.length) for branch in tree] == [(talk.branch, 2)] == [(1, 2)]
+            source = MessageId("m1")
+            branch = tree.forked(1, kept=1, cause=BranchCause.EDIT, source_message_id=source, now=talk.updated_at)
+            await tx.branches.start(talk.id, branch)
+            await tx.messages.admit(MessageId("m2"))
+            old = await tx.branches.page(talk.id, 1, after=0, limit=9)
+            new, queue = await tx.messages.history(talk.id), await tx.messages.queued(talk.id)
+            return [m.id for m in old], [m.id for m in new], [m.id for m in queue]
+
+        assert await store.write(ALICE, branch_off) == (["m0", "m1"], ["m0", "m2"], [])
+
+
+async def test_histories_of_a_file_without_branches_can_branch(tmp_path: Path) -> None:
+    path = tmp_path / "parley.db"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        _fill_as_of_0003(connection)
+    engine.dispose()
+    schema.migrate(path, busy_timeout=PATIENCE)
+    await _assert_old_histories_can_branch(f"sqlite+aiosqlite:///{path}")
+
+
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
@@ -232,6 +283,21 @@ async def test_a_database_of_the_revision_before_keeps_its_rows(
     await engine.dispose()
     await migrate(postgres_server.dsn(new_databases[0]), patience=PATIENCE)
     await _assert_old_rows_are_whole(postgres_server.url(new_databases[0]))
+
+
+async def test_histories_of_a_database_without_branches_can_branch(
+    postgres_server: PostgresServer, new_databases: list[str]
+) -> None:
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    from server.adapters.store.postgres.schema import migrate
+
+    engine = create_async_engine(postgres_server.url(new_databases[0]))
+    async with engine.begin() as connection:
+        await connection.run_sync(_fill_as_of_0003)
+    await engine.dispose()
+    await migrate(postgres_server.dsn(new_databases[0]), patience=PATIENCE)
+    await _assert_old_histories_can_branch(postgres_server.url(new_databases[0]))
 
 
 async def test_a_database_of_a_later_version_is_left_alone(

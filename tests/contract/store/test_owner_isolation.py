@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from server.adapters.store.errors import MessageNotQueued
+from server.domain.branch import ORIGINAL, Branch, BranchCause
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, RunNotFound, UserNotFound
 from server.domain.events import AttemptReset, MessageStarted, Payload, TextDelta
@@ -22,11 +23,11 @@ from server.domain.search import Search
 from server.domain.session import ChatSession
 from server.ports.archive import Archive
 from server.ports.files import Files
+from server.ports.histories import Branches, Messages
 from server.ports.organizations import AddedModels, Organizations
 from server.ports.store import (
     Conversations,
     Events,
-    Messages,
     RememberedRequest,
     Requests,
     Runs,
@@ -57,6 +58,8 @@ ACME = default_organization_id("acme")
 ADDED = Model("p", "added")
 NEW = Model("p", "new")
 GUEST = Member(ALICE.user, MemberRole.GUEST, is_active=True, created_at=at(0))
+BRANCH = Branch(2, ORIGINAL, 1, BranchCause.EDIT, at(1), 1)
+ANOTHER = Branch(3, ORIGINAL, 0, BranchCause.EDIT, at(1), 0)
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ async def alices(store: Store) -> Theirs:
         run = running_run(talk, until=0)
         chat = session(talk)
         appended = await tx.messages.append(message(talk))
+        await tx.branches.start(talk.id, BRANCH)
         await tx.runs.add(run)
         waiting = await enqueued(tx, talk)
         said: list[Payload] = [MessageStarted(MessageId("m"), Role.ASSISTANT, "m"), TextDelta(MessageId("m"), "secret")]
@@ -111,6 +115,9 @@ async def _look(tx: Transaction, alices: Theirs) -> list[Any]:
         await tx.conversations.page(include_archived=True, limit=None, after=None),
         await tx.messages.history(talk.id),
         await tx.messages.queued(talk.id),
+        await tx.branches.page(talk.id, ORIGINAL, after=0, limit=9),
+        await tx.branches.page(talk.id, ANOTHER.number, after=0, limit=9),
+        (await tx.conversations.get(talk.key)),
         await tx.runs.get(run.id),
         await tx.runs.get(waiting.id),
         await tx.runs.page(talk.id, limit=9, after=None),
@@ -154,6 +161,10 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "messages.page": (lambda tx, a: tx.messages.page(a.talk.id, after_position=0, limit=9), []),
     "messages.slice": (lambda tx, a: tx.messages.slice(a.talk.id, offset=0, limit=9, descending=True), []),
     "messages.count": (lambda tx, a: tx.messages.count(a.talk.id), 0),
+    "messages.get": (lambda tx, a: tx.messages.get(a.message.id), None),
+    "branches.tree": (lambda tx, a: tx.branches.tree(a.talk.id), None),
+    "branches.activate": (lambda tx, a: tx.branches.activate(a.talk.id, ORIGINAL), None),
+    "branches.page": (lambda tx, a: tx.branches.page(a.talk.id, ORIGINAL, after=0, limit=9), []),
     "messages.queued": (lambda tx, a: tx.messages.queued(a.talk.id), []),
     "runs.get": (lambda tx, a: tx.runs.get(a.run.id), None),
     "runs.active": (lambda tx, a: tx.runs.active(a.talk.id), None),
@@ -190,6 +201,8 @@ SEES: dict[str, tuple[Probe, Any]] = {
 # What an owner is refused.
 REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
     "messages.append": (lambda tx, a: tx.messages.append(message(a.talk)), ConversationNotFound),
+    "messages.extend": (lambda tx, a: tx.messages.extend(a.talk.id, [message(a.talk)]), ConversationNotFound),
+    "branches.start": (lambda tx, a: tx.branches.start(a.talk.id, ANOTHER), ConversationNotFound),
     "messages.enqueue": (lambda tx, a: tx.messages.enqueue(message(a.talk)), ConversationNotFound),
     "messages.admit": (lambda tx, a: tx.messages.admit(a.waiting.user_message_id), MessageNotQueued),
     "messages.withdraw": (lambda tx, a: tx.messages.withdraw(a.waiting.user_message_id), MessageNotQueued),
@@ -275,6 +288,7 @@ def test_every_method_of_the_transaction_is_probed() -> None:
     parts = {
         "conversations": Conversations,
         "messages": Messages,
+        "branches": Branches,
         "runs": Runs,
         "events": Events,
         "sessions": Sessions,

@@ -14,6 +14,7 @@ from server.adapters.store.times import micros, moment
 from server.domain.conversation import ContextManagement, Settings
 from server.domain.events import (
     AttemptReset,
+    BranchActivated,
     ConversationNamed,
     MessageCompleted,
     MessageStarted,
@@ -50,6 +51,7 @@ PAYLOADS: dict[type[Payload], st.SearchStrategy[Payload]] = {
     TextDelta: st.builds(TextDelta),
     ReasoningDelta: st.builds(ReasoningDelta),
     MessageCompleted: st.builds(MessageCompleted, MESSAGES),
+    BranchActivated: st.builds(BranchActivated, WHOLE, WHOLE, WHOLE),
     ConversationNamed: st.builds(ConversationNamed),
 }
 SETTINGS = st.builds(Settings)

@@ -15,6 +15,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from server.adapters.store import (
     archive,
+    branches,
     conversations,
     events,
     files,
@@ -46,6 +47,7 @@ OWNED_PARTS = [
     histories,
     conversations,
     messages,
+    branches,
     runs,
     events,
     sessions,
@@ -171,6 +173,9 @@ SORTED_BY_INDEX = [
     "messages._FORWARD",
     "messages._BACKWARD",
     "messages._WAITING",
+    "branches._ALL",
+    "branches._OF_HISTORY",
+    "branches._OF_BRANCH",
     "runs._PAGE",
     "events._AFTER",
     "events._OF_RUN_AFTER",

@@ -47,6 +47,7 @@ class Toy(run_pb2_grpc.RunServiceServicer):
     async def SendMessage(self, request: run_pb2.SendMessageRequest, context: Any) -> run_pb2.SendMessageResponse:
         raise AssertionError("only invalid requests are sent")
 
+    EditMessage = Regenerate = None  # type: ignore[assignment]  # never called
     Generate = WatchThread = ListRuns = CancelRun = None  # type: ignore[assignment]  # never called
 
     async def _answer(self, context: Any) -> run_pb2.Run:

@@ -11,11 +11,13 @@ from google.protobuf.message import Message as ProtoMessage
 from parley.conversations.v1 import conversations_pb2
 from parley.v1 import event_pb2, message_pb2, run_pb2, thread_pb2
 
+from server.application.branches import ListedBranch
 from server.application.catalogue import OfferedModel
 from server.application.organization_conversations import MessageSlice
 from server.application.paging import Page
 from server.application.threads import ConversationState
 from server.domain import events
+from server.domain.branch import Branch, BranchCause
 from server.domain.conversation import (
     ContextManagement,
     ContextStrategy,
@@ -32,6 +34,7 @@ from server.domain.organization import Member, MemberRole, Membership
 from server.domain.principal import Owner
 from server.domain.run import ACTIVE_STATES, Run, RunError, RunState
 from server.domain.session import ChatSession, SessionStatus
+from server.rpc.codecs import branch as branch_codec
 from server.rpc.codecs import conversations as conversations_codec
 from server.rpc.codecs import event as event_codec
 from server.rpc.codecs import message as message_codec
@@ -120,6 +123,7 @@ CONVERSATION = Conversation(
     generation=GENERATION,
     context_management=ContextManagement(ContextStrategy.SUMMARIZE, 12),
     last_sequence=41,
+    branch=2,
 )
 SESSION = ChatSession(
     id=SessionId("s-1"),
@@ -156,6 +160,7 @@ def fields(kind: type[ProtoMessage]) -> set[str]:
         (message_codec.STATUSES, MessageStatus, message_pb2.MessageStatus),
         (run_codec.STATES, RunState, run_pb2.RunStatus),
         (run_codec.POLICIES, InterruptPolicy, run_pb2.InterruptPolicy),
+        (branch_codec.CAUSES, BranchCause, thread_pb2.BranchCause),
         (thread_codec.STRATEGIES, ContextStrategy, thread_pb2.ContextStrategy),
         (conversations_codec.ROLES, Role, conversations_pb2.Role),
         (conversations_codec.STATUSES, SessionStatus, conversations_pb2.SessionStatus),
@@ -280,6 +285,11 @@ PAYLOADS: list[tuple[events.Payload, str, dict[str, Any]]] = [
     (events.TextDelta(MessageId("m-1"), "Hel"), "text_delta", {"message_id": "m-1", "text": "Hel"}),
     (events.ReasoningDelta(MessageId("m-1"), "Hm"), "reasoning_delta", {"message_id": "m-1", "text": "Hm"}),
     (events.MessageCompleted(MESSAGE), "message_completed", {"message": MESSAGE_JSON}),
+    (
+        events.BranchActivated(3, 4, 6, MessageId("m-9")),
+        "branch_activated",
+        {"branch": 3, "shared_messages": 4, "message_count": 6, "source_message_id": "m-9"},
+    ),
     (events.ConversationNamed("Parrots"), "thread_named", {"name": "Parrots"}),
 ]
 
@@ -322,6 +332,22 @@ def test_thread() -> None:
     assert set(thread) == fields(thread_pb2.Thread)
 
 
+def test_branch() -> None:
+    branch = Branch(2, 1, 3, BranchCause.EDIT, MORNING, 5, MessageId("m-1"))
+    encoded = shown(branch_codec.encode_branch(ListedBranch(branch, is_active=True)))
+    assert encoded == {
+        "number": 2,
+        "parent": 1,
+        "shared_messages": 3,
+        "message_count": 5,
+        "cause": "BRANCH_CAUSE_EDIT",
+        "source_message_id": "m-1",
+        "created_at": MORNING_TEXT,
+        "active": True,
+    }
+    assert set(encoded) == fields(thread_pb2.Branch)
+
+
 def test_state() -> None:
     active = replace(RUN, state=RunState.RUNNING)
     queued = replace(MESSAGE, status=MessageStatus.QUEUED)
@@ -341,6 +367,7 @@ def test_state() -> None:
         "updated_at": NOON_TEXT,
         "last_sequence": "41",
         "archived": True,
+        "branch": 2,
     }
     # Nothing can wait for approval or be summarised yet.
     assert fields(thread_pb2.ConversationState) - set(state) == {"pending_tool_approvals", "compaction_history"}

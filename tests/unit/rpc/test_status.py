@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 from parley.v1 import error_reason_pb2
 
-from server.domain import errors
+from server.domain import errors, history_errors
 from server.rpc.status import CODES, RUN_CODES, DeadlinePassed, code_of, is_expected, reason_of, status_of
 
 REASONS = {name.removeprefix("ERROR_REASON_") for name, number in error_reason_pb2.ErrorReason.items() if number}
@@ -59,6 +59,16 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
     (errors.RunNotFound("r"), grpc.StatusCode.NOT_FOUND, "RUN_NOT_FOUND", {"id": "r"}),
     (errors.FileNotFound("f"), grpc.StatusCode.NOT_FOUND, "FILE_NOT_FOUND", {"id": "f"}),
     (errors.SessionNotFound("s"), grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND", {"id": "s"}),
+    (history_errors.MessageNotFound("m"), grpc.StatusCode.NOT_FOUND, "MESSAGE_NOT_FOUND", {"id": "m"}),
+    (history_errors.BranchNotFound(2), grpc.StatusCode.NOT_FOUND, "BRANCH_NOT_FOUND", {"branch": "2"}),
+    (
+        history_errors.MessageNotInHistory("m"),
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "MESSAGE_NOT_IN_HISTORY",
+        {"id": "m"},
+    ),
+    (history_errors.MessageNotFound(None), grpc.StatusCode.NOT_FOUND, "MESSAGE_NOT_FOUND", {}),
+    (history_errors.RunActive(), grpc.StatusCode.FAILED_PRECONDITION, "RUN_ACTIVE", {}),
     (
         errors.ConversationKeyTaken("k"),
         grpc.StatusCode.ALREADY_EXISTS,
@@ -98,7 +108,7 @@ def concrete(kind: type[errors.ParleyError]) -> Iterator[type[errors.ParleyError
 
 
 def test_every_error_class_has_a_code_and_a_reason_of_the_protos() -> None:
-    everything = {kind for kind in concrete(errors.ParleyError) if kind.__module__ == errors.__name__}
+    everything = {kind for kind in concrete(errors.ParleyError) if kind.__module__.startswith("server.domain.")}
     assert set(CODES) == everything - {errors.RunFailed}
     assert {kind.reason for kind in CODES} <= REASONS
 
