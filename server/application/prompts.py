@@ -1,25 +1,21 @@
 """Use cases of prompts: send a message to a chat, new or not, and wait for the answer, whole or piece by piece."""
 
-import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
 
 from server.application.answer_view import STOPPING, AnswerView, Shown, Titled
 from server.application.chats import unarchived
 from server.application.conversations import new_conversation
+from server.application.model_choice import chosen_model
 from server.application.outcomes import failure
 from server.application.runs import Prepare, Runs, SendMessage, find_run
 from server.application.streams import Streams
 from server.application.titles import Titles, Titling
 from server.domain.conversation import Conversation
-from server.domain.errors import (
-    CursorInFuture,
-    UnknownModel,
-)
+from server.domain.errors import ConversationNotFound, CursorInFuture
 from server.domain.events import Draining, Event, MessageCompleted, RunEnded
-from server.domain.ids import ConversationId, ModelId, RunId
+from server.domain.ids import ConversationId, RunId, default_organization_id
 from server.domain.limits import Limits
 from server.domain.message import Role
 from server.domain.model import Model
@@ -29,8 +25,6 @@ from server.domain.title import DEFAULT_TITLE
 from server.ports.provider import Models
 from server.ports.store import Store, Transaction
 from server.ports.system import Clock, Ids
-
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +97,13 @@ class Prompts:
     async def send(self, principal: Principal, prompt: Prompt) -> Sent:
         """Accept a message; a new chat is made in the same transaction, so that a refused message makes nothing.
 
-        Raises `ConversationNotFound`, `UnknownModel` and what `Runs.send` raises.
+        Raises `ConversationNotFound`, `UnknownModel`, `ModelInactive` and what `Runs.send` raises.
         """
-        model = chosen_model(self._models, prompt.provider, prompt.model)
         if prompt.conversation_id is None:
             chat, prepare = self._new_chat(principal)
         else:
             chat, prepare = await self._existing_chat(principal.owner, prompt.conversation_id)
+        model = await self._chosen_model(chat, prompt)
         options = RunOptions(use_cache=prompt.use_cache)
         command = SendMessage(chat.key, prompt.message, model=model, options=options)
         run = await self._runs.send(principal, command, prepare=prepare)
@@ -187,22 +181,20 @@ class Prompts:
             unarchived(await tx.conversations.lock_by_id(identity), identity)
 
         found = await self._store.read(owner, lambda tx: tx.conversations.by_id(identity))
-        return unarchived(found, identity), locked
+        if found is None:
+            raise ConversationNotFound(identity)
+        # Whether it is archived is asked where the message is accepted: a repeated one is answered all the same.
+        return found, locked
+
+    async def _chosen_model(self, chat: Conversation, prompt: Prompt) -> Model | None:
+        """The model that the prompt names, of those that the chat's organization can use; `None`: it names none."""
+        if prompt.model is None:
+            return None
+        organization_id = chat.organization_id or default_organization_id(chat.owner.tenant)
+        added = await self._store.read(chat.owner, lambda tx: tx.models.of_organization(organization_id))
+        return chosen_model(self._models, added, provider=prompt.provider, model=prompt.model)
 
 
 def _sent(run: Run, titling: Titling | None, seen: Viewpoint | None = None) -> Sent:
     """A prompt of which somebody has seen so much; `None`: nothing, and nothing of attempts that are void already."""
     return Sent(run, titling, seen or Viewpoint(run.id, attempt=max(1, run.epoch)))
-
-
-def chosen_model(models: Models, provider: str | None, model: str | None) -> Model | None:
-    """The model of that name or id, of the provider if one is named; `None` when none is asked for. Raises
-    `UnknownModel`."""
-    if model is None:
-        return None
-    if not _UUID.fullmatch(model):
-        return models.resolve(model) if provider is None else models.offered(provider, model)
-    found = models.by_id(ModelId(model.lower()))
-    if provider not in (None, found.provider):
-        raise UnknownModel(f"{provider}/{model}")
-    return found

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from server.domain.errors import (
 )
 from server.domain.ids import ConversationId, RunId
 from server.domain.model import Model
+from server.domain.principal import RequestKey
 from server.domain.run import RunState
 from server.ports.provider import ProviderError
 from tests.support.house import ANNA, BERT, House, open_house
@@ -260,6 +262,21 @@ async def test_a_model_answers_the_message_it_is_named_for_and_no_other(
     await house.prompts.answer(ANNA.owner, sent)
     await house.prompts.answer(ANNA.owner, await prompted(house, "And?", sent.run.conversation_id))
     assert [request.generation.model for request in provider.requests] == ["second", "first"]
+
+
+async def test_a_repeated_prompt_finds_its_chat_though_that_was_archived_meanwhile(house: House) -> None:
+    again = replace(ANNA, request_key=RequestKey("key", "fingerprint"))
+    prompt = Prompt("Hi", generate_title=False)
+    first = await house.prompts.send(again, prompt)
+    await house.ended(first.run)
+    chat = first.run.conversation_id
+    assert (await house.prompts.send(again, prompt)).run.id == first.run.id
+    await house.chats.archive(ANNA, chat)
+    second = await house.prompts.send(again, replace(prompt, conversation_id=chat))
+    assert second.run.id == first.run.id
+    assert await house.prompts.answer(ANNA.owner, second) == "Hello there"
+    with pytest.raises(ConversationNotFound):
+        await prompted(house, "And?", chat)
 
 
 async def test_a_stream_tells_of_a_server_that_stops_and_can_be_continued(

@@ -77,9 +77,11 @@ class PromptRequest(_message.Message):
     or when no such provider is configured (`UNKNOWN_MODEL`).
     """
     model_id: _builtins.str
-    """The model that answers this message: its name, or its id as the conversations API lists it. Without
-    `provider_id`: of the first provider that offers it. Unset: the chat's own, else the service's
-    default. INVALID_ARGUMENT (`UNKNOWN_MODEL`) when nobody offers it.
+    """The model that answers this message: its name, or its id as the conversations API lists it; those
+    that the chat's organization added count, too. Without `provider_id`: of the first provider that
+    offers it. Unset: the chat's own, else the service's default. INVALID_ARGUMENT (`UNKNOWN_MODEL`)
+    when nobody offers it, FAILED_PRECONDITION (`MODEL_INACTIVE`) when its provider is not configured
+    any more.
     """
     use_cache: _builtins.bool
     """Whether the answer may come from the response cache, and be kept there. Default: true."""

@@ -33,6 +33,9 @@ class ChatServiceStub:
 
     A failed request is INVALID_ARGUMENT, FAILED_PRECONDITION or OUT_OF_RANGE: HTTP 422. A provider or a
     store that fails is HTTP 500, whatever its code.
+
+    Writes can be repeated: with the same idempotency key (header or metadata entry `idempotency-key`)
+    they are done once. A prompt that is repeated waits for the same answer.
     """
 
     def __init__(self, channel):
@@ -81,6 +84,9 @@ class ChatServiceServicer:
 
     A failed request is INVALID_ARGUMENT, FAILED_PRECONDITION or OUT_OF_RANGE: HTTP 422. A provider or a
     store that fails is HTTP 500, whatever its code.
+
+    Writes can be repeated: with the same idempotency key (header or metadata entry `idempotency-key`)
+    they are done once. A prompt that is repeated waits for the same answer.
     """
 
     def Prompt(self, request, context):
@@ -195,6 +201,9 @@ class ChatService:
 
     A failed request is INVALID_ARGUMENT, FAILED_PRECONDITION or OUT_OF_RANGE: HTTP 422. A provider or a
     store that fails is HTTP 500, whatever its code.
+
+    Writes can be repeated: with the same idempotency key (header or metadata entry `idempotency-key`)
+    they are done once. A prompt that is repeated waits for the same answer.
     """
 
     @staticmethod

@@ -20,6 +20,9 @@ class ChatServiceStub:
 
     A failed request is INVALID_ARGUMENT, FAILED_PRECONDITION or OUT_OF_RANGE: HTTP 422. A provider or a
     store that fails is HTTP 500, whatever its code.
+
+    Writes can be repeated: with the same idempotency key (header or metadata entry `idempotency-key`)
+    they are done once. A prompt that is repeated waits for the same answer.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -68,6 +71,9 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A failed request is INVALID_ARGUMENT, FAILED_PRECONDITION or OUT_OF_RANGE: HTTP 422. A provider or a
     store that fails is HTTP 500, whatever its code.
+
+    Writes can be repeated: with the same idempotency key (header or metadata entry `idempotency-key`)
+    they are done once. A prompt that is repeated waits for the same answer.
     """
 
     @_abc_1.abstractmethod

@@ -30,6 +30,11 @@ _THREAD = Call(f"{_THREADS}/CreateThread", {"conversation_key": "talk", "name": 
 _MODELS = Call(
     "parley.conversations.v1.ModelService/ListModels", {"org_id": "$organization"}, keep={"model": "models.1.id"}
 )
+_ADDED = Call(
+    "parley.conversations.v1.ModelService/AddModel",
+    {"org_id": "$organization", "model": {"provider": "scripted", "name": "third"}},
+    keep={"added": "model.id"},
+)
 _ARCHIVED = Call(_ARCHIVE, {"chat_id": "$chat"})
 
 
@@ -64,6 +69,20 @@ _PROMPTS = [
         {"message": "Hi", "provider_id": "scripted", "model_id": "$model"},
         Reply({"answer": "You said: Hi"}),
         (_MODELS,),
+    ),
+    Case(
+        "a prompt names a model that the organization added",
+        _PROMPT,
+        {"message": "Hi", "model_id": "$added"},
+        Reply({"answer": "You said: Hi"}),
+        (_ADDED,),
+    ),
+    Case(
+        "a prompt names a model that the organization added by its name and provider",
+        _PROMPT,
+        {"message": "Hi", "provider_id": "scripted", "model_id": "third"},
+        Reply({"answer": "You said: Hi"}),
+        (_ADDED,),
     ),
     Case(
         "a failed answer is an error with its reason",
