@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,9 @@ import httpx
 BASE = "$BASE"
 KEY = "$KEY"
 _HOST = re.compile(r"https?://[a-z0-9.-]+|\{\{baseUrl\}\}")
-_KEYS = re.compile(r"\bsk_(?:live_)?your_key_here\b|\bYOUR_TOKEN\b")
+_KEYS = re.compile(r"\bsk_(?:live_)?your_key_here\b|\bYOUR_TOKEN\b|\bayeto-[0-9a-f]{64}\b")
+# A heading that names a route; what stands below it, commands or not, is about that route.
+_ROUTE = re.compile(r"^(?!curl ).*\bPOST (/\S+)$")
 # A row of a table of fields, whose cells the text has run together: `idstring (UUID)Conversation ID`.
 _FIELD_ROW = re.compile(r"^([a-z_]+?)(string|boolean)(?: \([^)]*\))?[A-Z]")
 _JSON_TYPES = {"string": "", "boolean": False}
@@ -50,6 +53,20 @@ def read(text: str) -> list[Exchange]:
     lines = text.splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith("curl ")]
     return [_exchange(lines[start:end]) for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
+
+
+def samples_by_route(text: str) -> dict[str, Any]:
+    """The sample replies that stand under the headings of their routes, apart from any command; those that are JSON."""
+    found: dict[str, Any] = {}
+    route = None
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        heading = _ROUTE.match(line)
+        route = heading[1] if heading else route
+        if line == "Response" and route is not None and lines[number + 1][:1] in ("[", "{", '"'):
+            with suppress(json.JSONDecodeError):
+                found[route] = json.JSONDecoder().raw_decode("\n".join(lines[number + 1 :]))[0]
+    return found
 
 
 def _exchange(lines: list[str]) -> Exchange:
@@ -98,7 +115,7 @@ class Reply:
 
 
 def run_with_httpx(exchange: Exchange, *, base: str, key: str) -> Reply:
-    """Do what curl does with the arguments that the documents use: `-X`, `-H`, `-d`."""
+    """Do what curl does with the arguments that the documents use: `-X`, `-H`, `-d`, and `-v`, which is for people."""
     method, url, headers, body = "GET", "", {}, None
     words = iter(exchange.with_values({BASE: base, KEY: key}).arguments)
     for word in words:
@@ -110,6 +127,8 @@ def run_with_httpx(exchange: Exchange, *, base: str, key: str) -> Reply:
                 headers[name] = value.strip()
             case "-d":
                 body = next(words)
+            case "-v":
+                pass
             case _ if word.startswith("-"):
                 raise ValueError(f"an argument that no document used before: {word}")
             case _:

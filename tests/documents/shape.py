@@ -30,6 +30,16 @@ def differences(sample: Any, reply: Any, *, path: str = "reply") -> list[str]:
     return [] if sample == reply and type(sample) is type(reply) else [f"{path} is {reply!r}, not {sample!r}"]
 
 
+def shape(value: Any) -> Any:
+    """What of a value a typed client relies on: which members there are, of which types, and which are null."""
+    match value:
+        case dict():
+            return {name: shape(member) for name, member in value.items()}
+        case list():
+            return [shape(item) for item in value]
+    return type(value).__name__
+
+
 def missing_fields(table: dict[str, Any], reply: dict[str, Any]) -> list[str]:
     """Which fields of a table of fields a reply lacks or has with another type."""
     return [

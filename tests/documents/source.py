@@ -2,14 +2,16 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from tests.documents.curl import Exchange, read
+from tests.documents.curl import Exchange, read, samples_by_route
 
 DOCUMENTS: Final = {
     "quickstart": "000_c9e86cb5e54cb220.txt",
     "conversations_guide": "001_3615c3dfda7dee06.txt",
+    "archive": "002_8aa7c52c15da8dad.txt",
     "conversation_service": "004_7e6dede36f57757c.txt",
 }
 FACTS: Final = Path(__file__).with_name("facts.json")
@@ -34,7 +36,13 @@ def folder() -> Path | None:
 
 def exchanges_of_document(path: Path) -> list[Exchange]:
     """The exchanges of a document that the service can have."""
-    return [exchange for exchange in read(path.read_text()) if exchange.route not in _LATER]
+    text = path.read_text()
+    samples = samples_by_route(text)
+    return [
+        replace(exchange, sample=samples.get(exchange.route)) if exchange.sample is None else exchange
+        for exchange in read(text)
+        if exchange.route not in _LATER
+    ]
 
 
 def exchanges_of_facts(name: str) -> list[Exchange]:

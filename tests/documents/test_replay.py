@@ -1,15 +1,18 @@
 """The documents' own curl commands, host and key exchanged, do what the documents say."""
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
+from uuid import uuid4
 
 import pytest
 
+from server.domain.key import KeyStyle
 from tests.documents.curl import Exchange, Reply, read, run_with_curl, run_with_httpx
-from tests.documents.shape import differences, missing_fields
+from tests.documents.shape import differences, missing_fields, shape
 from tests.documents.source import DOCUMENTS, exchanges_of_document, exchanges_of_facts, folder
 from tests.e2e.service import Service
 
@@ -147,6 +150,70 @@ def test_what_the_guide_configures_is_kept(reader: Reader, route: str, field: st
     reader.try_out(steps["create-thread"])
     assert differences(wanted, reader.try_out(steps[route]).json()[field]) == []
     assert differences(wanted, reader.try_out(steps["conversation-state"]).json()[field]) == []
+
+
+class Archivist(Reader):
+    """Somebody with a key as the archive's document shows it."""
+
+    def say(self, message: str, **more: Any) -> Any:
+        body = json.dumps({"message": message, **more})
+        headers = ("-H", "uni-api-key: $KEY", "-H", "Content-Type: application/json")
+        words = ("-X", "POST", "$BASE/api/v3/chat", *headers, "-d", body)
+        return self.try_out(Exchange(words)).json()
+
+    def found(self, exchange: Exchange, *names: str) -> list[Any]:
+        """The conversations that a search finds, which must be these, in this order."""
+        conversations: list[Any] = self.try_out(exchange).json()
+        assert [each["name"] for each in conversations] == list(names)
+        return conversations
+
+
+@pytest.fixture
+def archivist(run: Run, service: Service) -> Archivist:
+    scopes = ("ayeto.conversation", "ayeto.chat")
+    key = service.new_key(f"reader-{uuid4().hex}", scopes=scopes, style=KeyStyle.ARCHIVE)
+    assert re.fullmatch(r"ayeto-[0-9a-f]{64}", key)
+    return Archivist(run, service.base, key)
+
+
+def test_archive(archivist: Archivist) -> None:
+    """All eleven commands as they stand, with another host, key and id. `gpt-4o` is nobody's model here."""
+    steps = exchanges_of_facts("archive")
+    assert len(steps) == 11
+    everything, newest, ten, by_model, by_name, by_assistant, by_age, combined, one, delete, verbose = steps
+    first = archivist.say("How do I write a function in Python?")
+    archivist.say("Hello", assistant_id="123e4567-e89b-12d3-a456-426614174000")
+    archivist.say("And in Rust?", conversation_id=first["conversation_id"])
+    python, hello = "How do I write a function…", "Hello"
+
+    archivist.found(everything, python, hello)
+    for step in (newest, ten):
+        archivist.found(step, python, hello)
+    archivist.found(verbose, python, hello)
+    archivist.found(by_age, python, hello)
+    archivist.found(by_assistant, hello)
+    archivist.found(by_name)
+    archivist.found(by_name.with_values({"Python": "function"}), python)
+    for step in (by_model, combined):
+        archivist.found(step)
+        archivist.found(step.with_values({"gpt-4o": first["model"]}), python, hello)
+
+    archivist.known = {"550e8400-e29b-41d4-a716-446655440000": first["conversation_id"]}
+    got = archivist.try_out(one).json()
+    assert got["accessed"] == {"user_id": None, "timestamp": 0}
+    assert archivist.try_out(one).json()["accessed"]["user_id"] == got["created"]["user_id"]
+    assert archivist.try_out(delete).json() == first["conversation_id"]
+    archivist.found(everything, hello)
+
+
+def test_the_archive_has_the_shape_of_the_documents_sample(archivist: Archivist) -> None:
+    steps = exchanges_of_facts("archive")
+    everything, one = steps[0], steps[8]
+    said = archivist.say("Hi, how do I write a function in Python?")
+    archivist.known = {"550e8400-e29b-41d4-a716-446655440000": said["conversation_id"]}
+    found = archivist.try_out(everything).json()
+    assert shape(found) == shape(everything.sample)
+    assert shape(archivist.try_out(one).json()) == shape(everything.sample[0])
 
 
 def test_conversation_service(reader: Reader) -> None:

@@ -17,6 +17,7 @@ import httpx
 from server.bootstrap.keys import open_keys
 from server.cli.data_directory import DataDirectory
 from server.config import load
+from server.domain.key import KeyStyle
 from server.domain.principal import Owner
 from tests.support.nursery import ForkedProcess, Nursery
 
@@ -91,7 +92,14 @@ class Service:
             base_url=self.base, headers={"X-API-Key": key or self.development_key}, timeout=30, trust_env=False
         )
 
-    def new_key(self, user: str, *, tenant: str = "default", scopes: Collection[str] = ("*",)) -> str:
+    def new_key(
+        self,
+        user: str,
+        *,
+        tenant: str = "default",
+        scopes: Collection[str] = ("*",),
+        style: KeyStyle = KeyStyle.SECRET,
+    ) -> str:
         """A key for a user of its own, made straight in the server's database, as `parley keys create` does."""
         settings = load({"data": self.data})
         directory = DataDirectory(settings.data)
@@ -99,7 +107,7 @@ class Service:
         async def made() -> str:
             opened = open_keys(settings, database=directory.database, pepper=directory.pepper())
             async with opened as keys:
-                return (await keys.create(Owner(tenant, user), scopes=scopes))[1]
+                return (await keys.create(Owner(tenant, user), scopes=scopes, style=style))[1]
 
         return asyncio.run(made())
 

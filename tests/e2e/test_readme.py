@@ -69,3 +69,16 @@ def test_the_conversations_api(service: Service, home: Path) -> None:
     messages = json.loads(shown[shown.index('{"messages":') :])["messages"]
     assert messages[0]["content"] == "Can you explain how vector databases work?"
     assert messages[1]["content"].startswith("You said: ")
+
+
+def test_the_archive_api(service: Service, home: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    script = example("The archive API", "sh").replace("127.0.0.1:8080", service.addresses["http"])
+    script = script.replace(".venv/bin/parley ", f"{sys.executable} -m server ")
+    shown = run(["/bin/sh", "-ec", script.replace("curl ", "curl --silent --noproxy '*' ")], home)
+    said, _, found = shown.partition("}[")
+    assert json.loads(said + "}")["role"] == "assistant"
+    conversations = json.loads("[" + found)
+    assert conversations[0]["name"] == "How do I write a function…"
+    assert [message["role"] for message in conversations[0]["messages"]] == ["user", "assistant"]
