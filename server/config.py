@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         description="Directory of generated images, shared by every process on a database; "
         "unset: `files` in the data directory",
     )
-    config: Path | None = Field(None, description="TOML file that names providers and their models")
+    config: Path | None = Field(None, description="TOML file of providers, their models and the guardrails")
     insecure: bool = Field(False, description="Allow addresses that other machines can reach, without TLS")
     cors_origins: Origins = Field((), description="Origins whose web pages may call, separated by commas; `*` is any")
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`")

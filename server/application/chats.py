@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.application.conversations import described, save
+from server.application.guard import Guard
 from server.application.repeats import Repeats
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound
@@ -34,10 +35,11 @@ class ChatMessages:
 class Chats:
     """The conversations of a caller that are not archived, whichever API made them."""
 
-    def __init__(self, *, store: Store, clock: Clock, repeats: Repeats) -> None:
+    def __init__(self, *, store: Store, clock: Clock, repeats: Repeats, guard: Guard) -> None:
         self._store = store
         self._clock = clock
         self._repeats = repeats
+        self._guard = guard
 
     async def slice(self, owner: Owner, *, offset: int, limit: int) -> ChatSlice:
         """A window of the owner's chats, the most recently updated first."""
@@ -58,7 +60,8 @@ class Chats:
         return await self._store.read(owner, unit)
 
     async def rename(self, principal: Principal, conversation_id: ConversationId, title: str) -> Conversation:
-        """Give a chat another title. Raises `ConversationNotFound`."""
+        """Give a chat another title. Raises `ConversationNotFound`, and what `Guard.check` raises."""
+        await self._guard.check(title)
         return await self._change(principal, conversation_id, name=title)
 
     async def archive(self, principal: Principal, conversation_id: ConversationId) -> Conversation:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from server.application.conversations import find, lock
+from server.application.guard import Guard
 from server.application.repeats import Repeats
 from server.application.revisions import in_branch
 from server.domain.branch import ORIGINAL
@@ -32,20 +33,23 @@ class _FileMissing(Exception):
 class Forks:
     """Copies threads. A copy shares nothing with its source, so that either can be destroyed."""
 
-    def __init__(self, *, store: Store, clock: Clock, ids: Ids, blobs: Blobs, repeats: Repeats) -> None:
+    def __init__(self, *, store: Store, clock: Clock, ids: Ids, blobs: Blobs, repeats: Repeats, guard: Guard) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._blobs = blobs
         self._repeats = repeats
+        self._guard = guard
 
     async def fork(
         self, principal: Principal, key: str, *, upto: MessageId | None, new_key: str, name: str
     ) -> ConversationSummary:
         """Copy a thread's settings and its history, up to a message of whatever branch, into a new thread.
 
-        Raises `ConversationNotFound`, `MessageNotFound`, `MessageNotInHistory`, `ConversationKeyTaken`.
+        Raises `ConversationNotFound`, `MessageNotFound`, `MessageNotInHistory`, `ConversationKeyTaken`, and
+        what `Guard.check` raises.
         """
+        await self._guard.check(name, new_key)
         identity = ConversationId(str(self._ids.uuid()))
         now = self._clock.now()
         files: Mapping[FileId, File | None] = {}

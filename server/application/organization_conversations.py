@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from server.application.catalogue import Catalogue
 from server.application.conversations import described, lock_by_id, new_conversation, save
 from server.application.deletion import Deletion
+from server.application.guard import Guard
 from server.application.membership import require
 from server.application.repeats import Repeats
 from server.domain.conversation import Conversation
@@ -45,6 +46,7 @@ class OrganizationConversations:
         catalogue: Catalogue,
         deletion: Deletion,
         repeats: Repeats,
+        guard: Guard,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -53,11 +55,13 @@ class OrganizationConversations:
         self._catalogue = catalogue
         self._deletion = deletion
         self._repeats = repeats
+        self._guard = guard
 
     async def create(
         self, principal: Principal, organization_id: OrganizationId, *, title: str, archived: bool
     ) -> Conversation:
-        """Make a conversation whose key is its id."""
+        """Make a conversation whose key is its id. Raises what `Guard.check` raises."""
+        await self._guard.check(title)
         identity = ConversationId(str(self._ids.uuid()))
         conversation = new_conversation(
             principal,
@@ -131,7 +135,8 @@ class OrganizationConversations:
         title: str | None,
         archived: bool | None,
     ) -> Conversation:
-        """Change what is given."""
+        """Change what is given. Raises what `Guard.check` raises."""
+        await self._guard.check(title or "")
 
         async def unit(tx: Transaction) -> Conversation:
             old = await _lock_to_write(tx, organization_id, conversation_id)

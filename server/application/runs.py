@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from server.application.conversations import find, lock
+from server.application.guard import Guard
 from server.application.paging import Page, cut, list_position, list_token
 from server.application.repeats import Repeats
 from server.application.revisions import Edit, Fork, Revision, inherited, locate, start_branch
@@ -88,7 +89,16 @@ class Runs:
     """Runs of a caller's conversations."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, ids: Ids, models: Models, worker: Worker, limits: Limits, repeats: Repeats
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        models: Models,
+        worker: Worker,
+        limits: Limits,
+        repeats: Repeats,
+        guard: Guard,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -97,15 +107,18 @@ class Runs:
         self._worker = worker
         self._limits = limits
         self._repeats = repeats
+        self._guard = guard
 
     async def send(self, principal: Principal, command: SendMessage, *, prepare: Prepare | None = None) -> Run:
         """Accept a message and start its run, or queue it behind the active one; a revision starts a branch and its
         run at once, or not at all. `prepare` may make or check the conversation.
 
         Returns the run as it was accepted, RUNNING or QUEUED. Raises `ConversationNotFound`, `UnknownModel`,
-        `ImagesUnavailable`, `QueueFull`, `RequestIdReused`, `ShuttingDown`; for a revision what `revisions.locate`
-        raises, and `RunActive`. Cancelled, it may have been accepted; then it is carried out.
+        `ImagesUnavailable`, `QueueFull`, `RequestIdReused`, `ShuttingDown`, and what `Guard.check` raises; for a
+        revision what `revisions.locate` raises, and `RunActive`. Cancelled, it may have been accepted; then it is
+        carried out.
         """
+        await self._guard.check(command.content)
         return await self._worker.uninterrupted(self._send(principal, command, prepare))
 
     async def get(self, owner: Owner, run_id: RunId) -> Run:

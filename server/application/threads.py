@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from server.application.conversations import described, find, lock, new_conversation, save
 from server.application.deletion import Deletion
+from server.application.guard import Guard
 from server.application.paging import Page, cut, list_position, list_token, numbers_position, numbers_token
 from server.application.repeats import Repeats
 from server.domain.conversation import (
@@ -50,6 +51,7 @@ class Threads:
         deletion: Deletion,
         limits: Limits,
         repeats: Repeats,
+        guard: Guard,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -58,9 +60,12 @@ class Threads:
         self._deletion = deletion
         self._limits = limits
         self._repeats = repeats
+        self._guard = guard
 
     async def create(self, principal: Principal, *, name: str, key: str) -> ConversationSummary:
-        """Make a thread. Its key defaults to its id, its name to its key. Raises `ConversationKeyTaken`."""
+        """Make a thread. Its key defaults to its id, its name to its key. Raises `ConversationKeyTaken`, and
+        what `Guard.check` raises."""
+        await self._guard.check(name, key)
         now = self._clock.now()
         identity = ConversationId(str(self._ids.uuid()))
         key = key or identity
@@ -96,7 +101,8 @@ class Threads:
     async def update(
         self, principal: Principal, key: str, *, name: str | None, archived: bool | None
     ) -> ConversationSummary:
-        """Change what is given. Raises `ConversationNotFound`."""
+        """Change what is given. Raises `ConversationNotFound`, and what `Guard.check` raises."""
+        await self._guard.check(name or "")
         return await self._change(principal, key, lambda old: described(old, name=name, archived=archived))
 
     async def delete(self, principal: Principal, key: str) -> ConversationId:
@@ -160,7 +166,9 @@ class Threads:
     async def configure_settings(
         self, principal: Principal, key: str, *, system_prompt: str | None, interrupt_policy: InterruptPolicy | None
     ) -> Settings:
-        """Set system prompt and interrupt policy; an empty prompt removes it. Raises `ConversationNotFound`."""
+        """Set system prompt and interrupt policy; an empty prompt removes it. Raises `ConversationNotFound`, and
+        what `Guard.check` raises: the prompt is sent to the model."""
+        await self._guard.check(system_prompt or "")
 
         def change(old: Conversation) -> Conversation:
             settings = Settings(

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 import structlog
 
+from server.application.guard import Guard
 from server.domain.context import PromptMessage
 from server.domain.errors import StoreUnavailable, UnknownModel
 from server.domain.events import ConversationNamed
@@ -63,11 +64,12 @@ class Titling:
 class Titles:
     """Makes titles. Entered with `async with`; on leaving, what is not finished is given up."""
 
-    def __init__(self, *, store: Store, clock: Clock, models: Models, limits: Limits) -> None:
+    def __init__(self, *, store: Store, clock: Clock, models: Models, limits: Limits, guard: Guard) -> None:
         self._store = store
         self._clock = clock
         self._models = models
         self._limits = limits
+        self._guard = guard
         self._group = asyncio.TaskGroup()
         self._under_way: dict[ConversationId, asyncio.Task[str | None]] = {}
 
@@ -118,7 +120,9 @@ class Titles:
         if message is None:
             return None
         title = first_words(message) if self._models.is_offline(run.provider) else await self._asked(run, message)
-        return await self._store.write(run.owner, lambda tx: self._name(tx, run, title)) if title else None
+        if not title or not await self._guard.allows(title):
+            return None
+        return await self._store.write(run.owner, lambda tx: self._name(tx, run, title))
 
     async def _asked(self, run: Run, message: str) -> str:
         """The model's title; the first words where it says nothing of use, as models do that only think."""

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from server.adapters.blobs.directory import DirectoryBlobs
 from server.adapters.feed.local import LocalFeed
+from server.adapters.figures import PrometheusFigures
+from server.adapters.guardrails.configuration import GuardrailsConfig, load_guardrails
 from server.adapters.provider.configuration import ConfigurationError, ProviderKind, ProvidersConfig, load_providers
 from server.adapters.provider.registry import build_registry
 from server.adapters.system import SystemClock, SystemIds
@@ -23,6 +27,7 @@ from server.application.chats import Chats
 from server.application.deletion import Deletion
 from server.application.files import Files
 from server.application.forks import Forks
+from server.application.guard import Guard
 from server.application.keys import KeyFactory, Keys
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
@@ -52,7 +57,9 @@ from server.rpc.metrics import Metrics
 from server.rpc.server import RpcServer
 from server.rpc.services import DESCRIPTORS, Services, UseCases
 
-_TABLES_OF_THE_FILE = frozenset({"providers", "default_model", "default_image_model"})
+_log = structlog.get_logger(__name__)
+
+_TABLES_OF_THE_FILE = frozenset({"providers", "guardrails", "default_model", "default_image_model"})
 SERVICES = tuple(descriptor.full_name for descriptor in DESCRIPTORS)
 """Full names of everything that is served, health and reflection aside."""
 
@@ -85,10 +92,11 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
     unless the settings name others.
     Raises `CommandFailed`.
     """
-    providers = read_providers(settings, os.environ)
+    providers, guardrails = read_providers(settings, os.environ), read_guardrails(settings)
     clock, ids, limits, metrics = SystemClock(), SystemIds(), settings.limits, Metrics()
     feed = LocalFeed(limits=limits)
     wakes = Wakes(feed)
+    guard = Guard(guardrails.rules, message=guardrails.message, figures=PrometheusFigures(metrics.registry))
     factory = key_factory(settings, pepper)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened_store(database_url(settings, database), feed=feed, peers=wakes))
@@ -99,9 +107,20 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
         models = await stack.enter_async_context(build_registry(providers, clock=clock, random=random.random))
         blobs = DirectoryBlobs(files_directory(settings, files))
         engine = await stack.enter_async_context(
-            Engine(store=store, models=models, blobs=blobs, clock=clock, ids=ids, limits=limits, wakes=wakes)
+            Engine(
+                store=store,
+                models=models,
+                blobs=blobs,
+                clock=clock,
+                ids=ids,
+                limits=limits,
+                wakes=wakes,
+                guard=guard,
+            )
         )
-        titles = await stack.enter_async_context(Titles(store=store, clock=clock, models=models, limits=limits))
+        titles = await stack.enter_async_context(
+            Titles(store=store, clock=clock, models=models, limits=limits, guard=guard)
+        )
         use_cases = _use_cases(
             store=store,
             feed=feed,
@@ -112,6 +131,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
             clock=clock,
             ids=ids,
             limits=limits,
+            guard=guard,
         )
         yield Service(
             keys=Keys(store=store, clock=clock, ids=ids, factory=factory),
@@ -142,6 +162,18 @@ def read_providers(settings: Settings, env: Mapping[str, str]) -> ProvidersConfi
         raise InvalidConfiguration(f"{where}{error}.") from error
 
 
+def read_guardrails(settings: Settings) -> GuardrailsConfig:
+    """The guardrails of the configuration file; the log says when they cost the streams their pieces. Raises
+    `InvalidConfiguration`, which names the rule that cannot be one."""
+    try:
+        guardrails = load_guardrails(_read_toml(settings.config))
+    except ConfigurationError as error:
+        raise InvalidConfiguration(f"{settings.config}: {error}.") from error
+    if guardrails.rules is not None and guardrails.rules.holds_whole_answers:
+        _log.warning("answers_are_held_back", cause="a pattern of the guardrails has no longest match")
+    return guardrails
+
+
 def _use_cases(
     *,
     store: Store,
@@ -153,24 +185,34 @@ def _use_cases(
     clock: Clock,
     ids: Ids,
     limits: Limits,
+    guard: Guard,
 ) -> UseCases:
     repeats = Repeats(store=store, clock=clock, limits=limits)
-    runs = Runs(store=store, clock=clock, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats)
+    runs = Runs(
+        store=store, clock=clock, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats, guard=guard
+    )
     deletion = Deletion(worker=engine, feed=feed, repeats=repeats, blobs=blobs)
     streams = Streams(store=store, feed=feed, limits=limits)
     catalogue = Catalogue(store=store, clock=clock, models=models, repeats=repeats)
     return UseCases(
         threads=Threads(
-            store=store, clock=clock, ids=ids, models=models, deletion=deletion, limits=limits, repeats=repeats
+            store=store,
+            clock=clock,
+            ids=ids,
+            models=models,
+            deletion=deletion,
+            limits=limits,
+            repeats=repeats,
+            guard=guard,
         ),
         branches=Branches(store=store, clock=clock, limits=limits, repeats=repeats),
-        forks=Forks(store=store, clock=clock, ids=ids, blobs=blobs, repeats=repeats),
+        forks=Forks(store=store, clock=clock, ids=ids, blobs=blobs, repeats=repeats, guard=guard),
         runs=runs,
         streams=streams,
         archive=Archive(store=store, clock=clock, deletion=deletion),
         archive_chat=ArchiveChat(store=store, clock=clock, ids=ids, models=models, runs=runs, streams=streams),
         files=Files(store=store, blobs=blobs),
-        chats=Chats(store=store, clock=clock, repeats=repeats),
+        chats=Chats(store=store, clock=clock, repeats=repeats, guard=guard),
         prompts=Prompts(
             store=store,
             clock=clock,
@@ -183,7 +225,14 @@ def _use_cases(
         ),
         sessions=Sessions(store=store, clock=clock, ids=ids, catalogue=catalogue, runs=runs, repeats=repeats),
         conversations=OrganizationConversations(
-            store=store, clock=clock, ids=ids, models=models, catalogue=catalogue, deletion=deletion, repeats=repeats
+            store=store,
+            clock=clock,
+            ids=ids,
+            models=models,
+            catalogue=catalogue,
+            deletion=deletion,
+            repeats=repeats,
+            guard=guard,
         ),
         organizations=Organizations(store=store, clock=clock, ids=ids, repeats=repeats),
         catalogue=catalogue,
@@ -206,6 +255,6 @@ def _read_toml(path: Path | None) -> Mapping[str, Any] | None:
     if unknown := sorted(table.keys() - _TABLES_OF_THE_FILE):
         raise InvalidConfiguration(
             f"The file {path} of --config has {unknown[0]!r}, which nobody reads; "
-            "it may hold default_model, default_image_model and [[providers]]."
+            "it may hold default_model, default_image_model, [[providers]] and [guardrails]."
         )
     return table

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 import structlog
 
+from server.application.guard import Guard
 from server.domain.errors import ShuttingDown, StoreUnavailable
 from server.domain.ids import ConversationId, RunId, WorkerId
 from server.domain.limits import Limits
@@ -56,6 +57,7 @@ class Engine:
         ids: Ids,
         limits: Limits,
         wakes: Wakes,
+        guard: Guard,
     ) -> None:
         """`wakes` hears of what other processes do on the same store; without news the worker looks by itself."""
         self._wakes = wakes
@@ -64,7 +66,7 @@ class Engine:
         self._clock = clock
         self._limits = limits
         self._worker = WorkerId(str(ids.uuid()))
-        self._runner = Runner(store=store, models=models, blobs=blobs, clock=clock, ids=ids, limits=limits)
+        self._runner = Runner(store=store, models=models, blobs=blobs, clock=clock, ids=ids, limits=limits, guard=guard)
         self._lease_clock = LeaseClock(store=store, clock=clock)
         self._recovery = Recovery(store=store, clock=clock, lease_clock=self._lease_clock, limits=limits)
         self._housekeeping = Housekeeping(store=store, clock=clock, limits=limits)

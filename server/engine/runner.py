@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 
+from server.application.guard import Guard
 from server.application.run_states import end_run, start_next, written
 from server.domain.context import prompt
 from server.domain.errors import UnknownModel
@@ -13,6 +14,7 @@ from server.domain.run import Lease, Run, RunError, RunState
 from server.engine.answer import Answer
 from server.engine.delta_log import DeltaLog, RunLost, hold
 from server.engine.drawing import Drawing
+from server.engine.guarded import guarded
 from server.failpoint import failpoint
 from server.ports.blobs import Blobs
 from server.ports.provider import CompletionRequest, Models, ProviderError
@@ -23,13 +25,16 @@ from server.ports.system import Clock, Ids
 class Runner:
     """Executes claimed runs, one call an attempt. Keeps nothing between calls."""
 
-    def __init__(self, *, store: Store, models: Models, blobs: Blobs, clock: Clock, ids: Ids, limits: Limits) -> None:
+    def __init__(
+        self, *, store: Store, models: Models, blobs: Blobs, clock: Clock, ids: Ids, limits: Limits, guard: Guard
+    ) -> None:
         self._store = store
         self._models = models
         self._clock = clock
         self._ids = ids
         self._limits = limits
         self._drawing = Drawing(blobs=blobs, clock=clock, ids=ids)
+        self._guard = guard
 
     async def generate(self, run: Run, answer: Answer) -> RunError | None:
         """Stream the model's answer into the log; returns why it failed, if it did.
@@ -97,9 +102,10 @@ class Runner:
         if run.options.image:
             await self._drawing.draw(provider, request, run, answer)
             return None
+        answers = guarded(provider.stream(request), self._guard, most=self._limits.run_output_bytes)
         log = DeltaLog(store=self._store, clock=self._clock, limits=self._limits, run=run, answer=answer)
         # Left from right to left: the request to the model ends at once, whatever the store does.
-        async with log, aclosing(provider.stream(request)) as pieces:
+        async with log, aclosing(answers) as pieces:
             async for piece in pieces:
                 failpoint("run.delta_received")
                 log.add(piece)

@@ -9,7 +9,7 @@ from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 
-from server.domain import errors, history_errors
+from server.domain import errors, guardrail_errors, history_errors
 
 DOMAIN: Final = "parley"
 UNEXPECTED: Final = "an unexpected failure; it is logged under the request id"
@@ -48,6 +48,8 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     history_errors.RunActive: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ConversationKeyTaken: grpc.StatusCode.ALREADY_EXISTS,
     errors.RequestIdReused: grpc.StatusCode.ABORTED,
+    guardrail_errors.ContentRefused: grpc.StatusCode.INVALID_ARGUMENT,
+    guardrail_errors.GuardrailUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.RunCancelled: grpc.StatusCode.ABORTED,
     errors.RunInterrupted: grpc.StatusCode.ABORTED,
@@ -72,6 +74,8 @@ RUN_CODES: Final[Mapping[str, grpc.StatusCode]] = {
     "CONTEXT_TOO_LONG": grpc.StatusCode.FAILED_PRECONDITION,
     "PROVIDER_REPORTED_ERROR": grpc.StatusCode.UNAVAILABLE,
     "OUTPUT_TOO_LONG": grpc.StatusCode.FAILED_PRECONDITION,
+    "ANSWER_REFUSED": grpc.StatusCode.FAILED_PRECONDITION,
+    "GUARDRAIL_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     "RUN_TIMEOUT": grpc.StatusCode.DEADLINE_EXCEEDED,
     "ATTEMPTS_EXHAUSTED": grpc.StatusCode.INTERNAL,
     "UNKNOWN_MODEL": grpc.StatusCode.FAILED_PRECONDITION,

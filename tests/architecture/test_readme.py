@@ -70,11 +70,15 @@ def test_every_setting_says_what_it_is(settings: type[BaseSettings]) -> None:
 def test_the_configuration_file_it_shows_is_one() -> None:
     examples = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
     assert examples
+    from server.adapters.guardrails.configuration import load_guardrails
     from server.adapters.provider.configuration import load_providers
 
-    for example in examples:
-        config = load_providers(toml=tomllib.loads(example), env={"OPENAI_API_KEY": "sk-example"})
-        assert config.default_model.name == "gpt-4o-mini"
+    for example in map(tomllib.loads, examples):
+        if "providers" in example:
+            config = load_providers(toml=example, env={"OPENAI_API_KEY": "sk-example"})
+            assert config.default_model.name == "gpt-4o-mini"
+        assert "guardrails" not in example or load_guardrails(example).rules is not None
+        assert {"providers", "guardrails"} & example.keys()
 
 
 def test_the_python_it_shows_compiles() -> None:

@@ -174,7 +174,11 @@ def test_what_is_asked_wrongly_is_said_in_a_sentence(
 
 def test_a_file_that_is_no_configuration_is_refused(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "parley.toml"
-    for text, words in (("providers = [", ["no TOML"]), ("[provider]\nname = 'x'", ["'provider'", "[[providers]]"])):
+    for text, words in (
+        ("providers = [", ["no TOML"]),
+        ("[provider]\nname = 'x'", ["'provider'", "[[providers]]"]),
+        ("[guardrails]\npatterns = ['fine', '(']", ["guardrails.patterns[1]", "missing )"]),
+    ):
         file.write_text(text)
         refused = parley("serve", "--data", data, "--config", file)
         assert refused.returncode == 2

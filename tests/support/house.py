@@ -18,6 +18,7 @@ from server.application.chats import Chats
 from server.application.deletion import Deletion
 from server.application.files import Files
 from server.application.forks import Forks
+from server.application.guard import OPEN, Guard
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
 from server.application.prompts import Prompts
@@ -160,6 +161,7 @@ async def open_house(
     url: str | None = None,
     clock: Clock | None = None,
     wrap: Callable[[Store], Store] = lambda store: store,
+    guard: Guard = OPEN,
 ) -> AsyncIterator[House]:
     """Compose a house over the database in `folder` (or at `url`) and take it down again. `wrap` may put something
     between the store and everybody else."""
@@ -175,16 +177,36 @@ async def open_house(
             await store.write_system(lambda tx, owner=owner: tx.provision(owner, time.now()))  # type: ignore[misc]
         blobs = DirectoryBlobs(folder / "files")
         engine = await stack.enter_async_context(
-            Engine(store=store, models=models, blobs=blobs, clock=time, ids=ids, limits=limits, wakes=wakes)
+            Engine(
+                store=store,
+                models=models,
+                blobs=blobs,
+                clock=time,
+                ids=ids,
+                limits=limits,
+                wakes=wakes,
+                guard=guard,
+            )
         )
-        titles = await stack.enter_async_context(Titles(store=store, clock=time, models=models, limits=limits))
+        titles = await stack.enter_async_context(
+            Titles(store=store, clock=time, models=models, limits=limits, guard=guard)
+        )
         streams = Streams(store=store, feed=feed, limits=limits)
         repeats = Repeats(store=store, clock=time, limits=limits)
-        runs = Runs(store=store, clock=time, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats)
+        runs = Runs(
+            store=store, clock=time, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats, guard=guard
+        )
         deletion = Deletion(worker=engine, feed=feed, repeats=repeats, blobs=blobs)
         catalogue = Catalogue(store=store, clock=time, models=models, repeats=repeats)
         threads = Threads(
-            store=store, clock=time, ids=ids, models=models, deletion=deletion, limits=limits, repeats=repeats
+            store=store,
+            clock=time,
+            ids=ids,
+            models=models,
+            deletion=deletion,
+            limits=limits,
+            repeats=repeats,
+            guard=guard,
         )
         yield House(
             store=store,
@@ -193,14 +215,14 @@ async def open_house(
             engine=engine,
             threads=threads,
             branches=Branches(store=store, clock=time, limits=limits, repeats=repeats),
-            forks=Forks(store=store, clock=time, ids=ids, blobs=blobs, repeats=repeats),
+            forks=Forks(store=store, clock=time, ids=ids, blobs=blobs, repeats=repeats, guard=guard),
             runs=runs,
             streams=streams,
             archive=Archive(store=store, clock=time, deletion=deletion),
             archive_chat=ArchiveChat(store=store, clock=time, ids=ids, models=models, runs=runs, streams=streams),
             files=Files(store=store, blobs=blobs),
             blobs=blobs,
-            chats=Chats(store=store, clock=time, repeats=repeats),
+            chats=Chats(store=store, clock=time, repeats=repeats, guard=guard),
             prompts=Prompts(
                 store=store,
                 clock=time,
@@ -214,7 +236,14 @@ async def open_house(
             models=models,
             sessions=Sessions(store=store, clock=time, ids=ids, catalogue=catalogue, runs=runs, repeats=repeats),
             conversations=OrganizationConversations(
-                store=store, clock=time, ids=ids, models=models, catalogue=catalogue, deletion=deletion, repeats=repeats
+                store=store,
+                clock=time,
+                ids=ids,
+                models=models,
+                catalogue=catalogue,
+                deletion=deletion,
+                repeats=repeats,
+                guard=guard,
             ),
             organizations=Organizations(store=store, clock=time, ids=ids, repeats=repeats),
             catalogue=catalogue,

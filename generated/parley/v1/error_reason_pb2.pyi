@@ -106,6 +106,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """An answer was begun again and says something else than the stream has shown; the run named in the
     metadata entry `run_id` goes on. ABORTED.
     """
+    ERROR_REASON_CONTENT_REFUSED: _ErrorReason.ValueType  # 35
+    """A text of the request breaks a rule of the operator's guardrails; which one is not told, and nothing was
+    stored or sent. INVALID_ARGUMENT.
+    """
+    ERROR_REASON_GUARDRAIL_UNAVAILABLE: _ErrorReason.ValueType  # 36
+    """A text could not be held against the operator's guardrails, and does not pass without; send again.
+    UNAVAILABLE; also of a run whose answer could not be checked: its text up to there is kept.
+    """
     ERROR_REASON_PROVIDER_UNAUTHENTICATED: _ErrorReason.ValueType  # 40
     """Run: the provider refused its key (401, 403). Mend the provider's configuration."""
     ERROR_REASON_PROVIDER_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 41
@@ -134,6 +142,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Run: the run passed its time limit; the partial text is kept."""
     ERROR_REASON_ATTEMPTS_EXHAUSTED: _ErrorReason.ValueType  # 53
     """Run: the worker failed unexpectedly in each of the permitted attempts."""
+    ERROR_REASON_ANSWER_REFUSED: _ErrorReason.ValueType  # 54
+    """Run: the answer breaks a rule of the operator's guardrails; the text before what breaks it is kept, and
+    nothing behind was stored or shown. Ask differently.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or a run failed. A refused call carries the name without its prefix as the
@@ -225,6 +237,14 @@ ERROR_REASON_ANSWER_RESTARTED: ErrorReason.ValueType  # 39
 """An answer was begun again and says something else than the stream has shown; the run named in the
 metadata entry `run_id` goes on. ABORTED.
 """
+ERROR_REASON_CONTENT_REFUSED: ErrorReason.ValueType  # 35
+"""A text of the request breaks a rule of the operator's guardrails; which one is not told, and nothing was
+stored or sent. INVALID_ARGUMENT.
+"""
+ERROR_REASON_GUARDRAIL_UNAVAILABLE: ErrorReason.ValueType  # 36
+"""A text could not be held against the operator's guardrails, and does not pass without; send again.
+UNAVAILABLE; also of a run whose answer could not be checked: its text up to there is kept.
+"""
 ERROR_REASON_PROVIDER_UNAUTHENTICATED: ErrorReason.ValueType  # 40
 """Run: the provider refused its key (401, 403). Mend the provider's configuration."""
 ERROR_REASON_PROVIDER_MODEL_NOT_FOUND: ErrorReason.ValueType  # 41
@@ -253,4 +273,8 @@ ERROR_REASON_RUN_TIMEOUT: ErrorReason.ValueType  # 52
 """Run: the run passed its time limit; the partial text is kept."""
 ERROR_REASON_ATTEMPTS_EXHAUSTED: ErrorReason.ValueType  # 53
 """Run: the worker failed unexpectedly in each of the permitted attempts."""
+ERROR_REASON_ANSWER_REFUSED: ErrorReason.ValueType  # 54
+"""Run: the answer breaks a rule of the operator's guardrails; the text before what breaks it is kept, and
+nothing behind was stored or shown. Ask differently.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

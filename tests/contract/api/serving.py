@@ -12,8 +12,10 @@ from google.protobuf import descriptor_pool
 
 from gateway.bootstrap import HttpServer, build_app
 from gateway.edge.upstream import ChannelUpstream, InProcessUpstream
+from server.adapters.guardrails.configuration import load_guardrails
 from server.adapters.system import SystemClock, SystemIds
 from server.application.authentication import Authenticator
+from server.application.guard import Guard
 from server.application.keys import KeyFactory, Keys
 from server.domain.key import ApiKey, KeyEnvironment, KeyStyle
 from server.domain.principal import Owner
@@ -25,6 +27,8 @@ from server.rpc.services import DESCRIPTORS, Services, UseCases
 from tests.support.house import House, open_house
 from tests.support.scripted_provider import ScriptedProvider, usage
 
+GUARDRAILS = {"words": ["unspeakable"], "phrases": ["said: secretly"]}
+"""What the operator does not allow."""
 PEPPER = b"a pepper of enough bytes"
 
 
@@ -77,7 +81,8 @@ async def serve(
     checked by; the model says "Hello there" unless a provider is given."""
     provider = provider or ScriptedProvider(default=("Hello", " there", usage(3, 2)))
     ids, metrics, factory = SystemIds(), Metrics(), KeyFactory(PEPPER)
-    async with open_house(folder, provider) as house:
+    guard = Guard(load_guardrails({"guardrails": GUARDRAILS}).rules)
+    async with open_house(folder, provider, guard=guard) as house:
         services = Services(
             UseCases(
                 threads=house.threads,

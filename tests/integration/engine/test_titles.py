@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from server.adapters.system import SystemClock
 from server.application.answer_view import Titled, WholeAnswer
+from server.application.guard import OPEN
 from server.application.prompts import Prompt, Sent
 from server.application.titles import INSTRUCTIONS, Titles
 from server.domain.events import ConversationNamed, Event, RunEnded
@@ -268,7 +269,7 @@ async def test_without_a_model_a_title_is_made_of_the_first_words(house: House, 
     sent = await house.prompts.send(ANNA, Prompt("How do I feed a parrot in winter?", generate_title=False))
     await house.prompts.answer(ANNA.owner, sent)
     models = _OfflineModels(provider)
-    async with Titles(store=house.store, clock=SystemClock(), models=models, limits=PATIENT) as titles:
+    async with Titles(store=house.store, clock=SystemClock(), models=models, limits=PATIENT, guard=OPEN) as titles:
         titling = titles.begin(sent.run)
         assert titling is not None
         assert await titling.title(SOON) == "How do I feed a parrot…"

@@ -11,6 +11,7 @@ import pytest
 from server.adapters.provider.configuration import ProviderConfig
 from server.adapters.provider.openai_compatible import OpenAICompatibleProvider
 from server.adapters.system import SystemClock
+from server.application.guard import OPEN
 from server.application.prompts import Prompt
 from server.application.titles import INSTRUCTIONS, Titles
 from server.domain.limits import Limits
@@ -54,7 +55,7 @@ async def titles_of(house: House, upstream: ScriptedUpstream, limits: Limits = Q
     provider = OpenAICompatibleProvider(config, clock=SystemClock())
     models = _HttpModels(provider)
     try:
-        async with Titles(store=house.store, clock=SystemClock(), models=models, limits=limits) as titles:
+        async with Titles(store=house.store, clock=SystemClock(), models=models, limits=limits, guard=OPEN) as titles:
             yield titles
     finally:
         await provider.aclose()

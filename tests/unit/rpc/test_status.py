@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 from parley.v1 import error_reason_pb2
 
-from server.domain import errors, history_errors
+from server.domain import errors, guardrail_errors, history_errors
 from server.rpc.status import CODES, RUN_CODES, DeadlinePassed, code_of, is_expected, reason_of, status_of
 
 REASONS = {name.removeprefix("ERROR_REASON_") for name, number in error_reason_pb2.ErrorReason.items() if number}
@@ -76,6 +76,8 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
         {"conversation_key": "k"},
     ),
     (errors.RequestIdReused("i"), grpc.StatusCode.ABORTED, "REQUEST_ID_REUSED", {"request_id": "i"}),
+    (guardrail_errors.ContentRefused(), grpc.StatusCode.INVALID_ARGUMENT, "CONTENT_REFUSED", {}),
+    (guardrail_errors.GuardrailUnavailable(), grpc.StatusCode.UNAVAILABLE, "GUARDRAIL_UNAVAILABLE", {}),
     (errors.QueueFull(limit=16), grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", {}),
     (errors.RunCancelled("run_1"), grpc.StatusCode.ABORTED, "RUN_CANCELLED", {"run_id": "run_1"}),
     (errors.RunInterrupted("run_1"), grpc.StatusCode.ABORTED, "RUN_INTERRUPTED", {"run_id": "run_1"}),

@@ -22,6 +22,7 @@ _MESSAGES, _LIST = f"{_SERVICE}/ListMessages", f"{_SERVICE}/ListChats"
 _RENAME, _ARCHIVE = f"{_SERVICE}/RenameChat", f"{_SERVICE}/ArchiveChat"
 _THREADS = "parley.v1.ThreadService"
 _NOT_FOUND = Refused("NOT_FOUND", "CONVERSATION_NOT_FOUND", 404)
+_REFUSED = Refused("INVALID_ARGUMENT", "CONTENT_REFUSED", 422)
 _UNKNOWN_MODEL = Refused("INVALID_ARGUMENT", "UNKNOWN_MODEL", 422)
 _PLACE = Matching(r"run_[0-9a-f]{32}:1:\d+")
 
@@ -83,6 +84,18 @@ _PROMPTS = [
         {"message": "Hi", "provider_id": "scripted", "model_id": "third"},
         Reply({"answer": "You said: Hi"}),
         (_ADDED,),
+    ),
+    Case(
+        "a prompt that the operator does not allow is refused",
+        _PROMPT,
+        {"message": "UNSPEAKABLE"},
+        _REFUSED,
+    ),
+    Case(
+        "an answer that the operator does not allow is an error",
+        _PROMPT,
+        {"message": "secretly"},
+        Refused("FAILED_PRECONDITION", "ANSWER_REFUSED", 422),
     ),
     Case(
         "a failed answer is an error with its reason",
@@ -306,6 +319,13 @@ _CHANGES = [
             Call(_RENAME, {"chat_id": "$chat", "title": "Another"}),
             Call(_PROMPT, {"message": "Hi", "chat_id": "$chat"}),
         ),
+    ),
+    Case(
+        "a title that the operator does not allow is refused",
+        _RENAME,
+        {"chat_id": "$chat", "title": "Unspeakable"},
+        _REFUSED,
+        (_ASKED,),
     ),
     _bad("no title", _RENAME, {"chat_id": UNKNOWN_ID, "title": ""}, "title"),
     _bad("a long title", _RENAME, {"chat_id": UNKNOWN_ID, "title": "x" * 256}, "title"),

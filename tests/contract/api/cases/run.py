@@ -131,6 +131,13 @@ _SEND = [
         Refused("INVALID_ARGUMENT", "UNKNOWN_MODEL", 400),
         (_MADE,),
     ),
+    Case(
+        "a message that the operator does not allow is refused",
+        f"{_RUNS}/SendMessage",
+        _message("It is Un\u200bspeakable!"),
+        Refused("INVALID_ARGUMENT", "CONTENT_REFUSED", 400),
+        (_MADE,),
+    ),
     _bad("no message", "SendMessage", _TALK, "user_message"),
     _bad("no text", "SendMessage", _message(""), "user_message.content"),
     _bad(
@@ -165,6 +172,23 @@ _GENERATE = [
                 _ended(
                     "COMPLETED", reason=ABSENT, usage={"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
                 ),
+            ),
+        ),
+        (_MADE,),
+    ),
+    Case(
+        "an answer that the operator does not allow ends where it breaks the rule",
+        f"{_RUNS}/Generate",
+        _message("secretly"),
+        Stream(
+            begins=(
+                _started("secretly"),
+                {"message_started": {"role": "ROLE_ASSISTANT"}},
+                {"text_delta": {"text": "You "}},
+            ),
+            ends=(
+                {"message_completed": {"message": {"content": "You "}}},
+                _ended("FAILED", reason="ANSWER_REFUSED"),
             ),
         ),
         (_MADE,),

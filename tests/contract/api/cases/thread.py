@@ -62,6 +62,12 @@ _CREATE = [
     Case(
         "another user may take the same key", f"{_THREADS}/CreateThread", _TALK, Reply(_THREAD), (_made(),), caller=BERT
     ),
+    Case(
+        "a name that the operator does not allow is refused",
+        f"{_THREADS}/CreateThread",
+        {"name": "Unspeakable", "conversation_key": "talk"},
+        Refused("INVALID_ARGUMENT", "CONTENT_REFUSED", 400),
+    ),
     _bad("a long name", "CreateThread", {"name": "x" * 256}, "name"),
     _bad("a long key", "CreateThread", {"conversation_key": "x" * 256}, "conversation_key"),
 ]
