@@ -67,8 +67,11 @@ class Sessions:
     ) -> Run:
         """Send a message in a session, to its model. Raises `SessionNotFound` and what `Runs.send` raises."""
 
-        async def unit(tx: Transaction) -> SendMessage:
+        async def permitted(tx: Transaction) -> None:
             await require(tx, organization_id, MemberRole.MEMBER)
+
+        async def unit(tx: Transaction) -> SendMessage:
+            await permitted(tx)
             session = await tx.sessions.get(session_id)
             if session is None:
                 raise SessionNotFound(session_id)
@@ -81,4 +84,6 @@ class Sessions:
                 model=await self._catalogue.usable(tx, organization_id, session.model_id),
             )
 
-        return await self._runs.send(principal, await self._store.read(principal.owner, unit))
+        command = await self._store.read(principal.owner, unit)
+        # Asked again where it counts: the role may change between the two transactions.
+        return await self._runs.send(principal, command, prepare=permitted)

@@ -225,6 +225,20 @@ async def test_a_megabyte_is_a_message_and_too_much_is_refused(stage: Stage) -> 
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_a_key_that_stands_for_another_request_is_a_conflict(stage: Stage) -> None:
+    """The document knows no 422."""
+    headers = {"Authorization": f"Bearer {stage.keys['anna']}", "Idempotency-Key": "once"}
+    statuses = []
+    for title in ("one", "one", "two"):
+        reply = await stage.served.in_process.post(
+            f"/api/conversation/create?org_id={ORGANIZATION}", json={"title": title}, headers=headers
+        )
+        statuses.append(reply.status_code)
+    assert statuses == [200, 200, 409]
+    error_of(reply, 409, "REQUEST_ID_REUSED")
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_full_queue_is_too_many_requests(tmp_path: Path) -> None:
     async with serve(tmp_path, provider=DirectedProvider()) as served:
         stage = await _staged(served)

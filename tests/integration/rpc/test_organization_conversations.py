@@ -14,6 +14,7 @@ from server.application.members import Members
 from server.domain.ids import ConversationId, default_organization_id
 from server.domain.organization import MemberRole
 from server.domain.principal import Owner
+from server.domain.run import Run
 from tests.contract.api.serving import Served, serve
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.upstream.gate import Gate
@@ -191,3 +192,22 @@ async def test_who_operates_the_service_changes_roles_that_count_at_once(served:
     # A new key, or somebody acting for the user, does not bring the member back.
     again = await _client(served, served.in_process, "bert")
     assert (await again.call("GET", "conversation/list")).status_code == 403
+
+
+async def test_a_member_who_is_removed_while_sending_has_sent_nothing(
+    served: Served, anna: Client, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bert = await _client(served, served.in_process, "bert")
+    talk = await _talk(bert)
+    session = await bert.session(talk, (await bert.done("GET", "llm/list"))[0]["id"])
+    accept = served.house.runs.send
+
+    async def accept_later(*arguments: Any, **options: Any) -> Run:
+        await anna.done("DELETE", "org/remove_member", user="bert")
+        return await accept(*arguments, **options)
+
+    monkeypatch.setattr(served.house.runs, "send", accept_later)
+    assert _error(await bert.chat(session, "Hi"), 403)["code"] == "NOT_A_MEMBER"
+    assert provider.requests == []
+    history = await served.house.store.read(Owner("acme", "bert"), lambda tx: tx.messages.history(ConversationId(talk)))
+    assert history == []
