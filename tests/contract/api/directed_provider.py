@@ -19,6 +19,9 @@ class DirectedProvider(ScriptedProvider):
     """`hold` says "Holding" and never ends; `fail REASON` fails at once; anything else is said back. Asked for
     a title, it says `TITLE`."""
 
+    holding = 0
+    """How many answers are being held."""
+
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Piece, None]:
         """Do as told by the last message."""
         if request.messages[0].content == INSTRUCTIONS:
@@ -26,8 +29,12 @@ class DirectedProvider(ScriptedProvider):
             return
         told = request.messages[-1].content
         if told == "hold":
-            yield TextPiece("Holding")
-            await asyncio.Event().wait()
+            self.holding += 1
+            try:
+                yield TextPiece("Holding")
+                await asyncio.Event().wait()
+            finally:
+                self.holding -= 1
         if told.startswith("fail "):
             raise ProviderError(told.removeprefix("fail "), "as directed")
         yield TextPiece(f"You said: {told}")

@@ -1,0 +1,1 @@
+"""The four documented APIs beside each other, over one store."""
