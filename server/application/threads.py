@@ -16,6 +16,7 @@ from server.domain.conversation import (
     InterruptPolicy,
     Settings,
 )
+from server.domain.errors import ConversationNotFound
 from server.domain.generation import GenerationConfig
 from server.domain.history_errors import BranchNotFound
 from server.domain.ids import ConversationId
@@ -80,10 +81,10 @@ class Threads:
     async def get(self, owner: Owner, key: str) -> ConversationSummary:
         """A thread without its messages. Raises `ConversationNotFound`."""
 
-        async def unit(tx: Transaction) -> ConversationSummary:
-            return await _summary(tx, await find(tx, key))
-
-        return await self._store.read(owner, unit)
+        found = await self._store.read(owner, lambda tx: tx.conversations.summary(key))
+        if found is None:
+            raise ConversationNotFound(key)
+        return found
 
     async def page(
         self, owner: Owner, *, page_size: int, page_token: str, include_archived: bool

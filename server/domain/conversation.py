@@ -8,6 +8,7 @@ from server.domain.generation import GenerationConfig
 from server.domain.ids import AssistantId, ConversationId, OrganizationId, UserId
 from server.domain.principal import Owner
 from server.domain.run import RunState
+from server.domain.value import value
 
 DEFAULT_MAX_HISTORY_MESSAGES = 100
 
@@ -42,7 +43,7 @@ class ContextManagement:
     max_history_messages: int = DEFAULT_MAX_HISTORY_MESSAGES
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Conversation:
     """One conversation without its messages."""
 
@@ -76,7 +77,7 @@ class Conversation:
     """When it was last looked at through an API that counts looks; `None`: never."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ConversationSummary:
     """A conversation in a list, with what it is doing."""
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from server.domain.ids import ConversationId, MessageId, RunId
 from server.domain.message import Message, Role, Usage
 from server.domain.run import RunState
+from server.domain.value import value
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class MessageStarted:
     model: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TextDelta:
     """A piece of the answer."""
 
@@ -57,7 +58,7 @@ class TextDelta:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ReasoningDelta:
     """A piece of the model's reasoning."""
 
@@ -106,7 +107,7 @@ Payload = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Event:
     """One entry of a conversation's log. `sequence` counts from 1 and never comes to name another event."""
 

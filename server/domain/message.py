@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from server.domain.ids import ConversationId, FileId, MessageId, RunId, SessionId
+from server.domain.value import value
 
 
 class Role(StrEnum):
@@ -64,7 +65,7 @@ class MessageMetadata:
 NO_METADATA = MessageMetadata()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Message:
     """One message, immutable once it is in a history."""
 

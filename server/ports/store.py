@@ -58,6 +58,9 @@ class Conversations(Protocol):
     async def get(self, key: str) -> Conversation | None:
         """The one of that key."""
 
+    async def summary(self, key: str) -> ConversationSummary | None:
+        """The one of that key, with what it is doing."""
+
     async def by_id(self, conversation_id: ConversationId) -> Conversation | None:
         """The one of that id."""
 

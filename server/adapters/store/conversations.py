@@ -50,6 +50,7 @@ _active_state = (
     .correlate(_table)
     .scalar_subquery()
 )
+_SUMMARY = owned(select(*COLUMNS, _active_state).where(_c.key == parameter(_c.key)), _table)
 _page = (
     select(*COLUMNS, _active_state)
     .where(listed_after(_c.updated_at, _c.id))
@@ -151,6 +152,11 @@ class StoredConversations:
     async def get(self, key: str) -> Conversation | None:
         """The one of that key."""
         return self._known(await self._scope.fetch_one(_BY_KEY, key=key))
+
+    async def summary(self, key: str) -> ConversationSummary | None:
+        """The one of that key, with what it is doing."""
+        row = await self._scope.fetch_one(_SUMMARY, key=key)
+        return None if row is None else _summary(row)
 
     async def by_id(self, conversation_id: ConversationId) -> Conversation | None:
         """The one of that id."""

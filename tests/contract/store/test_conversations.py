@@ -139,6 +139,10 @@ async def test_a_list_shows_what_a_conversation_is_doing(store: Store) -> None:
     await store.write(ALICE, unit)
     found = await store.read(ALICE, lambda tx: tx.conversations.page(include_archived=False, limit=None, after=None))
     assert [summary.active_state for summary in found] == [None, RunState.RUNNING, RunState.AWAITING_APPROVAL, None]
+    for summary in found:
+        key = summary.conversation.key
+        assert await store.read(ALICE, lambda tx, key=key: tx.conversations.summary(key)) == summary  # type: ignore[misc]
+    assert await store.read(ALICE, lambda tx: tx.conversations.summary("nobody's")) is None
 
 
 async def test_conversations_of_an_organization_by_age(store: Store) -> None:

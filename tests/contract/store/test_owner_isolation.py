@@ -140,6 +140,7 @@ Probe = Callable[[Transaction, Theirs], Awaitable[Any]]
 # What an owner is shown of somebody else's rows: as if they did not exist.
 SEES: dict[str, tuple[Probe, Any]] = {
     "conversations.get": (lambda tx, a: tx.conversations.get(a.talk.key), None),
+    "conversations.summary": (lambda tx, a: tx.conversations.summary(a.talk.key), None),
     "conversations.by_id": (lambda tx, a: tx.conversations.by_id(a.talk.id), None),
     "conversations.lock": (lambda tx, a: tx.conversations.lock(a.talk.key), None),
     "conversations.lock_by_id": (lambda tx, a: tx.conversations.lock_by_id(a.talk.id), None),
