@@ -8,6 +8,7 @@ from itertools import count
 from random import Random
 from typing import Any
 
+from server.application.revisions import Edit, Regeneration
 from server.application.runs import SendMessage
 from server.domain.conversation import InterruptPolicy
 from server.domain.errors import (
@@ -20,7 +21,9 @@ from server.domain.errors import (
     StoreUnavailable,
 )
 from server.domain.events import Event
+from server.domain.history_errors import RunActive
 from server.domain.ids import ConversationId, RunId
+from server.domain.message import Message, Role
 from server.domain.run import PLAIN, Run, RunOptions, RunState
 from tests.integration.engine.random_provider import RandomProvider
 from tests.support.house import ANNA, House
@@ -69,6 +72,10 @@ class Caller:
         deeds: dict[Callable[[House], Awaitable[None]], int] = {
             self._send: 8,
             self._send_again: 3,
+            self._edit: 3,
+            self._regenerate: 3,
+            self._switch: 2,
+            self._fork: 1,
             self._cancel: 3,
             self._view: 6,
             self._set_policy: 2,
@@ -76,7 +83,7 @@ class Caller:
             self._delete: 1,
         }
         (deed,) = self._random.choices(list(deeds), weights=list(deeds.values()))
-        with suppress(NotFound, QueueFull, ShuttingDown, StoreUnavailable, ConversationKeyTaken):
+        with suppress(NotFound, QueueFull, ShuttingDown, StoreUnavailable, ConversationKeyTaken, RunActive):
             await deed(house)
 
     async def _send(self, house: House) -> None:
@@ -102,6 +109,50 @@ class Caller:
         assert known.id == run.id or command.conversation_key in self._ledger.deleted, "one request id made two runs"
         assert known.id != run.id or known.state == run.state, "a repeated send was answered otherwise"
         self._ledger.accepted[command.content] = run
+
+    async def _edit(self, house: House) -> None:
+        key = self._random.choice(KEYS)
+        asked = await self._message(house, key, Role.USER)
+        if asked is None:
+            return
+        number = next(self._numbers)
+        request_id = f"request {number}" if self._random.random() < 0.4 else ""
+        policy = self._policy(key)
+        command = SendMessage(key, f"edit {number}", request_id, interrupt_policy=policy, revision=Edit(asked.id))
+        if request_id:
+            self._commands.append(command)
+        await self._sent(house, command)
+
+    async def _regenerate(self, house: House) -> None:
+        key = self._random.choice(KEYS)
+        answer = await self._message(house, key, Role.ASSISTANT) if self._random.random() < 0.5 else None
+        revision = Regeneration(answer.id if answer else None)
+        command = SendMessage(key, "", interrupt_policy=self._policy(key), revision=revision)
+        run = await self._perhaps(house.runs.send(ANNA, command))
+        assert run is None or run.state is RunState.RUNNING
+
+    async def _switch(self, house: House) -> None:
+        key = self._random.choice(KEYS)
+        branches = (await house.branches.page(ANNA.owner, key, page_size=0, page_token="")).items
+        await self._perhaps(house.branches.switch(ANNA, key, self._random.choice(branches).branch.number))
+
+    async def _fork(self, house: House) -> None:
+        key = self._random.choice(KEYS)
+        last = await self._message(house, key, self._random.choice((Role.USER, Role.ASSISTANT)))
+        upto = last.id if last else None
+        fork = house.forks.fork(ANNA, key, upto=upto, new_key=f"fork {next(self._numbers)}", name="")
+        await self._perhaps(fork)
+
+    async def _message(self, house: House, key: str, role: Role) -> Message | None:
+        """A message of a role, of any branch."""
+        branches = (await house.branches.page(ANNA.owner, key, page_size=0, page_token="")).items
+        number = self._random.choice(branches).branch.number
+        page = await house.threads.messages(ANNA.owner, key, page_size=1000, page_token="", branch=number)
+        found = [message for message in page.items if message.role is role]
+        return self._random.choice(found) if found else None
+
+    def _policy(self, key: str) -> InterruptPolicy | None:
+        return self._random.choice((None, *_POLICIES)) if key in ANY_POLICY else None
 
     async def _cancel(self, house: House) -> None:
         if self._ledger.accepted:

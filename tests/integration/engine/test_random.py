@@ -21,6 +21,7 @@ from server.application import streams
 from server.domain.conversation import ContextManagement
 from server.domain.errors import ConversationKeyTaken, ParleyError, StoreUnavailable
 from server.domain.events import Event
+from server.domain.ids import MessageId, RunId
 from server.domain.message import Message, MessageStatus, Role
 from server.domain.run import Run, RunState
 from server.ports.provider import CompletionRequest
@@ -129,24 +130,40 @@ async def check_history(house: House, key: str, ledger: Ledger) -> None:
             assert b"".join([piece async for piece in house.files.content(file)]) == DOT
     if key in ALWAYS_QUEUE:
         assert asked == sorted(asked, key=lambda message: message.created_at), "messages overtook each other"
-        _check_turns(state.messages)
+    questions = {run.id: run.user_message_id for run in await runs_of(house, key)}
+    if key in ALWAYS_QUEUE:
+        for history in (await histories(house, key)).values():
+            _check_turns(history, questions)
 
 
-def _check_turns(messages: list[Message]) -> None:
+def _check_turns(messages: list[Message], questions: dict[RunId, MessageId]) -> None:
     for answer, before in zip(messages[1:], messages, strict=False):
-        assert answer.role is Role.USER or answer.run_id == before.run_id, "an answer in the wrong place"
+        answers = answer.run_id is not None and questions[answer.run_id] == before.id
+        assert answer.role is Role.USER or answers, "an answer in the wrong place"
+
+
+async def histories(house: House, key: str) -> dict[int, list[Message]]:
+    """Every branch of a conversation."""
+    found = (await house.branches.page(ANNA.owner, key, page_size=1000, page_token="")).items
+    return {
+        item.branch.number: (
+            await house.threads.messages(ANNA.owner, key, page_size=1000, page_token="", branch=item.branch.number)
+        ).items
+        for item in found
+    }
 
 
 async def check_accepted(house: House, ledger: Ledger) -> None:
-    """Every acknowledged message of a conversation that is still there is in its history, or was visibly cancelled."""
-    histories = {key: {m.id: m for m in (await house.threads.state(ANNA.owner, key)).messages} for key in KEYS}
+    """Every acknowledged message of a conversation that is still there is in one of its histories, or was visibly
+    cancelled."""
+    said = {key: {m.id: m for found in (await histories(house, key)).values() for m in found} for key in KEYS}
     for content, accepted in ledger.accepted.items():
         try:
             run = await house.runs.get(ANNA.owner, accepted.id)
         except ParleyError:
             assert accepted.conversation_key in ledger.deleted, f"{content!r} was acknowledged and is lost"
             continue
-        message = histories[run.conversation_key].get(run.user_message_id)
+        message = said[run.conversation_key].get(run.user_message_id)
         if message is None:
             assert (run.state, run.started_at) == (RunState.CANCELLED, None), f"{content!r} is in no history"
         else:
