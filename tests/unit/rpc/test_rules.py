@@ -59,5 +59,5 @@ def test_every_method_of_the_catalogue_has_a_rule() -> None:
     found = {rule.name for rule in rules(DESCRIPTORS)}
     assert len(found) == sum(len(descriptor.methods) for descriptor in DESCRIPTORS)
     assert {rule.scope for rule in rules(DESCRIPTORS)} == {
-        *("ayeto.conversation", "conversations:read", "conversations:write", "files:read"),
+        *("ayeto.chat", "ayeto.conversation", "conversations:read", "conversations:write", "files:read"),
     }
