@@ -102,6 +102,12 @@ class Settings(BaseSettings):
     lease_heartbeat_seconds: float = Field(
         _LIMITS.lease_heartbeat.total_seconds(), gt=0, description="How often a worker renews its leases"
     )
+    cache_seconds: float = Field(
+        _LIMITS.cache_lifetime.total_seconds(),
+        ge=0,
+        description="How long an answer may be given again to whom it was given; 0 is never",
+    )
+    cache_answer_bytes: int = Field(_LIMITS.cache_answer_bytes, ge=0, description="How long an answer is kept for that")
     stream_buffer_bytes: int = Field(
         _LIMITS.stream_buffer_bytes,
         gt=0,
@@ -130,6 +136,8 @@ class Settings(BaseSettings):
             run_attempts=self.run_attempts,
             lease=timedelta(seconds=self.lease_seconds),
             lease_heartbeat=timedelta(seconds=self.lease_heartbeat_seconds),
+            cache_lifetime=timedelta(seconds=self.cache_seconds),
+            cache_answer_bytes=self.cache_answer_bytes,
             stream_buffer_bytes=self.stream_buffer_bytes,
             stream_heartbeat=timedelta(seconds=self.stream_heartbeat_seconds),
         )

@@ -15,7 +15,17 @@ class PrometheusFigures:
             ("spoken", "cause"),
             registry=registry,
         )
+        self._cached = Counter(
+            "parley_cache_answers",
+            "Questions that the response cache may answer, by whether it did.",
+            ("outcome",),
+            registry=registry,
+        )
 
     def refused(self, spoken: Spoken, cause: str) -> None:
         """Count a text that was refused."""
         self._refused.labels(spoken.value, cause).inc()
+
+    def cached(self, *, is_hit: bool) -> None:
+        """Count a question."""
+        self._cached.labels("hit" if is_hit else "miss").inc()

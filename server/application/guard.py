@@ -34,6 +34,11 @@ class Guard:
         return self._rules is None
 
     @property
+    def figures(self) -> Figures:
+        """Where it counts."""
+        return self._figures
+
+    @property
     def version(self) -> str:
         """Changes with the rules; empty without any."""
         return self._rules.version if self._rules else ""

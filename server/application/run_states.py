@@ -8,7 +8,7 @@ from datetime import datetime
 
 from server.domain.events import MessageCompleted, Payload, RunEnded, RunStarted
 from server.domain.ids import ConversationId, MessageId, UserId
-from server.domain.message import GeneratedImage, Message, MessageStatus, Role, Usage
+from server.domain.message import NO_METADATA, GeneratedImage, Message, MessageMetadata, MessageStatus, Role, Usage
 from server.domain.run import Lease, Run, RunError, RunState
 from server.failpoint import failpoint
 from server.ports.store import Transaction
@@ -122,6 +122,7 @@ def written(
     now: datetime,
     usage: Usage | None = None,
     image: GeneratedImage | None = None,
+    metadata: MessageMetadata = NO_METADATA,
 ) -> Message:
     """The assistant's message that a run which ends in `state` leaves behind."""
     return Message(
@@ -138,6 +139,7 @@ def written(
         reasoning=reasoning or None,
         usage=usage,
         image=image,
+        metadata=metadata,
     )
 
 

@@ -29,3 +29,7 @@ class Limits:
     """How long a finished answer is held back for its conversation's title …"""
     titles_at_once: int = 64
     """… and how many are made at once; what would be more keeps the default name."""
+    cache_lifetime: timedelta = timedelta(hours=1)
+    """How long an answer may be given again; zero: never."""
+    cache_answer_bytes: int = 64 * 1024
+    """A longer answer is not kept."""

@@ -21,6 +21,8 @@ class Answer:
         """The file that it consists of, when it is not a text; its content is kept already."""
         self.image: GeneratedImage | None = None
         """The image that the file holds."""
+        self.is_cached = False
+        """Whether it comes from the response cache."""
         self._model = model
         self._text: list[str] = []
         self._reasoning: list[str] = []

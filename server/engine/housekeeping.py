@@ -21,8 +21,13 @@ class Housekeeping:
         self._limits = limits
 
     async def tidy(self) -> None:
-        """Forget outdated request ids, in batches so short that other units do not wait. Raises `StoreUnavailable`."""
-        before = self._clock.now() - self._limits.idempotency_retention
+        """Forget outdated request ids and cached answers, in batches so short that other units do not wait. Raises
+        `StoreUnavailable`."""
+        now = self._clock.now()
+        before = now - self._limits.idempotency_retention
         forgotten = _BATCH
         while forgotten == _BATCH:
             forgotten = await self._store.write_system(lambda tx: tx.forget_requests(before, limit=_BATCH))
+        forgotten = _BATCH
+        while forgotten == _BATCH:
+            forgotten = await self._store.write_system(lambda tx: tx.forget_answers(now, limit=_BATCH))

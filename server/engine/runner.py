@@ -1,23 +1,26 @@
 """Executes one attempt of a run: prompt, model, deltas or an image, answer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from server.application.guard import Guard
 from server.application.run_states import end_run, start_next, written
+from server.domain.cached_answer import cache_key
 from server.domain.context import prompt
 from server.domain.errors import UnknownModel
 from server.domain.ids import MessageId
 from server.domain.limits import Limits
+from server.domain.message import NO_METADATA, MessageMetadata
 from server.domain.run import Lease, Run, RunError, RunState
 from server.engine.answer import Answer
+from server.engine.cached import ResponseCache
 from server.engine.delta_log import DeltaLog, RunLost, hold
 from server.engine.drawing import Drawing
 from server.engine.guarded import guarded
 from server.failpoint import failpoint
 from server.ports.blobs import Blobs
-from server.ports.provider import CompletionRequest, Models, ProviderError
+from server.ports.provider import CompletionRequest, Models, Piece, Provider, ProviderError
 from server.ports.store import Store, Transaction
 from server.ports.system import Clock, Ids
 
@@ -35,6 +38,7 @@ class Runner:
         self._limits = limits
         self._drawing = Drawing(blobs=blobs, clock=clock, ids=ids)
         self._guard = guard
+        self._cache = ResponseCache(store=store, clock=clock, limits=limits, figures=guard.figures)
 
     async def generate(self, run: Run, answer: Answer) -> RunError | None:
         """Stream the model's answer into the log; returns why it failed, if it did.
@@ -76,6 +80,7 @@ class Runner:
                     now=now,
                     usage=answer.usage,
                     image=answer.image,
+                    metadata=MessageMetadata(cache_hit=True) if answer.is_cached else NO_METADATA,
                 )
                 if said
                 else None
@@ -102,7 +107,7 @@ class Runner:
         if run.options.image:
             await self._drawing.draw(provider, request, run, answer)
             return None
-        answers = guarded(provider.stream(request), self._guard, most=self._limits.run_output_bytes)
+        answers = self._answers(run, request, answer, provider)
         log = DeltaLog(store=self._store, clock=self._clock, limits=self._limits, run=run, answer=answer)
         # Left from right to left: the request to the model ends at once, whatever the store does.
         async with log, aclosing(answers) as pieces:
@@ -116,6 +121,17 @@ class Runner:
                     )
         failpoint("run.last_delta")
         return None
+
+    def _answers(
+        self, run: Run, request: CompletionRequest, answer: Answer, provider: Provider
+    ) -> AsyncGenerator[Piece, None]:
+        """Whatever may be shown of the answer: the model's, or one that was given before."""
+
+        def ask() -> AsyncGenerator[Piece, None]:
+            return guarded(provider.stream(request), self._guard, most=self._limits.run_output_bytes)
+
+        key = cache_key(run, request.messages, guard_version=self._guard.version)
+        return ask() if key is None or not self._limits.cache_lifetime else self._cache.stream(run, key, answer, ask)
 
     async def _request(self, run: Run) -> CompletionRequest:
         """What to ask the model. Raises `RunLost`: a run that was ended elsewhere is not worth its tokens, and its

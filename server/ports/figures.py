@@ -17,9 +17,15 @@ class Figures(Protocol):
     def refused(self, spoken: Spoken, cause: str) -> None:
         """A text was refused because of a kind of rule (`RuleKind`), or as `unavailable`: it could not be judged."""
 
+    def cached(self, *, is_hit: bool) -> None:
+        """A question that the response cache may answer was answered by it, or asked of the model."""
+
 
 class NoFigures:
     """Counts nothing."""
 
     def refused(self, spoken: Spoken, cause: str) -> None:
+        """See `Figures`."""
+
+    def cached(self, *, is_hit: bool) -> None:
         """See `Figures`."""

@@ -34,6 +34,7 @@ from server.domain.principal import Owner
 from server.domain.run import Lease, Run, RunError, RunState
 from server.domain.session import ChatSession
 from server.ports.archive import Archive
+from server.ports.cached_answers import CachedAnswers
 from server.ports.files import Files
 from server.ports.histories import Branches, Messages
 from server.ports.organizations import AddedModels, AllMembers, Organizations
@@ -242,6 +243,8 @@ class Transaction(Protocol):
     @property
     def requests(self) -> Requests: ...  # noqa: D102
     @property
+    def cached_answers(self) -> CachedAnswers: ...  # noqa: D102
+    @property
     def archive(self) -> Archive: ...  # noqa: D102
 
 
@@ -297,6 +300,9 @@ class SystemTransaction(AllMembers, Protocol):
 
     async def forget_requests(self, before: datetime, *, limit: int) -> int:
         """Drop request ids remembered before a moment, the oldest first; returns how many."""
+
+    async def forget_answers(self, now: datetime, *, limit: int) -> int:
+        """Drop cached answers that have expired at `now`, the oldest first; returns how many."""
 
 
 class Store(Protocol):

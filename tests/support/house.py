@@ -44,7 +44,12 @@ from tests.support.scripted_provider import ScriptedProvider
 
 ANNA = Principal(Owner("acme", "anna"), frozenset({"*"}), KeyId("key-anna"))
 BERT = Principal(Owner("acme", "bert"), frozenset({"*"}), KeyId("key-bert"))
-QUICK = replace(Limits(), lease=timedelta(milliseconds=600), lease_heartbeat=timedelta(milliseconds=100))
+QUICK = replace(
+    Limits(),
+    cache_lifetime=timedelta(0),
+    lease=timedelta(milliseconds=600),
+    lease_heartbeat=timedelta(milliseconds=100),
+)
 
 
 class ScriptedModels:

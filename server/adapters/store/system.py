@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from server.adapters.store import keys, known_files, leases, members, provisioning, retention
+from server.adapters.store import cached_answers, keys, known_files, leases, members, provisioning, retention
 from server.adapters.store.executor import Executor
 from server.adapters.store.times import moment
 from server.domain.ids import FileId, KeyId, OrganizationId, RunId, WorkerId
@@ -85,3 +85,7 @@ class StoredSystem:
     async def forget_requests(self, before: datetime, *, limit: int) -> int:
         """Drop outdated request ids."""
         return await retention.forget_requests(self._executor, before, limit=limit)
+
+    async def forget_answers(self, now: datetime, *, limit: int) -> int:
+        """Drop expired answers of the response cache."""
+        return await cached_answers.forget_answers(self._executor, now, limit=limit)

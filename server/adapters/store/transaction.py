@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from server.adapters.store.archive import StoredArchive
 from server.adapters.store.branches import StoredBranches
+from server.adapters.store.cached_answers import StoredCachedAnswers
 from server.adapters.store.conversations import StoredConversations
 from server.adapters.store.events import StoredEvents
 from server.adapters.store.executor import Executor
@@ -25,6 +26,7 @@ class OwnedTransaction:
     __slots__ = (
         "archive",
         "branches",
+        "cached_answers",
         "conversations",
         "events",
         "files",
@@ -50,4 +52,5 @@ class OwnedTransaction:
         self.organizations = StoredOrganizations(scope)
         self.models = StoredModels(scope)
         self.requests = StoredRequests(scope)
+        self.cached_answers = StoredCachedAnswers(scope)
         self.archive = StoredArchive(scope)

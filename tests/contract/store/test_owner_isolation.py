@@ -8,6 +8,7 @@ import pytest
 
 from server.adapters.store.errors import MessageNotQueued
 from server.domain.branch import ORIGINAL, Branch, BranchCause
+from server.domain.cached_answer import CachedAnswer
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, RunNotFound, UserNotFound
 from server.domain.events import AttemptReset, MessageStarted, Payload, TextDelta
@@ -22,6 +23,7 @@ from server.domain.run import Run, RunState
 from server.domain.search import Search
 from server.domain.session import ChatSession
 from server.ports.archive import Archive
+from server.ports.cached_answers import CachedAnswers
 from server.ports.files import Files
 from server.ports.histories import Branches, Messages
 from server.ports.organizations import AddedModels, Organizations
@@ -92,6 +94,7 @@ async def alices(store: Store) -> Theirs:
         await tx.events.append(talk.id, said, now=at(0), run_id=run.id, epoch=1)
         await tx.sessions.add(chat)
         await tx.requests.remember("r", RememberedRequest("f", run.id), now=at(0))
+        await tx.cached_answers.put("c", CachedAnswer("secret"), now=at(0), expires_at=at(9))
         await tx.requests.remember("w", RememberedRequest("f"), now=at(0), result=GenerationConfig("secret"))
         drawn = file(talk)
         await tx.files.add(drawn)
@@ -124,6 +127,7 @@ async def _look(tx: Transaction, alices: Theirs) -> list[Any]:
         await tx.events.after(talk.id, 0, limit=99),
         await tx.sessions.of_conversation(talk.id),
         await tx.requests.find("r", not_before=at(0)),
+        await tx.cached_answers.find("c", now=at(0)),
         await tx.files.of_conversation(talk.id),
         await tx.organizations.memberships(),
         await tx.organizations.members(ACME),
@@ -191,6 +195,7 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "models.add": (lambda tx, a: tx.models.add(ACME, NEW, at(1)), None),
     "models.of_organization": (lambda tx, a: tx.models.of_organization(ACME), []),
     "models.get": (lambda tx, a: tx.models.get(ACME, ADDED.id), None),
+    "cached_answers.find": (lambda tx, a: tx.cached_answers.find("c", now=at(0)), None),
     "requests.find": (lambda tx, a: tx.requests.find("r", not_before=at(0)), None),
     "archive.find": (lambda tx, a: tx.archive.find(Search(), most=9), []),
     "archive.histories": (
@@ -222,7 +227,7 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
 }
 
 # Makes a row of the owner's own, whatever it is given.
-OWN = {"conversations.add", "organizations.add"}
+OWN = {"cached_answers.put", "conversations.add", "organizations.add"}
 
 # Tells a colleague, and nobody else, that a conversation is there: `test_archive.py`.
 TOLD = {"archive.is_anothers"}
@@ -297,6 +302,7 @@ def test_every_method_of_the_transaction_is_probed() -> None:
         "organizations": Organizations,
         "models": AddedModels,
         "requests": Requests,
+        "cached_answers": CachedAnswers,
         "archive": Archive,
     }
     methods = {
