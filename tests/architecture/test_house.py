@@ -30,6 +30,16 @@ def methods() -> list[MethodDescriptor]:
     return [method for service in DESCRIPTORS for method in service.methods]
 
 
+def stream_twins() -> set[str]:
+    """Full names of the streams that are reached through the route of a unary method."""
+    rules = [(method, method.GetOptions().Extensions[options_pb2.rule]) for method in methods()]
+    return {
+        f"{method.containing_service.full_name}.{rule.stream_twin.method}"
+        for method, rule in rules
+        if rule.HasField("stream_twin")
+    }
+
+
 def test_no_module_is_longer_than_one_job_needs() -> None:
     lines = {str(path.relative_to(_REPOSITORY)): len(path.read_text().splitlines()) for path in modules()}
     assert lines
@@ -40,7 +50,10 @@ def test_no_module_is_longer_than_one_job_needs() -> None:
 def test_every_method_says_who_may_call_it_and_how_over_http(method: MethodDescriptor) -> None:
     rule = method.GetOptions().Extensions[options_pb2.rule]
     assert bool(rule.scope) != rule.public
-    assert method.GetOptions().Extensions[annotations_pb2.http].WhichOneof("pattern")
+    routed = method.GetOptions().Extensions[annotations_pb2.http].WhichOneof("pattern") is not None
+    assert routed != (method.full_name in stream_twins()), (
+        "a route of its own, or that of the method it is the stream of"
+    )
 
 
 def test_every_service_of_the_protos_is_served() -> None:

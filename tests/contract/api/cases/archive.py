@@ -72,7 +72,7 @@ _FINDING = [
                         "id": UUID,
                         "name": "talk",
                         "model": "first",
-                        "img_gen_model": "",
+                        "img_gen_model": "painter",
                         "summary": "",
                         "organization_id": ABSENT,
                         "assistant_id": ABSENT,
