@@ -35,7 +35,8 @@ class ChatServiceStub:
     store that fails is HTTP 500, whatever its code.
 
     Writes can be repeated: with the same idempotency key (header or metadata entry `idempotency-key`)
-    they are done once. A prompt that is repeated waits for the same answer.
+    they are done once. A prompt that is repeated waits for the same answer; without a key it is another
+    message, also after UNAVAILABLE (`SHUTTING_DOWN`), which can come while the answer is waited for.
     """
 
     def __init__(self, channel):
@@ -86,7 +87,8 @@ class ChatServiceServicer:
     store that fails is HTTP 500, whatever its code.
 
     Writes can be repeated: with the same idempotency key (header or metadata entry `idempotency-key`)
-    they are done once. A prompt that is repeated waits for the same answer.
+    they are done once. A prompt that is repeated waits for the same answer; without a key it is another
+    message, also after UNAVAILABLE (`SHUTTING_DOWN`), which can come while the answer is waited for.
     """
 
     def Prompt(self, request, context):
@@ -203,7 +205,8 @@ class ChatService:
     store that fails is HTTP 500, whatever its code.
 
     Writes can be repeated: with the same idempotency key (header or metadata entry `idempotency-key`)
-    they are done once. A prompt that is repeated waits for the same answer.
+    they are done once. A prompt that is repeated waits for the same answer; without a key it is another
+    message, also after UNAVAILABLE (`SHUTTING_DOWN`), which can come while the answer is waited for.
     """
 
     @staticmethod

@@ -22,7 +22,8 @@ class ChatServiceStub:
     store that fails is HTTP 500, whatever its code.
 
     Writes can be repeated: with the same idempotency key (header or metadata entry `idempotency-key`)
-    they are done once. A prompt that is repeated waits for the same answer.
+    they are done once. A prompt that is repeated waits for the same answer; without a key it is another
+    message, also after UNAVAILABLE (`SHUTTING_DOWN`), which can come while the answer is waited for.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -73,7 +74,8 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
     store that fails is HTTP 500, whatever its code.
 
     Writes can be repeated: with the same idempotency key (header or metadata entry `idempotency-key`)
-    they are done once. A prompt that is repeated waits for the same answer.
+    they are done once. A prompt that is repeated waits for the same answer; without a key it is another
+    message, also after UNAVAILABLE (`SHUTTING_DOWN`), which can come while the answer is waited for.
     """
 
     @_abc_1.abstractmethod
