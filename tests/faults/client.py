@@ -12,8 +12,8 @@ from tests.faults.cluster import Cluster, Node
 GATEWAY: Final = "/api/v1/llm/gateway"
 _PATIENCE_SECONDS: Final = 60
 _PAUSE_SECONDS: Final = 0.05
-# Shorter than any test's patience, longer than any call on a busy machine that is answered at all.
-_CALL_SECONDS: Final = 5
+# Shorter than the patience, longer than a store lets its callers wait.
+_CALL_SECONDS: Final = 20
 
 
 class Seen(NamedTuple):
@@ -35,13 +35,14 @@ class Client:
         """The reply. Server errors and lost connections are tried again, as is whatever an old process leaves open."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while True:
-                reply = await self._reply(route, body, node)
+                reply = await self.reply(route, body, node)
                 if reply is not None and reply.status_code < 500:
                     assert reply.status_code == 200, f"{route}: {reply.status_code} {reply.text}"
                     return reply.json()
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _reply(self, route: str, body: Any, node: Node | None) -> httpx.Response | None:
+    async def reply(self, route: str, body: Any, node: Node | None = None) -> httpx.Response | None:
+        """The reply to one attempt; `None` when the connection is lost, or clients have turned elsewhere."""
         base = (node or self._cluster.current).base
         moved = asyncio.create_task(self._cluster.moved.wait())
         calling = asyncio.create_task(self._http.post(f"{base}{GATEWAY}/{route}", json=body))
@@ -64,10 +65,10 @@ class Client:
         """Events of a stream behind a cursor, up to the first that ends it for the caller."""
         seen: list[Seen] = []
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            await self._read(node, route, {**body, "after_sequence": after}, seen, until)
+            await self.read(node, route, {**body, "after_sequence": after}, seen, until)
         return seen
 
-    async def _read(self, node: Node, route: str, body: Any, seen: list[Seen], until: Callable[[Seen], bool]) -> bool:
+    async def read(self, node: Node, route: str, body: Any, seen: list[Seen], until: Callable[[Seen], bool]) -> bool:
         """Append what a stream brings; whether the last of it was what the caller waits for."""
         headers = {"Last-Event-ID": str(seen[-1].id)} if seen else {}
         url, fields = f"{node.base}{GATEWAY}/{route}", dict[str, str]()
@@ -119,7 +120,7 @@ class Viewer:
         while True:
             node = self._cluster.current
             moved = asyncio.create_task(self._cluster.moved.wait())
-            reading = asyncio.create_task(self._client._read(node, "watch-thread", body, self.seen, lambda _: False))
+            reading = asyncio.create_task(self._client.read(node, "watch-thread", body, self.seen, lambda _: False))
             try:
                 await asyncio.wait({moved, reading}, return_when=asyncio.FIRST_COMPLETED)
                 with suppress(httpx.TransportError):
