@@ -9,7 +9,7 @@ from server.application.conversations import find
 from server.application.runs import find_run
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, CursorInFuture, ShuttingDown
-from server.domain.events import Draining, Event, RunEnded, Shown
+from server.domain.events import Draining, Event, RunEnded, Shown, weight
 from server.domain.ids import RunId
 from server.domain.limits import Limits
 from server.domain.principal import Owner
@@ -17,6 +17,8 @@ from server.ports.feed import Feed, Subscription, SubscriptionLagged
 from server.ports.store import Store, Transaction
 
 _CATCH_UP_PAGE = 500
+# How many events the first page of a catch-up may have; what they weigh says how many the next one may.
+_FIRST_PAGE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,12 @@ class Streams:
         heartbeat, so that nothing that a feed fails to tell is missed for longer."""
         if after > conversation.last_sequence:
             raise CursorInFuture(cursor=after, last=conversation.last_sequence)
-        cursor, was_told, pulse = after, False, _Pulse(self._limits.stream_heartbeat.total_seconds())
+        cursor, size, was_told = after, self._next_size([]), False
+        pulse = _Pulse(self._limits.stream_heartbeat.total_seconds())
         async with self._feed.subscribe(conversation.id) as subscription:
             while True:
-                page = await self._catch_up(owner, conversation, cursor, run_id)
+                page = await self._catch_up(owner, conversation, cursor, run_id, limit=size)
+                size = self._next_size(page.events)
                 for stored in page.events:
                     yield stored
                     pulse.reset()
@@ -156,17 +160,27 @@ class Streams:
         yield None
         pulse.reset()
 
-    async def _catch_up(self, owner: Owner, conversation: Conversation, cursor: int, run_id: RunId | None) -> _CatchUp:
+    def _next_size(self, events: list[Event]) -> int:
+        """How many events a page may have whose reader is perhaps slow: as many of the last page's kind as may lie in
+        the buffer of a reader."""
+        if not events:
+            return min(_FIRST_PAGE, _CATCH_UP_PAGE)
+        average = sum(map(weight, events)) / len(events)
+        return max(1, min(int(self._limits.stream_buffer_bytes / average), _CATCH_UP_PAGE))
+
+    async def _catch_up(
+        self, owner: Owner, conversation: Conversation, cursor: int, run_id: RunId | None, *, limit: int
+    ) -> _CatchUp:
         async def unit(tx: Transaction) -> _CatchUp:
             run = None if run_id is None else await find_run(tx, run_id)
             found = await tx.conversations.by_id(conversation.id)
             if found is None:
                 raise ConversationNotFound(conversation.key)
             if run is None:
-                events = await tx.events.after(found.id, cursor, limit=_CATCH_UP_PAGE)
+                events = await tx.events.after(found.id, cursor, limit=limit)
             else:
-                events = await tx.events.of_run_after(run.id, cursor, limit=_CATCH_UP_PAGE)
-            has_more = len(events) == _CATCH_UP_PAGE
+                events = await tx.events.of_run_after(run.id, cursor, limit=limit)
+            has_more = len(events) == limit
             return _CatchUp(
                 events,
                 cursor=events[-1].sequence if has_more else found.last_sequence,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from server.domain.ids import ConversationId, MessageId, RunId
 from server.domain.message import Message, Role, Usage
@@ -118,6 +119,20 @@ class Event:
     payload: Payload
     run_id: RunId | None = None
     epoch: int | None = None
+
+
+# What an event weighs besides its text.
+_EVENT_BYTES: Final = 256
+
+
+def weight(event: Event) -> int:
+    """About how many bytes an event takes in memory, for buffers that are bounded."""
+    payload = event.payload
+    if isinstance(payload, TextDelta | ReasoningDelta):
+        return _EVENT_BYTES + len(payload.text)
+    if isinstance(payload, MessageCompleted | RunStarted | RunQueued):
+        return _EVENT_BYTES + len(payload.message.content) + len(payload.message.reasoning or "")
+    return _EVENT_BYTES
 
 
 @dataclass(frozen=True, slots=True)

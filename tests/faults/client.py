@@ -29,7 +29,7 @@ class Client:
 
     def __init__(self, cluster: Cluster, key: str) -> None:
         self._cluster = cluster
-        self._http = httpx.AsyncClient(headers={"X-API-Key": key}, timeout=_CALL_SECONDS, trust_env=False)
+        self.http = httpx.AsyncClient(headers={"X-API-Key": key}, timeout=_CALL_SECONDS, trust_env=False)
 
     async def call(self, route: str, body: Any, *, node: Node | None = None) -> Any:
         """The reply. Server errors and lost connections are tried again, as is whatever an old process leaves open."""
@@ -45,7 +45,7 @@ class Client:
         """The reply to one attempt; `None` when the connection is lost, or clients have turned elsewhere."""
         base = (node or self._cluster.current).base
         moved = asyncio.create_task(self._cluster.moved.wait())
-        calling = asyncio.create_task(self._http.post(f"{base}{GATEWAY}/{route}", json=body))
+        calling = asyncio.create_task(self.http.post(f"{base}{GATEWAY}/{route}", json=body))
         try:
             await asyncio.wait({calling, *(() if node else (moved,))}, return_when=asyncio.FIRST_COMPLETED)
             return calling.result() if calling.done() else None
@@ -72,7 +72,7 @@ class Client:
         """Append what a stream brings; whether the last of it was what the caller waits for."""
         headers = {"Last-Event-ID": str(seen[-1].id)} if seen else {}
         url, fields = f"{node.base}{GATEWAY}/{route}", dict[str, str]()
-        async with self._http.stream("POST", url, json=body, headers=headers, timeout=_PATIENCE_SECONDS) as reply:
+        async with self.http.stream("POST", url, json=body, headers=headers, timeout=_PATIENCE_SECONDS) as reply:
             if reply.status_code != 200:
                 return False
             lines: list[str] = []
@@ -91,7 +91,7 @@ class Client:
 
     async def close(self) -> None:
         """Close its connections."""
-        await self._http.aclose()
+        await self.http.aclose()
 
 
 class Viewer:

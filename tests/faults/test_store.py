@@ -37,6 +37,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+def _enlarge(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+
+
 class Served:
     """One server on a file of its own, and its client."""
 
@@ -121,7 +125,7 @@ async def test_a_full_disk_refuses_what_it_cannot_keep_and_serves_again_when_the
     listed = (await client.call("list-threads", {}))["threads"]
     assert served.sent.keys() <= {each["conversationKey"] for each in listed}
 
-    await asyncio.to_thread(subprocess.run, ["mount", "-o", "remount,size=64m", small_disk], check=True)
+    await asyncio.to_thread(_enlarge, small_disk)
     await served.settle()
 
 

@@ -4,13 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from server.domain.events import Event, MessageCompleted, ReasoningDelta, RunQueued, RunStarted, TextDelta
+from server.domain.events import Event, weight
 from server.domain.ids import ConversationId
 from server.domain.limits import Limits
 from server.ports.feed import SubscriptionLagged
-
-# What an event weighs in a reader's buffer besides its text.
-_EVENT_BYTES = 256
 
 
 class LocalSubscription:
@@ -27,7 +24,7 @@ class LocalSubscription:
         """Take published events; when they do not fit, everything is dropped and the reader told so."""
         if self._lagged:
             return
-        self._bytes += sum(_weight(event) for event in events)
+        self._bytes += sum(weight(event) for event in events)
         if self._bytes > self._limit:
             self.lose()
             return
@@ -112,12 +109,3 @@ class LocalFeed:
 def _resolve(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
-
-
-def _weight(event: Event) -> int:
-    payload = event.payload
-    if isinstance(payload, TextDelta | ReasoningDelta):
-        return _EVENT_BYTES + len(payload.text)
-    if isinstance(payload, MessageCompleted | RunStarted | RunQueued):
-        return _EVENT_BYTES + len(payload.message.content) + len(payload.message.reasoning or "")
-    return _EVENT_BYTES
