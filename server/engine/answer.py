@@ -4,7 +4,7 @@ from server.domain.events import MessageStarted, Payload, ReasoningDelta, TextDe
 from server.domain.file import File
 from server.domain.ids import MessageId
 from server.domain.message import GeneratedImage, Role, Usage
-from server.ports.provider import Piece, ReasoningPiece, TextPiece, UsageReport
+from server.ports.provider import CutShort, Piece, ReasoningPiece, TextPiece, UsageReport
 
 
 class Answer:
@@ -21,6 +21,8 @@ class Answer:
         """The file that it consists of, when it is not a text; its content is kept already."""
         self.image: GeneratedImage | None = None
         """The image that the file holds."""
+        self.is_cut_short = False
+        """Whether the model had more to say."""
         self.is_cached = False
         """Whether it comes from the response cache."""
         self._model = model
@@ -33,6 +35,9 @@ class Answer:
         """Take the next piece."""
         if isinstance(piece, UsageReport):
             self.usage = piece.usage
+            return
+        if isinstance(piece, CutShort):
+            self.is_cut_short = True
             return
         (self._text if isinstance(piece, TextPiece) else self._reasoning).append(piece.text)
         self._pending.append(piece)

@@ -58,7 +58,7 @@ class ResponseCache:
                     async for piece in pieces:
                         said.add(piece)
                         yield piece
-                may_be_stored = self._is_storable(run, said)
+                may_be_stored = self._is_storable(said)
                 if may_be_stored:
                     await self._put(run.owner, key, CachedAnswer(said.text, said.reasoning))
         finally:
@@ -71,11 +71,9 @@ class ResponseCache:
             for piece in _pieces(found):
                 yield piece
 
-    def _is_storable(self, run: Run, said: Answer) -> bool:
-        """Whether an answer is small enough, says something, and did not end at its limit of tokens."""
-        limit = run.generation.max_tokens
-        is_cut = limit is not None and (said.usage is None or said.usage.completion_tokens >= limit)
-        return bool(said.text) and said.size <= self._limits.cache_answer_bytes and not is_cut
+    def _is_storable(self, said: Answer) -> bool:
+        """Whether an answer says something, all that the model had to say, and is small enough."""
+        return bool(said.text) and not said.is_cut_short and said.size <= self._limits.cache_answer_bytes
 
     async def _find(self, owner: Owner, key: str) -> CachedAnswer | None:
         now = self._clock.now()

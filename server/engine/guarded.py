@@ -6,7 +6,7 @@ from contextlib import aclosing
 from server.application.guard import Guard
 from server.ports.figures import Spoken
 from server.ports.guardrails import Blocked, TextFilter
-from server.ports.provider import Piece, ProviderError, ReasoningPiece, TextPiece, UsageReport
+from server.ports.provider import CutShort, Piece, ProviderError, ReasoningPiece, TextPiece, UsageReport
 
 Spoke = TextPiece | ReasoningPiece
 
@@ -52,7 +52,7 @@ class _Guarded:
                 yield allowed
 
     def _next(self, piece: Piece) -> Iterator[Piece]:
-        if isinstance(piece, UsageReport):
+        if isinstance(piece, UsageReport | CutShort):
             yield piece
             return
         yield from self._passed(type(piece), piece.text)

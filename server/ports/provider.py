@@ -41,7 +41,12 @@ class UsageReport:
     usage: Usage
 
 
-Piece = TextPiece | ReasoningPiece | UsageReport
+@dataclass(frozen=True, slots=True)
+class CutShort:
+    """The model had more to say: the answer is over because it reached a limit, or the provider's own filter."""
+
+
+Piece = TextPiece | ReasoningPiece | UsageReport | CutShort
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ _DONE: Final = b"[DONE]"
 # PostgreSQL cannot store NUL in a text; a model has no business sending it.
 _NUL: Final = "\x00"
 _REPLACEMENT: Final = "\ufffd"
+_CUTTING: Final = frozenset({"length", "content_filter"})
 # Half of what the API's 32-bit fields hold, so that a sum of two fits.
 _MOST_TOKENS: Final = 2**30 - 1
 
@@ -36,6 +37,8 @@ class Answer:
         self._usage: Usage | None = None
         self.events = 0
         """Events seen, whatever they held: they show that the provider is at work."""
+        self.is_cut_short = False
+        """Whether the provider says that the model had more to say."""
         self.done = False
         """Whether the terminal marker was seen; what comes behind it is not looked at."""
         self.failure: ProviderError | None = None
@@ -101,6 +104,7 @@ class Answer:
             raise self._failures.reported(choice.get("error"), self._model)
         if finish_reason:
             self._finished = True
+            self.is_cut_short = finish_reason in _CUTTING
 
     def _text(self, value: Any) -> str:
         if not isinstance(value, str):

@@ -11,6 +11,7 @@ from server.domain.generation import GenerationConfig
 from server.domain.message import Role, Usage
 from server.ports.provider import (
     CompletionRequest,
+    CutShort,
     Piece,
     Provider,
     ProviderError,
@@ -156,11 +157,13 @@ async def test_missing_usage_is_no_failure(upstream: ScriptedUpstream, providers
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
-async def test_an_answer_that_was_stopped_is_whole(
+async def test_an_answer_that_was_stopped_is_over_and_says_so(
     upstream: ScriptedUpstream, providers: Providers, reason: str
 ) -> None:
     upstream.script(answer("Hel", finish_reason=reason))
-    assert _text(await _collect(providers.make())) == "Hel"
+    pieces = await _collect(providers.make())
+    assert _text(pieces) == "Hel"
+    assert CutShort() in pieces
 
 
 async def test_a_finish_reason_and_an_orderly_end_are_a_whole_answer(
