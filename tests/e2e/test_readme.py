@@ -62,7 +62,7 @@ def test_the_quickstart_and_the_stubs(service: Service, home: Path) -> None:
 def test_the_conversations_api(service: Service, home: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    script = example("Conversations API", "sh").replace("127.0.0.1:8080", service.addresses["http"])
+    script = example("The conversations API", "sh").replace("127.0.0.1:8080", service.addresses["http"])
     shown = run(["/bin/sh", "-ec", script.replace("curl ", "curl --silent --noproxy '*' ")], home)
     assert "event: start" in shown
     assert "event: end" in shown
