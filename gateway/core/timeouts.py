@@ -13,12 +13,14 @@ _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 
 def seconds_asked(grpc_timeout: bytes | None, connect_timeout: bytes | None) -> float | None:
     """Give the shorter of the two deadlines in seconds, or None when the caller names none; raises `Refused`."""
+    if grpc_timeout is None and connect_timeout is None:
+        return None
     asked = [
         read(raw.decode("latin-1"))
         for raw, read in ((grpc_timeout, _from_grpc), (connect_timeout, _from_connect))
         if raw is not None
     ]
-    return min(asked, default=None)
+    return min(asked)
 
 
 def _from_grpc(text: str) -> float:

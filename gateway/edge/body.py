@@ -23,7 +23,10 @@ async def read_body(exchange: Exchange, limit: int) -> bytes:
     length = headers.get(b"content-length")
     if length is not None and length.isdigit() and int(length[:20]) > limit:
         raise too_large(limit)
-    body = await _whole(exchange, limit)
+    arrived = exchange.arrived_body()
+    if arrived is not None and len(arrived) > limit:
+        raise too_large(limit)
+    body = await _whole(exchange, limit) if arrived is None else arrived
     encoding = headers.get(b"content-encoding")
     if encoding is None or not body:
         return body

@@ -1,4 +1,5 @@
-"""Writes a whole reply at once, for servers of ours that offer it to the application as an ASGI extension."""
+"""Takes a whole body and writes a whole reply at once, for servers of ours that offer it to the application as an ASGI
+extension."""
 
 from collections.abc import Sequence
 
@@ -23,6 +24,18 @@ class DirectReply:
     def __init__(self, cycle: RequestResponseCycle, transport: HeadJoiner) -> None:
         self._cycle = cycle
         self._transport = transport
+
+    def body(self) -> bytes | None:
+        """Take the request's body if all of it is here, as that of most requests is when their turn comes."""
+        cycle = self._cycle
+        if cycle.more_body or cycle.disconnected or cycle.waiting_for_100_continue:
+            return None
+        body = bytes(cycle.body)
+        cycle.body = bytearray()
+        cycle.message_event.clear()
+        # A large body stops the reading, and with it the news that the client has left.
+        cycle.flow.resume_reading()
+        return body
 
     def __call__(self, status: int, headers: Sequence[RawHeader], body: bytes) -> bool:
         """Write the reply, `content-length` included in `headers`; False if it has to go the ordinary way."""

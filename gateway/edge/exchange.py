@@ -27,6 +27,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_direct",
         "_send",
         "added",
         "headers",
@@ -49,6 +50,7 @@ class Exchange:
         self.query: bytes = scope["query_string"]
         self.receive = receive
         self._send = send
+        self._direct = scope.get("extensions", _NONE).get(EXTENSION)
         self.is_head = self.method == "HEAD"
         self.headers: dict[bytes, bytes] = {}
         self.added: tuple[RawHeader, ...] = ()
@@ -64,6 +66,12 @@ class Exchange:
         """Take the request's headers, by lower-case name, and the request id from them or a new one."""
         self.headers = headers
         self.request_id = accepted_request_id(headers.get(b"x-request-id")) or new_request_id()
+
+    def arrived_body(self) -> bytes | None:
+        """Take the whole body where it is here already and the server can hand it over; None: receive it."""
+        body: bytes | None = None if self._direct is None else self._direct.body()
+        self.is_body_taken = body is not None
+        return body
 
     async def start(self, status: int, headers: Iterable[RawHeader]) -> None:
         """Send the head of the reply."""
@@ -82,7 +90,7 @@ class Exchange:
             headers.append((b"content-length", b"%d" % len(body)))
         if self.is_head:
             body = b""
-        direct = self.scope.get("extensions", _NONE).get(EXTENSION)
+        direct = self._direct
         if direct is not None and not self.must_close and direct(status, self._with_own(headers), body):
             self.status = status
             return

@@ -26,7 +26,9 @@ class Handlers:
     """Finds the handler of a call as `grpc.aio` does: interceptors, then registered methods, then generic ones."""
 
     def __init__(self, interceptors: Sequence[aio.ServerInterceptor]) -> None:
-        self._interceptors = tuple(interceptors)
+        self._chain: Any = self._continue
+        for interceptor in reversed(interceptors):
+            self._chain = functools.partial(interceptor.intercept_service, self._chain)
         self._generic: list[grpc.GenericRpcHandler] = []
         self._registered: dict[str, Handler] = {}
 
@@ -42,16 +44,12 @@ class Handlers:
     async def find(self, invocation: Invocation) -> Handler | None:
         """Give the method's handler as the interceptors leave it, or None for an unknown method."""
         details: Any = _CallDetails(invocation.method.path, invocation.metadata)
-        if not self._interceptors:
-            return self._lookup(details)
-        found: Handler | None = await self._intercepted(0, details)
+        found: Handler | None = await self._chain(details)
         return found
 
-    async def _intercepted(self, index: int, details: Any) -> Any:
-        if index == len(self._interceptors):
-            return self._lookup(details)
-        continuation = functools.partial(self._intercepted, index + 1)
-        return await self._interceptors[index].intercept_service(continuation, details)
+    async def _continue(self, details: Any) -> Handler | None:
+        """Give what the last interceptor's continuation gives."""
+        return self._lookup(details)
 
     def _lookup(self, details: Any) -> Handler | None:
         registered = self._registered.get(details.method)

@@ -1,6 +1,7 @@
 """The transport's own limits, so that a call without a socket fails where one through a socket would."""
 
 import string
+from functools import lru_cache
 
 from gateway.core.metadata import Metadata, size_of, trailers_size
 from gateway.edge.upstream.call import Outcome
@@ -23,8 +24,9 @@ def deliverable(outcome: Outcome) -> Outcome:
         return outcome
     if not (_is_valid(outcome.initial) and _is_valid(outcome.trailing)):
         return Outcome(INTERNAL, "Invalid metadata")
-    trailers = trailers_size(outcome.code, outcome.message, outcome.trailing)
-    size = max(trailers, size_of(outcome.initial))
+    size = size_of(outcome.initial)
+    if outcome.trailing or outcome.message:
+        size = max(size, trailers_size(outcome.code, outcome.message, outcome.trailing))
     if size > METADATA_LIMIT:
         return Outcome(RESOURCE_EXHAUSTED, f"received metadata size exceeds hard limit ({size} vs. {METADATA_LIMIT})")
     return outcome
@@ -32,7 +34,7 @@ def deliverable(outcome: Outcome) -> Outcome:
 
 def _is_valid(metadata: Metadata) -> bool:
     for key, value in metadata:
-        if not key or not _KEY_CHARACTERS.issuperset(key):
+        if not _is_key(key):
             return False
         if key.endswith("-bin"):
             if not isinstance(value, bytes):
@@ -40,6 +42,12 @@ def _is_valid(metadata: Metadata) -> bool:
         elif not _is_printable(value):
             return False
     return True
+
+
+# A service has a few keys, and uses them in every reply.
+@lru_cache(maxsize=256)
+def _is_key(text: str) -> bool:
+    return bool(text) and _KEY_CHARACTERS.issuperset(text)
 
 
 def _is_printable(value: str | bytes) -> bool:

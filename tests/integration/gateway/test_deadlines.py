@@ -97,3 +97,17 @@ async def test_a_client_that_leaves_cancels_the_servicer_even_while_nothing_is_w
     await asyncio.wait_for(served.record.cancelled.wait(), 5)
     with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
+
+
+@pytest.mark.parametrize("path", ["/v1/act", "/v1/stream"])
+async def test_a_client_that_leaves_after_a_body_for_which_reading_had_to_stop_cancels_the_servicer(
+    served: Served, path: str
+) -> None:
+    body = b'{"linger":true,"payload":"%b"}' % (b"x" * 200_000)
+    _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(f"POST {path} HTTP/1.1\r\nhost: toy\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+    await asyncio.wait_for(served.record.started.wait(), 5)
+    writer.close()
+    await asyncio.wait_for(served.record.cancelled.wait(), 5)
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
