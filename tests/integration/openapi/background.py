@@ -12,6 +12,7 @@ import httpx
 
 from gateway.config import GatewayConfig
 from server.domain.ids import default_organization_id
+from tests.contract.api.directed_provider import DirectedProvider
 from tests.integration.openapi.live import live_service
 
 _USER, _TENANT = "anna", "acme"
@@ -84,7 +85,7 @@ class _Host:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        async with live_service(self.folder, config=_CONFIG) as live:
+        async with live_service(self.folder, provider=DirectedProvider(), config=_CONFIG) as live:
             _, self.key = await live.served.key(_USER, tenant=_TENANT)
             self.url = live.url
             self.started.set()
