@@ -103,7 +103,7 @@ class Engine:
         """See `ports.worker.Worker`."""
         if self._draining:
             raise ShuttingDown
-        return Lease(self._worker, self._lease_clock.now() + self._limits.lease)
+        return Lease(self._worker, self._lease_clock.after(self._limits.lease))
 
     async def uninterrupted(self, work: Coroutine[Any, Any, Result]) -> Result:
         """See `ports.worker.Worker`."""
@@ -200,7 +200,7 @@ class Engine:
         began = self._clock.monotonic()
         try:
             await self._lease_clock.look()
-            lease = Lease(self._worker, self._lease_clock.now() + self._limits.lease)
+            lease = Lease(self._worker, self._lease_clock.after(self._limits.lease))
             ours = await self._renewed_among(held, lease) if held else {}
         except StoreUnavailable:
             if self._clock.monotonic() - self._renewed >= self._limits.lease.total_seconds():

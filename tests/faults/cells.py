@@ -17,31 +17,29 @@ class Step:
     name: str
     failpoint: str
     hit: int = 1
-    in_transaction: bool = False
-    """Whether the store's transaction is open: on SQLite nobody else can write while the process stands there."""
     in_recovery: bool = False
     """Whether the step comes after a first process was killed in the middle of an answer."""
 
 
 STEPS: Final = (
     Step("request-parsed", "send.parsed", 2),
-    Step("message-in-run-not", "send.message_stored", 2, in_transaction=True),
-    Step("send-uncommitted", "store.committing", 3, in_transaction=True),
+    Step("message-in-run-not", "send.message_stored", 2),
+    Step("send-uncommitted", "store.committing", 3),
     Step("send-unpublished", "store.unpublished", 3),
     Step("send-unacknowledged", "send.committed", 2),
     Step("claimed", "run.claimed", 2),
     Step("upstream-called", "upstream.called", 2),
     Step("delta-received", "run.delta_received", 2),
-    Step("delta-uncommitted", "store.committing", 2, in_transaction=True),
+    Step("delta-uncommitted", "store.committing", 2),
     Step("delta-unpublished", "store.unpublished", 2),
     Step("last-delta-in", "run.last_delta"),
-    Step("in-final-transaction", "run.ending", in_transaction=True),
-    Step("final-uncommitted", "store.committing", 5, in_transaction=True),
+    Step("in-final-transaction", "run.ending"),
+    Step("final-uncommitted", "store.committing", 5),
     Step("final-unpublished", "store.unpublished", 5),
     Step("ended-next-not-started", "run.ended"),
     Step("lease-renewing", "lease.renewing"),
     Step("lease-renewed", "lease.renewed"),
-    Step("recovery-uncommitted", "recovery.claiming", in_transaction=True, in_recovery=True),
+    Step("recovery-uncommitted", "recovery.claiming", in_recovery=True),
     Step("recovery-unstarted", "recovery.claimed", in_recovery=True),
 )
 FAULTS: Final = ("kill", "stop", "raise")
@@ -67,11 +65,6 @@ class Cell:
     def failpoints(self) -> str:
         """What arms the process that is to fail."""
         return f"{self.step.failpoint}={self.fault}@{self.step.hit}"
-
-    @property
-    def blocks_writers(self) -> bool:
-        """Whether the paused process holds the one lock of the file: nobody goes on before it does."""
-        return self.fault == "stop" and self.store == "sqlite" and self.step.in_transaction
 
 
 def cells() -> Iterator[Cell]:

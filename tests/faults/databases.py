@@ -2,8 +2,10 @@
 
 import asyncio
 import shutil
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +41,10 @@ class Database(ABC):
     async def tables(self) -> Tables:
         """Every row that the invariants speak of, at one moment."""
 
+    async def is_locked(self) -> bool:
+        """Whether a process that stands still keeps everybody from writing."""
+        return False
+
     async def check(self) -> None:
         """Assert the invariants."""
         check_tables(await self.tables())
@@ -62,9 +68,23 @@ class SqliteDatabase(Database):
             shutil.copy(self._path, self._used)
         return {}
 
+    async def is_locked(self) -> bool:
+        """Whether the file's one lock is not free in a time in which whoever works gives it up."""
+        return await asyncio.to_thread(_is_locked, self._used)
+
     async def tables(self) -> Tables:
         """Read from the file."""
         return await asyncio.to_thread(sqlite_tables, self._used)
+
+
+def _is_locked(path: Path) -> bool:
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=3)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        connection.execute("ROLLBACK")
+    return False
 
 
 class PostgresDatabase(Database):

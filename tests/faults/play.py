@@ -43,6 +43,7 @@ class Play:
         self._speaking, self._ending = Gate(), Gate()
         self.outcome = Outcome()
         self._possible_from = 0.0
+        self._is_blocked = False
 
     def scripts(self) -> tuple[Script, ...]:
         """The model's first answers, up to the fault; every later one is whole and comes at once."""
@@ -114,8 +115,10 @@ class Play:
     async def _take_over(self, failing: Node) -> None:
         """See to it that somebody can go on."""
         cell, servers = self._cell, self._cluster
-        if cell.blocks_writers:
-            await asyncio.sleep(1.5 * LEASE_SECONDS)  # the fault itself: a pause that outlasts the lease
+        if cell.fault == "stop" and await self._database.is_locked():
+            # It stands in a transaction, and on SQLite nobody goes on before it does: a pause that outlasts the lease.
+            self._is_blocked = True
+            await asyncio.sleep(LEASE_SECONDS)
             failing.go_on()
             servers.turn_to(failing)
         elif cell.fault != "raise":
@@ -136,7 +139,7 @@ class Play:
 
     async def _wake(self, failing: Node) -> None:
         """Let the paused process go on: it works again, and what was done in its absence stays as it is."""
-        if self._cell.blocks_writers:
+        if self._is_blocked:
             return
         before = await self._database.tables()
         failing.go_on()
