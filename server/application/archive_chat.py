@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from server.application.archive import absence
 from server.application.conversations import new_conversation
 from server.application.membership import require
-from server.application.outcomes import failure
+from server.application.outcomes import failure, follow
 from server.application.runs import Prepare, Runs, SendMessage
 from server.application.streams import Streams
 from server.domain.conversation import Conversation
@@ -63,8 +63,8 @@ class ArchiveChat:
         return await self._runs.send(principal, command, prepare=prepare)
 
     async def answer(self, owner: Owner, run: Run) -> Message:
-        """The whole answer. Raises `RunFailed`, `RunCancelled`, `RunInterrupted`, and `RunNotFound` or
-        `ConversationNotFound` when the conversation is deleted meanwhile."""
+        """The whole answer. Raises `RunFailed`, `RunCancelled`, `RunInterrupted`, and `ConversationNotFound` when the
+        conversation is deleted meanwhile."""
         answer = None
         async with aclosing(self.follow(owner, run)) as events:
             async for event in events:
@@ -75,11 +75,11 @@ class ArchiveChat:
 
     async def follow(self, owner: Owner, run: Run) -> AsyncGenerator[Shown, None]:
         """Everything that a run shows, to its good end. Raises what `answer` raises."""
-        async with aclosing(self._streams.run(owner, run.id, after=0)) as events:
+        async with aclosing(follow(self._streams, owner, run)) as events:
             async for event in events:
                 state = _end_in(event)
                 if state not in (None, RunState.COMPLETED):
-                    raise await failure(self._runs, owner, run.id, state)
+                    raise await failure(self._runs, owner, run, state)
                 yield event
 
     def _beginning(self, principal: Principal, message: ArchiveMessage) -> tuple[str, Prepare]:

@@ -1,20 +1,49 @@
-"""What the end of a run is to whoever waited for its answer."""
+"""What becomes of an answer, for whoever asked a conversation and knows of no runs."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 from server.application.runs import Runs
-from server.domain.errors import ParleyError, RunCancelled, RunFailed, RunInterrupted
-from server.domain.ids import RunId
+from server.application.streams import Streams
+from server.domain.errors import (
+    ConversationNotFound,
+    ParleyError,
+    RunCancelled,
+    RunFailed,
+    RunInterrupted,
+    RunNotFound,
+)
+from server.domain.events import Shown
 from server.domain.principal import Owner
-from server.domain.run import RunState
+from server.domain.run import Run, RunState
 
 
-async def failure(runs: Runs, owner: Owner, run_id: RunId, state: RunState | None) -> ParleyError:
+async def follow(streams: Streams, owner: Owner, run: Run) -> AsyncGenerator[Shown, None]:
+    """Everything that a run shows, to its end. Raises `ConversationNotFound` when the conversation is deleted
+    meanwhile, and `ShuttingDown`."""
+    async with _named_by_conversation(run), aclosing(streams.run(owner, run.id, after=0)) as events:
+        async for event in events:
+            yield event
+
+
+async def failure(runs: Runs, owner: Owner, run: Run, state: RunState | None) -> ParleyError:
     """Why a run that ended in `state` did not complete. Read from the run: its last event does not say how long to
-    wait."""
+    wait. Raises `ConversationNotFound` when the conversation has been deleted since."""
     if state is RunState.CANCELLED:
-        return RunCancelled(run_id)
+        return RunCancelled(run.id)
     if state is RunState.INTERRUPTED:
-        return RunInterrupted(run_id)
-    error = (await runs.get(owner, run_id)).error
+        return RunInterrupted(run.id)
+    async with _named_by_conversation(run):
+        error = (await runs.get(owner, run.id)).error
     if error is None:
         return RunFailed(reason="INTERNAL", message="the run failed")
     return RunFailed(reason=error.reason, message=error.message, retry_after=error.retry_after)
+
+
+@asynccontextmanager
+async def _named_by_conversation(run: Run) -> AsyncIterator[None]:
+    """A run is gone when its conversation is; that is the name by which the caller knows it."""
+    try:
+        yield
+    except RunNotFound:
+        raise ConversationNotFound(run.conversation_id) from None

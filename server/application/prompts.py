@@ -8,7 +8,7 @@ from server.application.answer_view import STOPPING, AnswerView, Shown, Titled
 from server.application.chats import unarchived
 from server.application.conversations import new_conversation
 from server.application.model_choice import chosen_model
-from server.application.outcomes import failure
+from server.application.outcomes import failure, follow
 from server.application.runs import Prepare, Runs, SendMessage, find_run
 from server.application.streams import Streams
 from server.application.titles import Titles, Titling
@@ -128,17 +128,17 @@ class Prompts:
     async def answer(self, owner: Owner, sent: Sent) -> str:
         """The whole answer. A title that is being made is waited for a moment.
 
-        Raises `RunFailed`, `RunCancelled`, `RunInterrupted`, and `RunNotFound` or `ConversationNotFound` when the chat
-        is deleted meanwhile.
+        Raises `RunFailed`, `RunCancelled`, `RunInterrupted`, and `ConversationNotFound` when the chat is deleted
+        meanwhile.
         """
         answer = ""
-        async with aclosing(self._streams.run(owner, sent.run.id, after=0)) as events:
+        async with aclosing(follow(self._streams, owner, sent.run)) as events:
             async for event in events:
                 match event.payload if isinstance(event, Event) else None:
                     case MessageCompleted(message) if message.role is Role.ASSISTANT:
                         answer = message.content
                     case RunEnded(state=state) if state is not RunState.COMPLETED:
-                        raise await failure(self._runs, owner, sent.run.id, state)
+                        raise await failure(self._runs, owner, sent.run, state)
         await self._title(sent)
         return answer
 
@@ -148,7 +148,7 @@ class Prompts:
         run, seen = sent.run, sent.seen
         view = AnswerView(run.id, attempt=seen.attempt)
         # From the first event on: what a view shows depends on what it has shown.
-        async with aclosing(self._streams.run(owner, run.id, after=0)) as events:
+        async with aclosing(follow(self._streams, owner, run)) as events:
             async for event in events:
                 if isinstance(event, Draining):
                     yield ShownEvent(STOPPING, None)
@@ -159,7 +159,7 @@ class Prompts:
                     continue
                 if isinstance(event.payload, RunEnded):
                     if event.payload.state is not RunState.COMPLETED:
-                        raise await failure(self._runs, owner, run.id, event.payload.state)
+                        raise await failure(self._runs, owner, run, event.payload.state)
                     title = None if view.is_titled else await self._title(sent)
                     if title is not None:
                         yield ShownEvent(Titled(title), None)

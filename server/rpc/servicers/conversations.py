@@ -8,13 +8,12 @@ from parley.conversations.v1 import conversations_pb2 as pb
 from parley.conversations.v1 import conversations_pb2_grpc
 
 from server.application.organization_conversations import OrganizationConversations
+from server.application.outcomes import failure, follow
 from server.application.runs import Runs
 from server.application.sessions import Sessions
 from server.application.streams import Streams
-from server.domain.errors import RunFailed
 from server.domain.events import Event, RunEnded
-from server.domain.ids import ConversationId, ModelId, RunId, SessionId
-from server.domain.principal import Owner
+from server.domain.ids import ConversationId, ModelId, SessionId
 from server.domain.run import RunState
 from server.rpc.codecs import conversations as codec
 from server.rpc.codecs.chat_stream import ChatStream
@@ -65,13 +64,13 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
             caller, organization_id(request.org_id), session_id=session_id, content=request.chat.message
         )
         chat = ChatStream()
-        async with aclosing(self._streams.run(caller.owner, run.id, after=0)) as events:
+        async with aclosing(follow(self._streams, caller.owner, run)) as events:
             async for event in events:
                 shown = chat.encode(event)
                 if shown is not None:
                     yield shown
                 elif isinstance(event, Event) and _failed(event):
-                    raise await self._failure(caller.owner, run.id)
+                    raise await failure(self._runs, caller.owner, run, RunState.FAILED)
 
     async def ListConversations(
         self, request: pb.ListConversationsRequest, _context: Any
@@ -126,13 +125,6 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
             principal(), organization_id(request.org_id), _conversation(request.conversation_id)
         )
         return pb.RemoveConversationResponse(id=removed)
-
-    async def _failure(self, caller: Owner, run_id: RunId) -> RunFailed:
-        """Why a run failed. Read from the run: its last event does not say how long to wait."""
-        error = (await self._runs.get(caller, run_id)).error
-        if error is None:
-            return RunFailed(reason="INTERNAL", message="the run failed")
-        return RunFailed(reason=error.reason, message=error.message, retry_after=error.retry_after)
 
 
 def _failed(event: Event) -> bool:

@@ -41,11 +41,11 @@ async def _grpc_end(stream: Any, seen: asyncio.Event) -> str | None:
     return None
 
 
-async def _sse_end(client: httpx.AsyncClient, route: str, body: dict[str, str], key: str, seen: asyncio.Event) -> str:
+async def _sse_end(client: httpx.AsyncClient, path: str, body: dict[str, Any], key: str, seen: asyncio.Event) -> str:
     """The last event of a stream."""
     lines: list[str] = []
     headers = {"x-api-key": key}
-    async with client.stream("POST", f"{_GATEWAY}/{route}", json=body, headers=headers) as reply:
+    async with client.stream("POST", path, json=body, headers=headers) as reply:
         async for line in reply.aiter_lines():
             seen.set()
             lines.append(line)
@@ -62,11 +62,9 @@ async def test_every_stream_of_a_deleted_thread_ends_with_not_found(
         *(stub.StreamRun(run_pb2.StreamRunRequest(run_id=run), metadata=metadata) for run in (active, waiting)),
     ]
     key = metadata[0][1]
-    routes = [("watch-thread", {"conversation_key": "talk"})]
-    routes += [("stream-run", {"run_id": run}) for run in (active, waiting)]
-    views = [
-        (client, route, body) for client in (running.in_process, running.through_channel) for route, body in routes
-    ]
+    routes = [(f"{_GATEWAY}/watch-thread", {"conversation_key": "talk"})]
+    routes += [(f"{_GATEWAY}/stream-run", {"run_id": run}) for run in (active, waiting)]
+    views = [(client, path, body) for client in (running.in_process, running.through_channel) for path, body in routes]
     seen = [asyncio.Event() for _ in [*streams, *views]]
     over_grpc = [asyncio.create_task(_grpc_end(stream, seen[place])) for place, stream in enumerate(streams)]
     over_http = [
@@ -82,3 +80,45 @@ async def test_every_stream_of_a_deleted_thread_ends_with_not_found(
     for end, reason in zip(ends, reasons * 2, strict=True):
         assert reason is not None
         assert reason in end
+
+
+async def test_answers_of_a_deleted_conversation_end_by_the_name_that_their_callers_know(tmp_path: Path) -> None:
+    """Three doors know no runs: their streams say that the conversation is gone."""
+    async with serve(tmp_path, provider=DirectedProvider()) as running:
+        _, key = await running.key()
+        client, headers = running.in_process, {"x-api-key": key}
+        organization = (await client.get("/api/org/list", headers=headers)).json()[0]["id"]
+        model = (await client.get(f"/api/llm/list?org_id={organization}", headers=headers)).json()[0]["id"]
+        ends = await asyncio.gather(
+            *(_end_by_deletion(client, key, organization, model, door) for door in ("chat", "archive", "session"))
+        )
+    for end, conversation in ends:
+        assert conversation in end
+        assert "run_" not in end
+
+
+async def _end_by_deletion(
+    client: httpx.AsyncClient, key: str, organization: str, model: str, door: str
+) -> tuple[str, str]:
+    """How the stream of an answer through a door ends when its conversation is destroyed, and the conversation's id."""
+    headers, query, seen = {"x-api-key": key}, f"?org_id={organization}", asyncio.Event()
+    made = await client.post(f"/api/conversation/create{query}", json={"title": door}, headers=headers)
+    conversation = made.json()["id"]
+    session = await client.post(
+        f"/api/conversation/create_session{query}",
+        json={"conversation_id": conversation, "model_id": model},
+        headers=headers,
+    )
+    path, body = {
+        "chat": ("/chat/prompt/stream", {"chat_id": conversation, "message": "hold"}),
+        "archive": ("/api/v3/chat", {"conversation_id": conversation, "message": "hold", "stream": True}),
+        "session": (
+            f"/api/conversation/stream_chat{query}",
+            {"chat_session_id": session.json()["id"], "message": "hold"},
+        ),
+    }[door]
+    end = asyncio.create_task(_sse_end(client, path, body, key, seen))
+    async with asyncio.timeout(30):
+        await seen.wait()
+        await client.delete(f"/api/conversation/remove{query}&conversation_id={conversation}", headers=headers)
+        return await end, conversation
