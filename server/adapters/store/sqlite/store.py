@@ -34,7 +34,7 @@ class SqliteStore:
         *,
         feed: Feed,
         busy_timeout: timedelta = timedelta(seconds=5),
-        brief: timedelta = timedelta(milliseconds=1),
+        brief: timedelta = timedelta(milliseconds=2),
         readers: int = 4,
         capacity: int = 4096,
         batch_limit: int = 256,
