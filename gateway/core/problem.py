@@ -87,9 +87,10 @@ def refused(
     )
 
 
-def invalid(part: str, description: str, *, reason: str = "INVALID_FIELD") -> Refused:
-    """Make the refusal of one part of a request: 400, unless the dialect has another status for it."""
-    message = f"{part}: {description}" if part else description
+def invalid(part: str, description: str, *, reason: str = "INVALID_FIELD", whole: str = "") -> Refused:
+    """Make the refusal of one part of a request: 400, unless the dialect has another status for it. Without a part
+    `whole` is what the sentence is about; "" when the description says so itself."""
+    message = f"{part}: {description}" if part else f"{whole} {description}".lstrip()
     violations = (Violation(part, description),)
     return refused(Code.INVALID_ARGUMENT, _shown(message), reason=reason, violations=violations)
 

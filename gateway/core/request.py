@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.core import http_body
+from gateway.core.body_words import BODY
 from gateway.core.codec import Codecs, FieldCodec, JsonError
 from gateway.core.dialect import Dialect, is_cursor
 from gateway.core.field_path import FieldPaths
@@ -127,7 +128,7 @@ class RequestPlan:
 
 
 def _bad_body(error: JsonError) -> Refused:
-    return invalid(error.field, error.description, reason="INVALID_BODY")
+    return invalid(error.field, error.description, reason="INVALID_BODY", whole=BODY)
 
 
 def _check_json(content_type: str) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from gateway.config import GatewayConfig
 from gateway.core.framing import HEARTBEAT, Framing
 from gateway.core.headers import OutwardHeaders
-from gateway.core.metadata import first
-from gateway.core.problem import DETAILS_KEY, Problem, problem_of
+from gateway.core.problem import Problem
 from gateway.core.route import Route
 from gateway.edge.asgi import RawHeader, Receive
 from gateway.edge.exchange import Exchange
+from gateway.edge.failure import failure
 from gateway.edge.outbox import Outbox
 from gateway.edge.upstream import Invocation, Outcome, Upstream
 
@@ -71,7 +71,7 @@ class StreamReplier:
         await outbox.wait()
         if outbox.is_abandoned:
             return
-        if outbox.is_empty and (problem := _failure(outbox)) is not None:
+        if outbox.is_empty and (problem := _failure(outbox, stream.route)) is not None:
             await self._fail(stream, problem)
             return
         await stream.exchange.start(stream.route.rule.success_status, self._headers(stream))
@@ -125,7 +125,7 @@ class _Stream:
             await outbox.wait()
 
     def _end(self) -> bytes:
-        problem = _failure(self.outbox)
+        problem = _failure(self.outbox, self.route)
         if problem is not None:
             if self._is_raw:
                 raise StreamTruncated
@@ -181,15 +181,14 @@ def _head(content_type: bytes) -> list[RawHeader]:
     ]
 
 
-def _failure(outbox: Outbox) -> Problem | None:
+def _failure(outbox: Outbox, route: Route) -> Problem | None:
     """Give what went wrong with a stream that is over, or None."""
     if outbox.problem is not None:
         return outbox.problem
     outcome = outbox.outcome
     if outcome is None or outcome.code == 0:
         return None
-    details = first(outcome.trailing, DETAILS_KEY)
-    return problem_of(outcome.code, outcome.message, details if isinstance(details, bytes) else None)
+    return failure(outcome, route)
 
 
 async def _listen(receive: Receive, gone: Callable[[], None]) -> None:

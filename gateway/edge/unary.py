@@ -3,13 +3,12 @@
 from gateway.config import GatewayConfig
 from gateway.core.codec import JsonError
 from gateway.core.headers import OutwardHeaders
-from gateway.core.metadata import first
-from gateway.core.problem import DETAILS_KEY, problem_of
 from gateway.core.reply import JSON_TYPE, Content
 from gateway.core.route import Route
 from gateway.edge.asgi import RawHeader
 from gateway.edge.compression import compressed, takes_gzip
 from gateway.edge.exchange import Exchange
+from gateway.edge.failure import failure
 from gateway.edge.outbox import UNWRITABLE
 from gateway.edge.upstream import Invocation, Outcome, UnaryReply, Upstream
 
@@ -49,9 +48,7 @@ class UnaryReplier:
         await exchange.reply(route.rule.success_status, headers, body)
 
     async def _fail(self, exchange: Exchange, route: Route, outcome: Outcome, headers: list[RawHeader]) -> None:
-        details = first(outcome.trailing, DETAILS_KEY)
-        problem = problem_of(outcome.code, outcome.message, details if isinstance(details, bytes) else None)
-        await exchange.fail(route.errors.write(problem), headers)
+        await exchange.fail(route.errors.write(failure(outcome, route)), headers)
 
 
 def _content(route: Route, reply: UnaryReply) -> Content | None:

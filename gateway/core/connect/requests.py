@@ -7,6 +7,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
+from gateway.core.body_words import BODY
 from gateway.core.codec import Codecs, JsonError
 from gateway.core.connect.envelope import EnvelopeError, only_message
 from gateway.core.dialect import PROTO_JSON
@@ -41,7 +42,7 @@ def binary_decoder(message: Descriptor) -> Decode:
         try:
             return parse(body)
         except DecodeError:
-            raise _bad("", f"must be a {message.full_name} in binary form") from None
+            raise _bad("", f"must be a {message.full_name} in binary form", whole=BODY) from None
 
     return decode
 
@@ -56,7 +57,7 @@ def json_decoder(message: Descriptor, codecs: Codecs) -> Decode:
         try:
             return codec.decode(body)
         except JsonError as error:
-            raise _bad(error.field, error.description) from None
+            raise _bad(error.field, error.description, whole=BODY) from None
 
     return decode
 
@@ -68,5 +69,5 @@ def _opened(body: bytes) -> bytes:
         raise _bad("", str(error)) from None
 
 
-def _bad(field: str, description: str) -> Refused:
-    return invalid(field, description, reason="INVALID_BODY")
+def _bad(field: str, description: str, *, whole: str = "") -> Refused:
+    return invalid(field, description, reason="INVALID_BODY", whole=whole)

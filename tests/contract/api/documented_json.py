@@ -42,6 +42,15 @@ def http_call(method: MethodDescriptor, request: Message) -> tuple[str, str, Map
     return verb.upper(), path, fields, body
 
 
+def asked_field(method: MethodDescriptor, name: str) -> str:
+    """The path in the request message of what the documented route calls `name`: a body that is one field of the
+    message is spelt without that field."""
+    body = documented(method)[0].GetOptions().Extensions[annotations_pb2.http].body
+    if body in ("", "*") or name.partition(".")[0] in method.input_type.fields_by_name:
+        return name
+    return f"{body}.{name}" if name else body
+
+
 def reply_of(method: MethodDescriptor, value: Any) -> Message:
     """The reply that a JSON value stands for."""
     rule = method.GetOptions().Extensions[annotations_pb2.http]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import httpx
@@ -10,7 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from parley.options.v1 import options_pb2
 
-from tests.contract.api.documented_json import http_call, message_of, reply_of
+from tests.contract.api.documented_json import asked_field, http_call, message_of, reply_of
 from tests.contract.api.player import CallRefused
 from tests.contract.api.refusal import Refusal
 
@@ -31,7 +32,7 @@ class HttpPlayer:
         """See `Player`."""
         response = await self._client.send(self._request(method, request, headers))
         if response.status_code != httpx.codes.OK:
-            raise CallRefused(refusal_of(response.json(), response.status_code))
+            raise CallRefused(_refusal_by(method, response.json(), response.status_code))
         return reply_of(method, response.json())
 
     async def stream(
@@ -42,7 +43,7 @@ class HttpPlayer:
         try:
             if response.status_code != httpx.codes.OK:
                 await response.aread()
-                raise CallRefused(refusal_of(response.json(), response.status_code))
+                raise CallRefused(_refusal_by(method, response.json(), response.status_code))
             if method.output_type.full_name == HTTP_BODY:
                 yield GetMessageClass(method.output_type)(
                     content_type=response.headers["content-type"], data=await response.aread()
@@ -50,7 +51,7 @@ class HttpPlayer:
                 return
             async for identity, name, data in _events(response):
                 if name == "error":
-                    raise CallRefused(refusal_of(data, None))
+                    raise CallRefused(_refusal_by(method, data, None))
                 members = [field.name for oneof in method.output_type.oneofs for field in oneof.fields]
                 if name == _END and name not in members:
                     return
@@ -61,6 +62,11 @@ class HttpPlayer:
     def _request(self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]) -> httpx.Request:
         verb, path, query, body = http_call(method, request)
         return self._client.build_request(verb, path, params=query, json=body, headers=headers)
+
+
+def _refusal_by(method: MethodDescriptor, body: Any, http_status: int | None) -> Refusal:
+    refusal = refusal_of(body, http_status)
+    return replace(refusal, fields=tuple(asked_field(method, name) for name in refusal.fields))
 
 
 def refusal_of(body: Any, http_status: int | None) -> Refusal:
