@@ -20,10 +20,13 @@ class ParleyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """A field that breaks its rule; `field` is its path in the request, in proto spelling."""
+    """A field that breaks its rule; `field` is its path in the request, in proto spelling, "" for all of it."""
 
     field: str
     description: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.description}" if self.field else self.description
 
 
 class InvalidField(ParleyError):
@@ -32,7 +35,7 @@ class InvalidField(ParleyError):
     reason = "INVALID_FIELD"
 
     def __init__(self, violations: Sequence[FieldViolation]) -> None:
-        super().__init__("; ".join(f"{violation.field}: {violation.description}" for violation in violations))
+        super().__init__("; ".join(map(str, violations)))
         self.violations = tuple(violations)
 
 
@@ -52,7 +55,7 @@ class CursorInFuture(ParleyError):
 
     def __init__(self, *, cursor: int, last: int) -> None:
         super().__init__(
-            f"after_sequence: {cursor} is beyond the newest event, {last}",
+            f"the cursor {cursor} is beyond the newest event, {last}",
             metadata={"last_sequence": str(last)},
         )
 

@@ -135,6 +135,17 @@ def test_a_fact_keeps_its_sentence_and_carries_error_info(
     assert (info.domain, info.reason, dict(info.metadata)) == ("parley", reason, metadata)
 
 
+def test_what_is_wrong_with_no_field_in_particular_is_told_without_one() -> None:
+    wrong = errors.InvalidField(
+        [errors.FieldViolation("", "this is no message"), errors.FieldViolation("c", "is even")]
+    )
+    assert str(wrong) == "this is no message; c: is even"
+
+
+def test_a_cursor_is_not_called_by_the_name_that_one_api_has_for_it() -> None:
+    assert str(errors.CursorInFuture(cursor=9, last=5)) == "the cursor 9 is beyond the newest event, 5"
+
+
 def test_field_violations_become_a_bad_request() -> None:
     error = errors.InvalidField([errors.FieldViolation("a.b[1]", "is odd"), errors.FieldViolation("c", "is even")])
     _, bad = details(status_of(error, request_id="q"))

@@ -63,9 +63,11 @@ class ArchiveServiceStub:
     """
     StreamChat: _aio.UnaryStreamMultiCallable[_archive_pb2.ChatRequest, _archive_pb2.StreamChatResponse]
     """As `Chat`, and shows the answer while it comes: `start`, `reasoning` and `content` for each piece,
-    `message` last with the whole. A failure before the first event is an ordinary error reply, after
-    it an `error` event. An answer that is begun again after a crash sends another `start`, which voids
-    the pieces before it. Its own path is `POST /parley.archive.v3.ArchiveService/StreamChat`.
+    `message` last with the whole. A failure before the first event is an ordinary error reply, over
+    HTTP only within the first second; after it, it is an `error` event. A cut stream is not continued
+    by `Last-Event-ID`: a request that is repeated under its `idempotency-key` shows the answer from
+    its beginning, one without a key sends another message. An answer that is begun again after a crash
+    sends another `start`, which voids the pieces before it. Its own path is `POST /parley.archive.v3.ArchiveService/StreamChat`.
     """
 
 class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -147,9 +149,11 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_archive_pb2.ChatRequest, _abc.AsyncIterator[_archive_pb2.StreamChatResponse]],
     ) -> _abc.AsyncIterator[_archive_pb2.StreamChatResponse]:
         """As `Chat`, and shows the answer while it comes: `start`, `reasoning` and `content` for each piece,
-        `message` last with the whole. A failure before the first event is an ordinary error reply, after
-        it an `error` event. An answer that is begun again after a crash sends another `start`, which voids
-        the pieces before it. Its own path is `POST /parley.archive.v3.ArchiveService/StreamChat`.
+        `message` last with the whole. A failure before the first event is an ordinary error reply, over
+        HTTP only within the first second; after it, it is an `error` event. A cut stream is not continued
+        by `Last-Event-ID`: a request that is repeated under its `idempotency-key` shows the answer from
+        its beginning, one without a key sends another message. An answer that is begun again after a crash
+        sends another `start`, which voids the pieces before it. Its own path is `POST /parley.archive.v3.ArchiveService/StreamChat`.
         """
 
 def add_ArchiveServiceServicer_to_server(servicer: ArchiveServiceServicer, server: _aio.Server) -> None: ...

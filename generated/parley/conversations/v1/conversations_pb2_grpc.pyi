@@ -32,7 +32,10 @@ class ConversationServiceStub:
     """
     StreamChat: _aio.UnaryStreamMultiCallable[_conversations_pb2.StreamChatRequest, _conversations_pb2.StreamChatResponse]
     """Sends a message in a session and streams the answer: `start`, `content` for each piece, `end`. A
-    failure before the first event is an ordinary error reply, after it an `error` event. An answer
+    failure before the first event is an ordinary error reply, over HTTP only within the first second;
+    after it, it is an `error` event. A cut stream is not continued by `Last-Event-ID`: a request that
+    is repeated under its `idempotency-key` shows the answer from its beginning, one without a key
+    sends another message. An answer
     that is begun again after a crash sends another `start`, which voids the text before it; `end`
     names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
     whose id is empty if it never spoke. While another answer of the conversation is under way, in
@@ -90,7 +93,10 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_conversations_pb2.StreamChatRequest, _abc.AsyncIterator[_conversations_pb2.StreamChatResponse]],
     ) -> _abc.AsyncIterator[_conversations_pb2.StreamChatResponse]:
         """Sends a message in a session and streams the answer: `start`, `content` for each piece, `end`. A
-        failure before the first event is an ordinary error reply, after it an `error` event. An answer
+        failure before the first event is an ordinary error reply, over HTTP only within the first second;
+        after it, it is an `error` event. A cut stream is not continued by `Last-Event-ID`: a request that
+        is repeated under its `idempotency-key` shows the answer from its beginning, one without a key
+        sends another message. An answer
         that is begun again after a crash sends another `start`, which voids the text before it; `end`
         names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
         whose id is empty if it never spoke. While another answer of the conversation is under way, in
