@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from server.application.conversations import lock_by_id
 from server.application.repeats import Repeats
 from server.domain.conversation import Conversation
 from server.domain.errors import StoreUnavailable
@@ -38,10 +37,6 @@ class Deletion:
         self._feed = feed
         self._repeats = repeats
         self._blobs = blobs
-
-    async def by_id(self, principal: Principal, conversation_id: ConversationId) -> ConversationId:
-        """Destroy the caller's conversation of that id. Raises `ConversationNotFound`."""
-        return await self.of(principal, lambda tx: lock_by_id(tx, conversation_id))
 
     async def of(self, principal: Principal, locked: Locked) -> ConversationId:
         """Destroy the conversation that `locked` finds; raises what that raises. Returns the id of what is gone."""

@@ -12,9 +12,10 @@ from server.domain.limits import Limits
 from server.domain.principal import Owner
 from server.domain.run import Run
 from server.engine.answer import Answer
+from server.engine.delta_log import hold
 from server.ports.figures import Figures
 from server.ports.provider import Piece, ReasoningPiece, TextPiece
-from server.ports.store import Store
+from server.ports.store import Store, Transaction
 from server.ports.system import Clock
 
 _log = structlog.get_logger(__name__)
@@ -37,7 +38,7 @@ class ResponseCache:
 
     async def stream(self, run: Run, key: str, answer: Answer, ask: Callable[[], Pieces]) -> Pieces:
         """The pieces of a stored answer, or those of `ask`, which are stored once they are whole. `answer` learns
-        where they come from."""
+        where they come from. Raises `RunLost`: what is said in a conversation that is gone is not kept."""
         lead = (run.owner, key)
         while (leader := self._led.get(lead)) is not None:
             await asyncio.wait({leader})
@@ -60,7 +61,7 @@ class ResponseCache:
                         yield piece
                 may_be_stored = self._is_storable(said)
                 if may_be_stored:
-                    await self._put(run.owner, key, CachedAnswer(said.text, said.reasoning))
+                    await self._put(run, key, CachedAnswer(said.text, said.reasoning))
         finally:
             del self._led[lead]
             done.set_result(may_be_stored)
@@ -79,13 +80,16 @@ class ResponseCache:
         now = self._clock.now()
         return await self._store.read(owner, lambda tx: tx.cached_answers.find(key, now=now))
 
-    async def _put(self, owner: Owner, key: str, answer: CachedAnswer) -> None:
+    async def _put(self, run: Run, key: str, answer: CachedAnswer) -> None:
         now = self._clock.now()
         expires_at = now + self._limits.cache_lifetime
+
+        async def unit(tx: Transaction) -> None:
+            await hold(tx, run)
+            await tx.cached_answers.put(key, answer, given_in=run.conversation_id, now=now, expires_at=expires_at)
+
         try:
-            await self._store.write(
-                owner, lambda tx: tx.cached_answers.put(key, answer, now=now, expires_at=expires_at)
-            )
+            await self._store.write(run.owner, unit)
         except StoreUnavailable as unavailable:
             _log.warning("answer_not_cached", cause=unavailable.message)
 

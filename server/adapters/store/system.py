@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from server.adapters.store import cached_answers, keys, known_files, leases, members, provisioning, retention
+from server.adapters.store import keys, known_files, leases, members, provisioning, retention
 from server.adapters.store.executor import Executor
 from server.adapters.store.times import moment
 from server.domain.ids import FileId, KeyId, OrganizationId, RunId, WorkerId
@@ -88,4 +88,4 @@ class StoredSystem:
 
     async def forget_answers(self, now: datetime, *, limit: int) -> int:
         """Drop expired answers of the response cache."""
-        return await cached_answers.forget_answers(self._executor, now, limit=limit)
+        return await retention.forget_answers(self._executor, now, limit=limit)

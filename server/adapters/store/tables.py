@@ -302,14 +302,19 @@ class FileRow(_OwnedRow, table=True):
 
 
 class CachedAnswerRow(_Row, table=True):
-    """An answer of the response cache; `answer` is JSON, `key` a digest of everything it depends on."""
+    """An answer of the response cache; `answer` is JSON, `key` a digest of everything it depends on, the conversation
+    that in which the model gave it."""
 
     __tablename__ = "cached_answers"
-    __table_args__ = (Index("ix_cached_answers_expires_at", "expires_at"),)
+    __table_args__ = (
+        Index("ix_cached_answers_conversation", "conversation_id"),
+        Index("ix_cached_answers_expires_at", "expires_at"),
+    )
 
     tenant: str = Field(primary_key=True, sa_type=STRING)
     owner: str = Field(primary_key=True, sa_type=STRING)
     key: str = Field(primary_key=True, sa_type=STRING)
+    conversation_id: str = Field(sa_type=STRING, sa_column_args=(_of("conversations"),))
     answer: str = Field(sa_type=STRING)
     created_at: int = Field(sa_type=WHOLE)
     expires_at: int = Field(sa_type=WHOLE)

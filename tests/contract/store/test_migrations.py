@@ -20,6 +20,7 @@ from server.adapters.store.errors import SchemaUnknown
 from server.adapters.store.sqlite import schema
 from server.adapters.store.tables import METADATA
 from server.domain.branch import BranchCause
+from server.domain.cached_answer import CachedAnswer
 from server.domain.ids import MessageId
 from server.ports.store import Transaction
 from tests.contract.store.builders import ALICE, conversation, new_id, stored
@@ -223,6 +224,44 @@ async def test_histories_of_a_file_without_branches_can_branch(tmp_path: Path) -
     await _assert_old_histories_can_branch(f"sqlite+aiosqlite:///{path}")
 
 
+_ROWS_OF_0004 = (
+    _ROWS_OF_0003[0],
+    "INSERT INTO cached_answers (tenant, owner, key, answer, created_at, expires_at)"
+    " VALUES ('acme', 'alice', 'k', '{\"text\": \"Hello\"}', 1, 9000000000000000)",
+)
+
+
+def _fill_as_of_0004(connection: Connection) -> None:
+    migrations.upgrade(connection, to="0004")
+    for row in _ROWS_OF_0004:
+        connection.exec_driver_sql(row)
+
+
+async def _assert_answers_of_nowhere_are_gone(url: str) -> None:
+    async with open_store(url, feed=LocalFeed()) as store:
+        talk = await store.read(ALICE, lambda tx: tx.conversations.get("talk"))
+        assert talk is not None
+        assert await store.read(ALICE, lambda tx: tx.cached_answers.find("k", now=talk.updated_at)) is None
+        said, until = CachedAnswer("Hello"), talk.updated_at + timedelta(hours=1)
+
+        async def keep(tx: Transaction) -> CachedAnswer | None:
+            now = talk.updated_at
+            await tx.cached_answers.put("k", said, given_in=talk.id, now=now, expires_at=until)
+            return await tx.cached_answers.find("k", now=now)
+
+        assert await store.write(ALICE, keep) == said
+
+
+async def test_answers_of_a_file_in_which_they_belong_to_no_conversation_are_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "parley.db"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        _fill_as_of_0004(connection)
+    engine.dispose()
+    schema.migrate(path, busy_timeout=PATIENCE)
+    await _assert_answers_of_nowhere_are_gone(f"sqlite+aiosqlite:///{path}")
+
+
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
@@ -298,6 +337,21 @@ async def test_histories_of_a_database_without_branches_can_branch(
     await engine.dispose()
     await migrate(postgres_server.dsn(new_databases[0]), patience=PATIENCE)
     await _assert_old_histories_can_branch(postgres_server.url(new_databases[0]))
+
+
+async def test_answers_of_a_database_in_which_they_belong_to_no_conversation_are_dropped(
+    postgres_server: PostgresServer, new_databases: list[str]
+) -> None:
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    from server.adapters.store.postgres.schema import migrate
+
+    engine = create_async_engine(postgres_server.url(new_databases[0]))
+    async with engine.begin() as connection:
+        await connection.run_sync(_fill_as_of_0004)
+    await engine.dispose()
+    await migrate(postgres_server.dsn(new_databases[0]), patience=PATIENCE)
+    await _assert_answers_of_nowhere_are_gone(postgres_server.url(new_databases[0]))
 
 
 async def test_a_database_of_a_later_version_is_left_alone(

@@ -94,7 +94,7 @@ async def alices(store: Store) -> Theirs:
         await tx.events.append(talk.id, said, now=at(0), run_id=run.id, epoch=1)
         await tx.sessions.add(chat)
         await tx.requests.remember("r", RememberedRequest("f", run.id), now=at(0))
-        await tx.cached_answers.put("c", CachedAnswer("secret"), now=at(0), expires_at=at(9))
+        await tx.cached_answers.put("c", CachedAnswer("secret"), given_in=talk.id, now=at(0), expires_at=at(9))
         await tx.requests.remember("w", RememberedRequest("f"), now=at(0), result=GenerationConfig("secret"))
         drawn = file(talk)
         await tx.files.add(drawn)
@@ -206,6 +206,10 @@ SEES: dict[str, tuple[Probe, Any]] = {
 
 # What an owner is refused.
 REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
+    "cached_answers.put": (
+        lambda tx, a: tx.cached_answers.put("c", CachedAnswer("mine"), given_in=a.talk.id, now=at(0), expires_at=at(9)),
+        ConversationNotFound,
+    ),
     "messages.append": (lambda tx, a: tx.messages.append(message(a.talk)), ConversationNotFound),
     "messages.extend": (lambda tx, a: tx.messages.extend(a.talk.id, [message(a.talk)]), ConversationNotFound),
     "branches.start": (lambda tx, a: tx.branches.start(a.talk.id, ANOTHER), ConversationNotFound),
@@ -227,7 +231,7 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
 }
 
 # Makes a row of the owner's own, whatever it is given.
-OWN = {"cached_answers.put", "conversations.add", "organizations.add"}
+OWN = {"conversations.add", "organizations.add"}
 
 # Tells a colleague, and nobody else, that a conversation is there: `test_archive.py`.
 TOLD = {"archive.is_anothers"}

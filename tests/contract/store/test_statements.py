@@ -16,6 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from server.adapters.store import (
     archive,
     branches,
+    cached_answers,
     conversations,
     events,
     files,
@@ -44,6 +45,7 @@ from tests.contract.store.postgres_server import PostgresServer
 
 OWNED_PARTS = [
     archive,
+    cached_answers,
     histories,
     conversations,
     messages,

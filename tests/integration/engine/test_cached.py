@@ -1,17 +1,21 @@
 """The response cache: a question is asked of the model once, and answered alike for whoever asked it before."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from server.adapters.store.tables import METADATA
 from server.adapters.system import SystemClock
 from server.application.runs import SendMessage
 from server.domain.events import MessageCompleted, MessageStarted, ReasoningDelta, RunEnded, RunStarted, TextDelta
 from server.domain.generation import GenerationConfig
+from server.domain.ids import ConversationId, default_organization_id
 from server.domain.message import Message
 from server.domain.principal import Principal
 from server.domain.run import Run, RunOptions, RunState
@@ -114,6 +118,59 @@ async def test_an_answer_expires(house: House, clock: SetClock) -> None:
     assert (await answer(house, await ask(house))).metadata.cache_hit
     clock.ahead = timedelta(minutes=61)
     assert not (await answer(house, await ask(house))).metadata.cache_hit
+
+
+# Each way in which an API destroys a conversation.
+DOORS: dict[str, Callable[[House, Run], Awaitable[ConversationId]]] = {
+    "threads": lambda house, run: house.threads.delete(ANNA, run.conversation_key),
+    "conversations": lambda house, run: house.conversations.remove(
+        ANNA, default_organization_id(ANNA.owner.tenant), run.conversation_id
+    ),
+    "archive": lambda house, run: house.archive.delete(ANNA, run.conversation_id),
+}
+
+
+def rows_with(path: Path, word: str) -> dict[str, int]:
+    """How many rows of each table of a database say a word anywhere."""
+    found = {}
+    with closing(sqlite3.connect(path)) as connection:
+        for name in METADATA.tables:
+            rows = connection.execute(f"SELECT * FROM {name}").fetchall()
+            found[name] = sum(any(word in str(value) for value in row) for row in rows)
+    return found
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_an_answer_goes_with_the_conversation_in_which_it_was_given(
+    house: House, tmp_path: Path, door: str
+) -> None:
+    for _ in range(2):
+        house.provider.script("A secret")
+    first = await ask(house)
+    await answer(house, first)
+    second = await ask(house)
+    assert (await answer(house, second)).metadata.cache_hit
+    await house.threads.delete(ANNA, second.conversation_key)
+    assert rows_with(tmp_path / "house.db", "secret")["cached_answers"] == 1
+    assert await DOORS[door](house, first) == first.conversation_id
+    for word in ("secret", first.conversation_id, second.conversation_id):
+        assert not any(rows_with(tmp_path / "house.db", word).values())
+    assert not (await answer(house, await ask(house))).metadata.cache_hit
+    assert len(house.provider.requests) == 2
+
+
+async def test_nothing_is_kept_of_a_conversation_that_went_while_it_was_answered(house: House, tmp_path: Path) -> None:
+    gate = Gate()
+    house.provider.script("A secret", gate)
+    house.provider.script("Hello")
+    leader = await ask(house)
+    await gate.reached()
+    other = await ask(house)
+    # As another process does: nobody stops the run here.
+    await house.store.write(ANNA.owner, lambda tx: tx.conversations.delete(leader.conversation_id))
+    gate.open()
+    assert (await answer(house, other)).content == "Hello"
+    assert not any(rows_with(tmp_path / "house.db", "secret").values())
 
 
 async def test_only_whole_answers_are_kept(house: House) -> None:
