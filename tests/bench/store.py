@@ -87,7 +87,8 @@ def _run(talk: Conversation, message: Message) -> Run:
     )
 
 
-async def _send(store: Store, talk: Conversation) -> None:
+async def send(store: Store, talk: Conversation) -> None:
+    """The unit of an acknowledged send: message, run and two events, behind the conversation's lock."""
     message = _message(talk)
     run = _run(talk, message)
 
@@ -190,7 +191,7 @@ def _run_row(run: Run) -> RunRow:
     )
 
 
-async def _rate(workers: int, work: Callable[[int], Awaitable[object]]) -> Rate:
+async def measured_rate(workers: int, work: Callable[[int], Awaitable[object]]) -> Rate:
     """`workers` callers, each one call after the other, for `SECONDS`."""
     done = 0
     end = time.perf_counter() + SECONDS
@@ -226,7 +227,8 @@ async def _engine(path: Path) -> AsyncIterator[AsyncEngine]:
         await engine.dispose()
 
 
-async def _talks(store: Store, count: int) -> list[Conversation]:
+async def talks_in(store: Store, count: int) -> list[Conversation]:
+    """New conversations, stored."""
     talks = [_conversation() for _ in range(count)]
     await asyncio.gather(*(store.write(OWNER, lambda tx, t=talk: tx.conversations.add(t)) for talk in talks))  # type: ignore[misc]
     return talks
@@ -236,12 +238,12 @@ async def _bench_sends(url: str, path: Path) -> list[Figure]:
     rounds: dict[int, list[Rate]] = {senders: [] for senders in SENDERS}
     orm_rounds = []
     async with open_store(url, feed=LocalFeed()) as store, _engine(path) as engine:
-        talks = await _talks(store, max(SENDERS))
+        talks = await talks_in(store, max(SENDERS))
         for _ in range(ROUNDS):
             for senders in SENDERS:
-                rounds[senders].append(await _rate(senders, lambda number: _send(store, talks[number])))
+                rounds[senders].append(await measured_rate(senders, lambda number: send(store, talks[number])))
             # One session at a time: more of them only collide on the file's lock.
-            orm_rounds.append(await _rate(1, lambda number: _send_with_orm(engine, talks[number])))
+            orm_rounds.append(await measured_rate(1, lambda number: _send_with_orm(engine, talks[number])))
     rates = {senders: max(measured) for senders, measured in rounds.items()}
     orm = max(orm_rounds)
     most = max(SENDERS)
@@ -273,7 +275,7 @@ async def _read_with_orm(engine: AsyncEngine, talk: Conversation) -> None:
 
 async def _bench_reads(url: str, path: Path) -> list[Figure]:
     async with open_store(url, feed=LocalFeed()) as store, _engine(path) as engine:
-        (talk,) = await _talks(store, 1)
+        (talk,) = await talks_in(store, 1)
 
         async def read_ours(_: int) -> None:
             assert len(await store.read(OWNER, lambda tx: tx.messages.history(talk.id, last=LAST))) == LAST
@@ -286,7 +288,7 @@ async def _bench_reads(url: str, path: Path) -> list[Figure]:
                 await tx.messages.append(_message(talk))
 
         await store.write(OWNER, fill)
-        rounds = [[await _rate(1, read) for read in (read_ours, read_orm)] for _ in range(ROUNDS)]
+        rounds = [[await measured_rate(1, read) for read in (read_ours, read_orm)] for _ in range(ROUNDS)]
     ours, orm = (min(measured, key=lambda rate: rate.cpu_microseconds) for measured in zip(*rounds, strict=True))
     detail = f"{ours.cpu_microseconds:.0f} us against {orm.cpu_microseconds:.0f} us"
     ratio = orm.cpu_microseconds / ours.cpu_microseconds

@@ -1,4 +1,4 @@
-"""A real PostgreSQL of the tests' own: on a free loopback port, in a temporary directory, without syncing."""
+"""A real PostgreSQL of the tests' own: on a free loopback port, in a temporary directory."""
 
 import os
 import pwd
@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 _USER = "postgres"
-_OPTIONS = "-c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 -c unix_socket_directories=''"
+_OPTIONS = "-c listen_addresses=127.0.0.1 -c max_connections=200 -c unix_socket_directories=''"
 
 
 class PostgresMissing(Exception):
@@ -19,7 +19,9 @@ class PostgresMissing(Exception):
 class PostgresServer:
     """One server. `start` and `stop` may be called again and again; the data stays until `remove`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, syncs: bool = False) -> None:
+        """`syncs`: whether commits reach the disk, as they do where a server is in use and not in a test."""
+        self._options = f"{_OPTIONS} -c fsync={'on' if syncs else 'off'}"
         self._binaries = _binaries()
         # initdb and the server refuse to be root.
         self._account = _USER if os.geteuid() == 0 else None
@@ -33,7 +35,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start and wait until connections are accepted."""
-        self._run("pg_ctl", "--pgdata", ".", "-w", "-l", "log", "-o", f"{_OPTIONS} -p {self.port}", "start")
+        self._run("pg_ctl", "--pgdata", ".", "-w", "-l", "log", "-o", f"{self._options} -p {self.port}", "start")
 
     def stop(self, mode: str = "fast") -> None:
         """Stop and wait; `immediate` is a crash."""
