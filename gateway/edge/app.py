@@ -189,8 +189,9 @@ class App:
         return route, Invocation(route.method, message, metadata, timeout, exchange.scope.get("client"))
 
     async def _stream(self, exchange: Exchange, route: Route, invocation: Invocation) -> None:
+        # Empty is what clients without a last event may send: the standard has them leave it out.
         last_event_id = exchange.headers.get(_CURSOR)
-        if last_event_id is not None:
+        if last_event_id:
             route.request.resume(invocation.request, last_event_id.decode("latin-1"))
         accept = exchange.headers.get(b"accept", b"").decode("latin-1")
         framing = route.framing or framing_for(accept, route.rule.framing)

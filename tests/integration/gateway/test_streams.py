@@ -158,6 +158,12 @@ async def test_a_cursor_given_otherwise_wins(served: Served) -> None:
     assert reply.text.startswith("id: 7\n")
 
 
+async def test_an_empty_last_event_id_means_that_nothing_was_seen(served: Served) -> None:
+    reply = await served.client.get("/v1/stream?events=1", headers={"last-event-id": ""})
+    assert reply.status_code == 200
+    assert reply.text == (await served.client.get("/v1/stream?events=1")).text
+
+
 async def test_a_bad_last_event_id_is_400_and_names_it(served: Served) -> None:
     reply = await served.client.get("/v1/stream?events=1", headers={"last-event-id": "x"})
     assert (reply.status_code, "Last-Event-ID" in reply.json()["text"]) == (400, True)
