@@ -19,7 +19,7 @@ def guarded(pieces: AsyncGenerator[Piece, None], guard: Guard, *, most: int) -> 
     """The pieces that may be stored and shown, each as soon as it may; `pieces` themselves when there are no rules.
 
     Text and reasoning are two texts, each judged as a whole. A tail that may come to break a rule is held back, at most
-    `most` characters of both. Raises `AnswerWithheld` behind the clean
+    `most` characters of both; that of the reasoning until the text begins. Raises `AnswerWithheld` behind the clean
     beginning of an answer that breaks a rule; `pieces` are closed by then.
     """
     return pieces if guard.is_open else _Guarded(guard, most).stream(pieces)
@@ -32,7 +32,8 @@ class _Guarded:
         self._guard = guard
         self._most = most
         # Reasoning comes first, and so does the rest of it.
-        self._filters: dict[type[Spoke], TextFilter] = {kind: guard.filter() for kind in (ReasoningPiece, TextPiece)}
+        self._texts: dict[type[Spoke], _Growing] = {kind: _Growing(guard) for kind in (ReasoningPiece, TextPiece)}
+        self._text_began = False
         self._held = 0
 
     async def stream(self, pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[Piece, None]:
@@ -55,6 +56,9 @@ class _Guarded:
         if isinstance(piece, UsageReport | CutShort):
             yield piece
             return
+        if isinstance(piece, TextPiece) and piece.text and not self._text_began:
+            self._text_began = True
+            yield from self._passed(ReasoningPiece, None)
         yield from self._passed(type(piece), piece.text)
         if self._held > self._most:
             yield from self._rest()
@@ -62,7 +66,7 @@ class _Guarded:
 
     def _rest(self) -> Iterator[Piece]:
         """What is held back of an answer that is over."""
-        for kind in self._filters:
+        for kind in self._texts:
             yield from self._passed(kind, None)
 
     def _rest_of_failed(self) -> Iterator[Piece]:
@@ -74,11 +78,12 @@ class _Guarded:
 
     def _passed(self, kind: type[Spoke], text: str | None) -> Iterator[Piece]:
         """What may leave after another piece of a text, or after its end (`None`)."""
+        growing = self._texts[kind]
         try:
-            allowed = self._filters[kind].end() if text is None else self._filters[kind].add(text)
+            allowed = growing.end() if text is None else growing.add(text)
         except Blocked as blocked:
-            if blocked.clean:
-                yield kind(blocked.clean)
+            if clean := growing.unseen(blocked.clean):
+                yield kind(clean)
             self._guard.count_refused(Spoken.ANSWER, blocked.rule)
             raise AnswerWithheld("ANSWER_REFUSED", self._guard.answer_message) from None
         except Exception as error:  # noqa: BLE001 - whatever it is, the text is not judged and must not pass
@@ -88,3 +93,39 @@ class _Guarded:
         self._held += len(text or "") - len(allowed)
         if allowed:
             yield kind(allowed)
+
+
+class _Growing:
+    """One text of an answer. What comes behind its end continues it: a model that reasons again when it has begun to
+    answer is judged by all of its reasoning, so that a rule cannot be broken in two halves."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._filter: TextFilter | None = guard.filter()
+        self._pieces: list[str] = []
+        self._ahead = 0
+
+    def add(self, text: str) -> str:
+        """What may leave after another piece. Raises `Blocked`, and what a broken filter raises."""
+        if not text:
+            return ""
+        self._pieces.append(text)
+        if self._filter is not None:
+            return self.unseen(self._filter.add(text))
+        self._filter = self._guard.filter()
+        # All that came before has left, and will leave the new filter once more.
+        self._ahead = sum(map(len, self._pieces)) - len(text)
+        return self.unseen(self._filter.add("".join(self._pieces)))
+
+    def end(self) -> str:
+        """What is held back of a text that is over; nothing, if that has left. Raises what `add` does."""
+        if not self._pieces:
+            return ""
+        ended, self._filter = self._filter, None
+        return "" if ended is None else self.unseen(ended.end())
+
+    def unseen(self, allowed: str) -> str:
+        """What of a filter's next words has not left before."""
+        seen = min(self._ahead, len(allowed))
+        self._ahead -= seen
+        return allowed[seen:]
