@@ -10,8 +10,10 @@ import pytest
 from tests.bench.__main__ import table
 from tests.bench.catalogue import names
 from tests.bench.figures import Figure, Report
+from tests.bench.rig.listeners import Listeners, Listening, ListeningFailed
 from tests.bench.rig.load import HttpLoad, LoadClient, LoadFailed
 from tests.bench.rig.process import CouldNotStart, announced, cpu_seconds, one_core
+from tests.bench.rig.speech import Pace, post
 
 _CONSTANTS = (sys.executable, "-m", "tests.bench.rig.constant_server")
 
@@ -26,6 +28,22 @@ def client() -> Iterator[LoadClient]:
 def constants() -> Iterator[str]:
     with announced(_CONSTANTS) as (_, address):
         yield address
+
+
+@pytest.fixture(scope="module")
+def listeners() -> Iterator[Listeners]:
+    with Listeners() as listening:
+        yield listening
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[str]:
+    with announced((sys.executable, "-m", "tests.bench.rig.token_upstream")) as (_, url):
+        yield url.removeprefix("http://").removesuffix("/v1")
+
+
+def _speak(address: str, pace: Pace) -> bytes:
+    return post(address, "/v1/chat/completions", "", {"messages": [{"role": "user", "content": pace.message}]})
 
 
 def _load(address: str, route: str, *, events: int = 0) -> HttpLoad:
@@ -57,6 +75,29 @@ def test_a_target_that_is_not_there_is_no_success(client: LoadClient) -> None:
         client.run(_load("127.0.0.1:1", "/bytes/1"))
 
 
+def test_every_token_is_heard_behind_the_moment_at_which_it_was_said(listeners: Listeners, upstream: str) -> None:
+    began = time.monotonic()
+    heard = listeners.listen(Listening(upstream, (_speak(upstream, Pace(20, 500)),) * 3, b'"delta"', 0.01))
+    assert len(heard) == 60
+    assert all(began < token.said_at <= token.said_at + token.delay < time.monotonic() for token in heard)
+    assert all(token.delay > 0 for token in heard)
+
+
+def test_a_model_server_keeps_its_pace(listeners: Listeners, upstream: str) -> None:
+    heard = listeners.listen(Listening(upstream, (_speak(upstream, Pace(20, 100)),), b'"delta"', 0.0))
+    assert (
+        heard[-1].said_at - heard[0].said_at > 0.1
+    )  # 19 intervals of 10 ms; a late one may be followed by a short one
+
+
+def test_a_stream_that_is_refused_or_cut_is_no_success(listeners: Listeners, constants: str) -> None:
+    with pytest.raises(ListeningFailed):
+        listeners.listen(Listening("127.0.0.1:1", (b"",), b"", 0.0))
+    cut = b"GET / HTTP/1.1\r\nhost: bench\r\nconnection: close\r\ncontent-length: x\r\n\r\n"
+    with pytest.raises(ListeningFailed, match="connection was closed"):
+        listeners.listen(Listening(constants, (cut,), b"", 0.0))
+
+
 def test_cpu_time_is_that_of_the_process() -> None:
     before = time.process_time()
     counted = cpu_seconds([os.getpid()])
@@ -84,7 +125,8 @@ def test_a_process_that_does_not_start_says_why() -> None:
 
 
 def test_every_bench_is_offered() -> None:
-    assert {"codec", "provider", "store", "transcoding"} <= set(names())
+    shared = {"codec", "provider", "store", "transcoding"}
+    assert shared | {"idle_streams", "live_streams", "recovery", "senders", "streams", "token_cost"} <= set(names())
 
 
 def test_each_figure_stands_beside_its_bar() -> None:
