@@ -57,6 +57,15 @@ def _json(_logger: Any, _method: str, event: EventDict) -> str:
     return orjson.dumps(event, default=str, option=orjson.OPT_UTC_Z).decode()
 
 
+def _without_alarm(record: logging.LogRecord) -> bool:
+    """gRPC raises this error, which has no public name, when a client has gone or takes no reply of that size: nothing
+    is wrong here, and its traceback says nothing."""
+    if record.exc_info and record.exc_info[0] is not None and record.exc_info[0].__name__ == "ExecuteBatchError":
+        record.exc_info = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
 def _bridge(level: int, stream: TextIO, chain: list[Processor]) -> None:
     """Send what libraries log through the standard library the same way; they speak up from warning on."""
     handler = logging.StreamHandler(stream)
@@ -66,4 +75,5 @@ def _bridge(level: int, stream: TextIO, chain: list[Processor]) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *chain],
         )
     )
+    handler.addFilter(_without_alarm)
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)

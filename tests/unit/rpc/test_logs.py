@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import orjson
 import pytest
 import structlog
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # where alone the error has a name
 
 from server.domain.ids import KeyId
 from server.domain.principal import Owner, Principal
@@ -74,3 +75,13 @@ def test_a_person_reads_lines() -> None:
 def test_the_level_is_kept() -> None:
     lines = [orjson.loads(line) for line in _log_everything(io.StringIO(), "error").splitlines()]
     assert [line["event"] for line in lines] == ["it failed", "theirs failed too"]
+
+
+def test_a_client_that_takes_no_reply_is_a_line_without_a_traceback() -> None:
+    stream = io.StringIO()
+    logs.configure("info", stream)
+    error = cygrpc.ExecuteBatchError("Failed")
+    logging.getLogger("grpc._cython.cygrpc").error("raised in core by servicer method", exc_info=error)
+    (line,) = [orjson.loads(line) for line in stream.getvalue().splitlines()]
+    assert (line["event"], line["level"]) == ("raised in core by servicer method", "warning")
+    assert "exception" not in line
