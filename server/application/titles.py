@@ -82,7 +82,8 @@ class Titles:
     ) -> None:
         for task in self._under_way.values():
             task.cancel()
-        await self._group.__aexit__(kind, error, trace)
+        # What made its owner leave is nothing to the titles: the group would wrap it.
+        await self._group.__aexit__(None, None, None)
 
     def begin(self, run: Run) -> Titling | None:
         """Make a title for the conversation of an accepted run, from its first message. Joins one that is being made;
