@@ -17,6 +17,8 @@ class Step:
     name: str
     failpoint: str
     hit: int = 1
+    at_any_time: bool = False
+    """Whether the step is none of the answer's own: the model holds its tongue until it has come."""
     in_recovery: bool = False
     """Whether the step comes after a first process was killed in the middle of an answer."""
 
@@ -37,8 +39,8 @@ STEPS: Final = (
     Step("final-uncommitted", "store.committing", 5),
     Step("final-unpublished", "store.unpublished", 5),
     Step("ended-next-not-started", "run.ended"),
-    Step("lease-renewing", "lease.renewing"),
-    Step("lease-renewed", "lease.renewed"),
+    Step("lease-renewing", "lease.renewing", at_any_time=True),
+    Step("lease-renewed", "lease.renewed", at_any_time=True),
     Step("recovery-uncommitted", "recovery.claiming", in_recovery=True),
     Step("recovery-unstarted", "recovery.claimed", in_recovery=True),
 )

@@ -306,3 +306,40 @@ async def test_events_are_published_in_order_whichever_reply_comes_first(feed: R
     void.void()
     await last
     assert feed.published == [aside, *events]
+
+
+class _DeafPeers:
+    """Has peers, and hears nothing of them."""
+
+    def events_stored(self, conversation_id: ConversationId) -> None: ...
+
+    def run_ended(self, conversation_id: ConversationId) -> None: ...
+
+    def work_left(self) -> None: ...
+
+    def news_lost(self) -> None: ...
+
+
+@pytest.mark.parametrize("pause", ["between statements", "within one"])
+async def test_the_lock_of_a_process_that_stands_still_is_freed(
+    make: Callable[..., Any], feed: RecordingFeed, postgres_url: str, monkeypatch: pytest.MonkeyPatch, pause: str
+) -> None:
+    """It stands with a transaction open: idle, or with a statement that was prepared and is not executed yet."""
+    from server.adapters.store.postgres import news, pool
+
+    monkeypatch.setattr(pool, "_STANDSTILL_MILLISECONDS", 500)
+    monkeypatch.setattr(news, "_STANDSTILL", timedelta(seconds=0.5))
+    monkeypatch.setattr(news, "_SWEEP_SECONDS", 0.2)
+    talk = conversation()
+    async with (
+        make(feed, peers=_DeafPeers()) as store,
+        pool.Pool(postgres_url.replace("+asyncpg", ""), size=1, patience=timedelta(seconds=1)) as paused,
+    ):
+        await stored(store, talk)
+        connection = await paused.borrow()
+        await connection.execute("BEGIN")
+        await connection.execute("UPDATE conversations SET last_sequence = last_sequence")
+        if pause == "within one":
+            await connection.prepare("SELECT 1 + 1")
+        await _send(store, talk)
+        assert await _counts(store, talk) == (1, 1)

@@ -7,9 +7,11 @@ looks in the database from time to time all the same.
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -26,6 +28,15 @@ _CHANNEL: Final = "parley"
 # A payload may have 8000 bytes; an id has 36.
 _IDS_PER_NOTICE: Final = 100
 _EVENTS, _ENDED, _WORK = "events", "ended", "work"
+# A session that was asked to prepare a statement and not yet to execute it counts as active, not as idle, so the
+# time-out of idle transactions does not end it. Its process stands still: none lets that much pass between the two.
+_END_STANDSTILLS: Final = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND application_name = 'parley'
+    AND state = 'active' AND wait_event = 'ClientRead' AND state_change < clock_timestamp() - $1::interval
+"""
+_STANDSTILL: Final = timedelta(seconds=5)
+_SWEEP_SECONDS: Final = 2.0
 # While there is no connection, as often as this the others' work is looked for.
 _BLIND_SECONDS: Final = 1.0
 
@@ -123,10 +134,16 @@ class NewsLine:
             await connection.add_listener(_CHANNEL, self._hear)
             # What happened before anybody listened.
             self._peers.news_lost()
+            swept = 0.0
             while not connection.is_closed():
-                await self._has_news.wait()
-                self._has_news.clear()
-                await self._tell(connection)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._has_news.wait(), _SWEEP_SECONDS)
+                if self._has_news.is_set():
+                    self._has_news.clear()
+                    await self._tell(connection)
+                if time.monotonic() - swept >= _SWEEP_SECONDS:
+                    swept = time.monotonic()
+                    await connection.execute(_END_STANDSTILLS, _STANDSTILL)
         finally:
             connection.terminate()
 
