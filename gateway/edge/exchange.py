@@ -50,7 +50,8 @@ class Exchange:
         self.query: bytes = scope["query_string"]
         self.receive = receive
         self._send = send
-        self._direct = scope.get("extensions", _NONE).get(EXTENSION)
+        # Taken out of the scope, which it reaches itself: left there, every request would be garbage in a circle.
+        self._direct = scope.get("extensions", _NONE).pop(EXTENSION, None)
         self.is_head = self.method == "HEAD"
         self.headers: dict[bytes, bytes] = {}
         self.added: tuple[RawHeader, ...] = ()

@@ -144,6 +144,8 @@ class CallContext(aio.ServicerContext[Any, Any]):
     async def write(self, message: Any) -> None:
         """Send one message of a stream; waits while the reader is behind."""
         self.raise_if_aborted()
+        if self._done:
+            raise aio.UsageError("RPC already finished.")
         if self._sink is None:
             raise aio.UsageError("Cannot write to a unary response")
         self._initial_sent = True
@@ -186,11 +188,21 @@ class CallContext(aio.ServicerContext[Any, Any]):
             return
         self._done = True
         self._cancelled = cancelled
+        self._run_callbacks()
+        self._let_go()
+
+    def _run_callbacks(self) -> None:
         for callback in self._callbacks or ():
             try:
                 callback(self)
             except Exception:  # noqa: BLE001 - a callback's failure is its author's to read about, not the client's
                 _LOGGER.error("a done callback of %s failed", self._invocation.method.path)  # noqa: TRY400
+
+    def _let_go(self) -> None:
+        """Drop what leads back here, so that an ended call is freed at once and not when the collector comes by."""
+        self._sink = self._callbacks = None
+        if self._abort is not None:
+            self._abort.__traceback__ = None
 
 
 def _number(code: Any) -> int:

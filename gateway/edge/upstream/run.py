@@ -111,6 +111,8 @@ class Run:
 
     def _left(self, task: asyncio.Task[None]) -> None:
         del task
+        # A cancelled task holds its exception, that the frames it went through, and those this call.
+        self._task = None
         self._house.ended(self)
 
     def _crashed(self, error: BaseException) -> None:
