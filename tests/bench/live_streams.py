@@ -13,14 +13,14 @@ from tests.bench.figures import Figure, Report
 from tests.bench.rig.listeners import Heard
 from tests.bench.rig.speech import Pace, Speech, speech
 
-FIRST, MOST = 8, 1024
+FIRST, MOST = 16, 1024
 LIMIT_SECONDS = 0.1
 PERCENTILE = 99
 _HALVINGS = 2
 _STAGGER_SECONDS = 0.7
 _PACE = Pace(tokens=72, per_second=30)
 _SECONDS = _PACE.tokens / _PACE.per_second
-_PATIENCE_SECONDS = 16
+_PATIENCE_SECONDS = 18
 """After which no further number is tried."""
 
 
