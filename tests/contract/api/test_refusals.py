@@ -1,0 +1,111 @@
+"""A write that is refused leaves nothing behind: every row of the caller's tenant is what it was.
+
+The writes are those of the descriptors, the refusals those of the cases: a new case is covered as it is written. Calls
+without a good key are left out, for they reach no use case.
+"""
+
+import asyncio
+import sqlite3
+from contextlib import aclosing, closing
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from google.protobuf.descriptor_pb2 import MethodOptions
+
+from server.adapters.store.tables import METADATA
+from server.domain.events import Event, TextDelta
+from server.domain.ids import RunId
+from server.domain.principal import Owner
+from tests.contract.api.case import Case, Refused
+from tests.contract.api.cases import access
+from tests.contract.api.player import CallRefused
+from tests.contract.api.playing import METHODS, PLAYERS, TENANTS, play, prepare, request_of
+from tests.contract.api.serving import Served
+from tests.contract.api.stage import Stage
+from tests.contract.api.test_cases import CASES
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+_OF_CALLS: Final = {"users", "api_keys"}
+"""Tables that tell of callers, whatever came of their calls."""
+
+_ANSWERED: Final = {
+    "a failed answer is an error with its reason",
+    "a failed run is an error with the run's reason",
+    "a failure before the first event is an ordinary error",
+    "a provider that limits the rate is told so",
+    "an answer that does not come in time is a processing error",
+    "an answer that the operator does not allow is an error",
+    "an answer that the provider fails is a processing error",
+    "parley.archive.v3.ArchiveService/Chat: a failed answer",
+    "parley.archive.v3.ArchiveService/StreamChat: a failed answer",
+}
+"""Cases of calls that are not refused but taken, and fail in what the model answers."""
+
+_RENEWED: Final = {("runs", "lease_until")}
+"""Columns that change while a run goes on."""
+
+REFUSED: Final = [
+    case
+    for case in CASES
+    if case not in access.CASES
+    and isinstance(case.wants, Refused)
+    and METHODS[case.rpc].GetOptions().idempotency_level != MethodOptions.NO_SIDE_EFFECTS
+]
+
+
+def rows_of(database: Path, tenant: str) -> Rows:
+    """Every row that a tenant has, by table."""
+    with closing(sqlite3.connect(database)) as connection:
+        return {
+            name: sorted(connection.execute(f'SELECT * FROM "{name}" WHERE tenant = ?', (tenant,)).fetchall(), key=repr)
+            for name in METADATA.tables
+            if name not in _OF_CALLS
+        }
+
+
+async def at_rest(served: Served, tenant: str) -> None:
+    """Wait until the answers that the calls before began are whole, or are held; what waits behind one stays."""
+    with closing(sqlite3.connect(served.database)) as connection:
+        sql = "SELECT owner, conversation_id, id FROM runs WHERE tenant = ? ORDER BY ticket"
+        runs = connection.execute(sql, (tenant,)).fetchall()
+    held = set()
+    for owner, conversation, run_id in runs:
+        if conversation not in held and not await _ended(served, Owner(tenant, owner), RunId(run_id)):
+            held.add(conversation)
+
+
+async def _ended(served: Served, owner: Owner, run_id: RunId) -> bool:
+    async with asyncio.timeout(20), aclosing(served.house.streams.run(owner, run_id, after=0)) as events:
+        async for event in events:
+            if isinstance(event, Event) and isinstance(event.payload, TextDelta) and event.payload.text == "Holding":
+                return False
+    return True
+
+
+def test_every_door_has_refused_writes() -> None:
+    assert {case.name for case in REFUSED} >= _ANSWERED
+    assert {case.rpc.partition("/")[0].rpartition(".")[0] for case in REFUSED} == {
+        method.file.package for method in (METHODS[rpc].containing_service for rpc in METHODS)
+    }
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
+async def test_a_refused_write_leaves_nothing(served: Served, case: Case) -> None:
+    """But a question that was taken, and whose answer failed, stays."""
+    stage, player = Stage(served, f"refused-{next(TENANTS)}"), PLAYERS["http-in-process"](served)
+    kept = stage.kept
+    for call in case.before:
+        await prepare(player, stage, call, kept)
+    method, headers = METHODS[case.rpc], await stage.headers(case.caller)
+    await at_rest(served, stage.tenant)
+    before = rows_of(served.database, stage.tenant)
+    with pytest.raises(CallRefused):
+        await play(player, method, request_of(method, case.request, kept), headers)
+    after = rows_of(served.database, stage.tenant)
+    if case.name in _ANSWERED:
+        assert len(after["messages"]) > len(before["messages"])
+    else:
+        assert after == before
