@@ -43,8 +43,21 @@ _ANSWERED: Final = {
 }
 """Cases of calls that are not refused but taken, and fail in what the model answers."""
 
-_RENEWED: Final = {("runs", "lease_until")}
-"""Columns that change while a run goes on."""
+_RENEWED: Final = {
+    ("runs", column)
+    for column in (
+        "lease_worker",
+        "lease_until",
+        "epoch",
+        "ticket",
+        "state",
+        "started_at",
+        "ended_at",
+        "usage",
+        "error",
+    )
+}
+"""Columns that change while a run goes on; a run that a call ends or interrupts has an event that tells so."""
 
 REFUSED: Final = [
     case
