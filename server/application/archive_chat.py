@@ -10,6 +10,7 @@ from server.application.membership import require
 from server.application.outcomes import failure, follow
 from server.application.runs import Prepare, Runs, SendMessage
 from server.application.streams import Streams
+from server.application.viewpoints import Viewpoint, find_seen
 from server.domain.conversation import Conversation
 from server.domain.errors import FieldViolation, InvalidField, RunFailed
 from server.domain.events import Event, MessageCompleted, RunEnded, Shown
@@ -73,9 +74,14 @@ class ArchiveChat:
             raise RunFailed(reason="INTERNAL", message="the run has no answer")
         return answer
 
-    async def follow(self, owner: Owner, run: Run) -> AsyncGenerator[Shown, None]:
-        """Everything that a run shows, to its good end. Raises what `answer` raises."""
-        async with aclosing(follow(self._streams, owner, run)) as events:
+    async def resume(self, owner: Owner, seen: Viewpoint) -> Run:
+        """The run of an accepted message, of whose answer so much was seen. Raises `RunNotFound`, `CursorInFuture`."""
+        run, _ = await self._store.read(owner, lambda tx: find_seen(tx, seen))
+        return run
+
+    async def follow(self, owner: Owner, run: Run, *, after: int = 0) -> AsyncGenerator[Shown, None]:
+        """Everything that a run shows behind a sequence, to its good end. Raises what `answer` raises."""
+        async with aclosing(follow(self._streams, owner, run, after=after)) as events:
             async for event in events:
                 state = _end_in(event)
                 if state not in (None, RunState.COMPLETED):

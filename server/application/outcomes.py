@@ -18,10 +18,10 @@ from server.domain.principal import Owner
 from server.domain.run import Run, RunState
 
 
-async def follow(streams: Streams, owner: Owner, run: Run) -> AsyncGenerator[Shown, None]:
-    """Everything that a run shows, to its end. Raises `ConversationNotFound` when the conversation is deleted
-    meanwhile, and `ShuttingDown`."""
-    async with _named_by_conversation(run), aclosing(streams.run(owner, run.id, after=0)) as events:
+async def follow(streams: Streams, owner: Owner, run: Run, *, after: int = 0) -> AsyncGenerator[Shown, None]:
+    """Everything that a run shows behind a sequence, to its end. Raises `ConversationNotFound` when the conversation is
+    deleted meanwhile, and `ShuttingDown`."""
+    async with _named_by_conversation(run), aclosing(streams.run(owner, run.id, after=after)) as events:
         async for event in events:
             yield event
 

@@ -9,13 +9,14 @@ from server.application.chats import unarchived
 from server.application.conversations import new_conversation
 from server.application.model_choice import chosen_model
 from server.application.outcomes import failure, follow
-from server.application.runs import Prepare, Runs, SendMessage, find_run
+from server.application.runs import Prepare, Runs, SendMessage
 from server.application.streams import Streams
 from server.application.titles import Titles, Titling
+from server.application.viewpoints import Viewpoint, find_seen
 from server.domain.conversation import Conversation
-from server.domain.errors import ConversationNotFound, CursorInFuture
+from server.domain.errors import ConversationNotFound
 from server.domain.events import Draining, Event, MessageCompleted, RunEnded
-from server.domain.ids import ConversationId, RunId, default_organization_id
+from server.domain.ids import ConversationId, default_organization_id
 from server.domain.limits import Limits
 from server.domain.message import Role
 from server.domain.model import Model
@@ -43,31 +44,25 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Viewpoint:
-    """How far somebody has seen a run: up to an event, by a view that began with that attempt."""
-
-    run_id: RunId
-    attempt: int = 1
-    sequence: int = 0
-    """0: nothing yet."""
-
-
-@dataclass(frozen=True, slots=True)
 class Sent:
     """An accepted prompt, and how far its answer was seen."""
 
     run: Run
     titling: Titling | None
     """The title that is being made for its chat, if one is."""
-    seen: Viewpoint
+    attempt: int
+    """The one with which the view of it began."""
+    after: int = 0
+    """The place in the conversation's log up to which it was seen; 0: nothing yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShownEvent:
-    """Something shown, and how far its reader has seen the run then; `None` for what no event of the log stands for."""
+    """Something shown, and the place in the log up to which its reader has seen the run then; `None` for what no event
+    of the log stands for."""
 
     shown: Shown
-    seen: Viewpoint | None
+    sequence: int | None
 
 
 class Prompts:
@@ -108,22 +103,21 @@ class Prompts:
         command = SendMessage(chat.key, prompt.message, model=model, options=options)
         run = await self._runs.send(principal, command, prepare=prepare)
         titled = not prompt.generate_title or chat.name != DEFAULT_TITLE
-        return _sent(run, None if titled else self._titles.begin(run))
+        return Sent(run, None if titled else self._titles.begin(run), _attempt(run))
 
-    async def resume(self, owner: Owner, run_id: RunId, *, seen: Viewpoint | None) -> Sent:
+    async def resume(self, owner: Owner, seen: Viewpoint) -> Sent:
         """Take up an accepted prompt again: as far as it was seen, or from the beginning of its current attempt.
 
         Raises `RunNotFound`, `ConversationNotFound`, `CursorInFuture`.
         """
 
         async def unit(tx: Transaction) -> tuple[Run, Conversation]:
-            run = await find_run(tx, run_id)
-            return run, unarchived(await tx.conversations.by_id(run.conversation_id), run.conversation_id)
+            run, chat = await find_seen(tx, seen)
+            return run, unarchived(chat, chat.id)
 
         run, chat = await self._store.read(owner, unit)
-        if seen is not None and seen.sequence > chat.last_sequence:
-            raise CursorInFuture(cursor=seen.sequence, last=chat.last_sequence)
-        return _sent(run, self._titles.under_way(chat.id), seen)
+        attempt = _attempt(run) if seen.attempt is None else seen.attempt
+        return Sent(run, self._titles.under_way(chat.id), attempt, seen.sequence)
 
     async def answer(self, owner: Owner, sent: Sent) -> str:
         """The whole answer. A title that is being made is waited for a moment.
@@ -145,8 +139,8 @@ class Prompts:
     async def follow(self, owner: Owner, sent: Sent) -> AsyncGenerator[ShownEvent, None]:
         """What is shown of the answer behind what was seen, to its end; a title that is being made is waited for a
         moment before that. Raises what `answer` raises, and `AnswerRestarted`."""
-        run, seen = sent.run, sent.seen
-        view = AnswerView(run.id, attempt=seen.attempt)
+        run = sent.run
+        view = AnswerView(run.id, attempt=sent.attempt)
         # From the first event on: what a view shows depends on what it has shown.
         async with aclosing(follow(self._streams, owner, run)) as events:
             async for event in events:
@@ -155,7 +149,7 @@ class Prompts:
                 if not isinstance(event, Event):
                     continue
                 shown = view.take(event)
-                if event.sequence <= seen.sequence:
+                if event.sequence <= sent.after:
                     continue
                 if isinstance(event.payload, RunEnded):
                     if event.payload.state is not RunState.COMPLETED:
@@ -164,7 +158,7 @@ class Prompts:
                     if title is not None:
                         yield ShownEvent(Titled(title), None)
                 for each in shown:
-                    yield ShownEvent(each, Viewpoint(run.id, seen.attempt, event.sequence))
+                    yield ShownEvent(each, event.sequence)
 
     async def _title(self, sent: Sent) -> str | None:
         patience = self._limits.title_patience.total_seconds()
@@ -195,6 +189,6 @@ class Prompts:
         return chosen_model(self._models, added, provider=prompt.provider, model=prompt.model)
 
 
-def _sent(run: Run, titling: Titling | None, seen: Viewpoint | None = None) -> Sent:
-    """A prompt of which somebody has seen so much; `None`: nothing, and nothing of attempts that are void already."""
-    return Sent(run, titling, seen or Viewpoint(run.id, attempt=max(1, run.epoch)))
+def _attempt(run: Run) -> int:
+    """The attempt with which a view begins that has seen nothing: what earlier ones have said is void."""
+    return max(1, run.epoch)

@@ -5,10 +5,11 @@ from server.application.membership import require
 from server.application.organization_conversations import find_in
 from server.application.repeats import Repeats
 from server.application.runs import Runs, SendMessage
-from server.domain.errors import SessionNotFound
+from server.application.viewpoints import Viewpoint, find_seen
+from server.domain.errors import ConversationNotFound, RunNotFound, SessionNotFound
 from server.domain.ids import ConversationId, ModelId, OrganizationId, SessionId
 from server.domain.organization import MemberRole
-from server.domain.principal import Principal
+from server.domain.principal import Owner, Principal
 from server.domain.run import Run
 from server.domain.session import ChatSession
 from server.ports.store import Store, Transaction
@@ -87,3 +88,20 @@ class Sessions:
         command = await self._store.read(principal.owner, unit)
         # Asked again where it counts: the role may change between the two transactions.
         return await self._runs.send(principal, command, prepare=permitted)
+
+    async def resume(self, owner: Owner, organization_id: OrganizationId, seen: Viewpoint) -> Run:
+        """The run of an accepted message, of whose answer so much was seen. It sends nothing, so a Guest may.
+
+        Raises `RunNotFound` (also for one of another organization's conversation) and `CursorInFuture`.
+        """
+
+        async def unit(tx: Transaction) -> Run:
+            await require(tx, organization_id)
+            run, conversation = await find_seen(tx, seen)
+            try:
+                await find_in(tx, organization_id, conversation.id)
+            except ConversationNotFound:
+                raise RunNotFound(run.id) from None
+            return run
+
+        return await self._store.read(owner, unit)

@@ -18,6 +18,7 @@ from gateway.core.openapi.schemas import SchemaBook
 from gateway.core.openapi.security import SecurityBook
 from gateway.core.openapi.url_path import UrlPath, bound_fields, url_path
 from gateway.core.openapi.wire import FieldPath, Schema, Wire
+from gateway.core.twin import twin_of
 
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
 
@@ -91,7 +92,7 @@ def _parameters(operation: Operation, path: UrlPath, books: Books) -> list[dict[
     if binding.body != WHOLE:
         bound = bound_fields(binding.template) | ({(binding.body,)} if binding.body else set())
         parameters += query_parameters(request, wire, books.schemas, bound)
-    if method.server_streaming:
+    if method.server_streaming or twin_of(method, rule_of(method)) is not None:
         resume = resume_parameter(request, wire, books.schemas)
         parameters += [resume] if resume else []
     return parameters

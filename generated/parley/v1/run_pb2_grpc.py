@@ -143,7 +143,9 @@ class RunServiceServicer:
 
     def Generate(self, request, context):
         """Accepts a user message as `SendMessage` does, then streams the events of its run and ends with it.
-        Closing the stream does not end the run; `StreamRun` continues it.
+        Closing the stream does not end the run; `StreamRun` continues it behind the `Last-Event-ID`. This
+        method itself does not look at that: repeated without a `request_id` or `idempotency-key`, it sends
+        another message.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -58,7 +58,9 @@ class RunServiceStub:
     """
     Generate: _aio.UnaryStreamMultiCallable[_run_pb2.SendMessageRequest, _event_pb2.Event]
     """Accepts a user message as `SendMessage` does, then streams the events of its run and ends with it.
-    Closing the stream does not end the run; `StreamRun` continues it.
+    Closing the stream does not end the run; `StreamRun` continues it behind the `Last-Event-ID`. This
+    method itself does not look at that: repeated without a `request_id` or `idempotency-key`, it sends
+    another message.
     """
     StreamRun: _aio.UnaryStreamMultiCallable[_run_pb2.StreamRunRequest, _event_pb2.Event]
     """Streams the events of one run, those after `after_sequence` first from the log, then as they
@@ -148,7 +150,9 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_run_pb2.SendMessageRequest, _abc.AsyncIterator[_event_pb2.Event]],
     ) -> _abc.AsyncIterator[_event_pb2.Event]:
         """Accepts a user message as `SendMessage` does, then streams the events of its run and ends with it.
-        Closing the stream does not end the run; `StreamRun` continues it.
+        Closing the stream does not end the run; `StreamRun` continues it behind the `Last-Event-ID`. This
+        method itself does not look at that: repeated without a `request_id` or `idempotency-key`, it sends
+        another message.
         """
 
     @_abc_1.abstractmethod

@@ -13,9 +13,10 @@ from server.domain.events import Draining, Event, MessageStarted, ReasoningDelta
 from server.domain.generation import GenerationConfig
 from server.domain.ids import AssistantId, ConversationId, OrganizationId, UserId
 from server.domain.message import GeneratedImage, Message, Role
-from server.domain.run import RunOptions
+from server.domain.run import Run, RunOptions
 from server.domain.search import Effort, Search
 from server.domain.search_terms import read_search
+from server.rpc.codecs.event_id import encode_event_id, encode_place
 
 ROLES: Final[Mapping[Role, pb.Role.ValueType]] = {
     Role.USER: pb.ROLE_USER,
@@ -106,15 +107,16 @@ def encode_answer(message: Message) -> pb.ChatResponse:
     )
 
 
-def encode_shown(shown: Shown) -> pb.StreamChatResponse | None:
+def encode_shown(shown: Shown, run: Run) -> pb.StreamChatResponse | None:
     """What a run shows, as the stream of its answer tells it; `None` for what that leaves out."""
     match shown:
         case Draining(after=after):
-            return pb.StreamChatResponse(draining=pb.StreamChatResponse.Draining(after_sequence=after))
+            warning = pb.StreamChatResponse.Draining(after_sequence=after)
+            return pb.StreamChatResponse(id=encode_place(run, after), draining=warning)
         case Event():
             encoded = _encode_payload(shown)
             if encoded is not None:
-                encoded.sequence = shown.sequence
+                encoded.sequence, encoded.id = shown.sequence, encode_event_id(run.id, shown)
             return encoded
     return None
 

@@ -8,11 +8,12 @@ from parley.chat.v1 import chat_pb2 as pb
 
 from server.application.answer_view import AnswerPiece, Progress, Shown, Titled, WholeAnswer
 from server.application.chats import ChatMessages, ChatSlice
-from server.application.prompts import Prompt, ShownEvent, Viewpoint
+from server.application.prompts import Prompt, Sent, ShownEvent
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, FieldViolation, InvalidField
-from server.domain.ids import ConversationId, RunId
+from server.domain.ids import ConversationId
 from server.domain.message import Message, Role
+from server.rpc.codecs.event_id import encode_viewpoint
 from server.rpc.codecs.timestamp import timestamp
 
 ROLES: Final[Mapping[Role, pb.Role.ValueType]] = {
@@ -45,20 +46,11 @@ def decode_prompt(request: pb.PromptRequest | pb.StreamPromptRequest) -> Prompt:
     )
 
 
-def decode_seen(event_id: str) -> tuple[RunId, Viewpoint | None]:
-    """What the `id` of an event stands for; a run's id alone is its beginning."""
-    run_id, *place = event_id.split(":")
-    if not place:
-        return RunId(run_id), None
-    attempt, sequence = map(int, place)
-    return RunId(run_id), Viewpoint(RunId(run_id), attempt, sequence)
-
-
-def encode_shown(event: ShownEvent, conversation_id: ConversationId) -> pb.StreamPromptResponse:
-    """An event of an answer; one that no place in the log stands for has no id."""
-    seen = event.seen
-    encoded = _encode_shown(event.shown, conversation_id)
-    encoded.id = f"{seen.run_id}:{seen.attempt}:{seen.sequence}" if seen else ""
+def encode_shown(event: ShownEvent, sent: Sent) -> pb.StreamPromptResponse:
+    """An event of the answer to a prompt; one that no place in the log stands for has no id."""
+    encoded = _encode_shown(event.shown, sent.run.conversation_id)
+    if event.sequence is not None:
+        encoded.id = encode_viewpoint(sent.run.id, sent.attempt, event.sequence)
     return encoded
 
 

@@ -10,7 +10,10 @@ from parley.archive.v3 import archive_pb2_grpc
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
 from server.domain.ids import ConversationId
+from server.domain.principal import Principal
+from server.domain.run import Run
 from server.rpc.codecs import archive as codec
+from server.rpc.codecs.event_id import decode_event_id
 from server.rpc.interceptors.call import owner, principal
 
 
@@ -41,18 +44,25 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
 
     async def Chat(self, request: pb.ChatRequest, _context: Any) -> pb.ChatResponse:
         """The whole answer."""
-        run = await self._chat.send(principal(), codec.decode_chat(request))
+        run, _ = await self._sent(principal(), request)
         return codec.encode_answer(await self._chat.answer(owner(), run))
 
     async def StreamChat(self, request: pb.ChatRequest, _context: Any) -> AsyncGenerator[pb.StreamChatResponse, None]:
         """The answer as it comes."""
         caller = principal()
-        run = await self._chat.send(caller, codec.decode_chat(request))
-        async with aclosing(self._chat.follow(caller.owner, run)) as events:
+        run, seen = await self._sent(caller, request)
+        async with aclosing(self._chat.follow(caller.owner, run, after=seen)) as events:
             async for event in events:
-                shown = codec.encode_shown(event)
+                shown = codec.encode_shown(event, run)
                 if shown is not None:
                     yield shown
+
+    async def _sent(self, caller: Principal, request: pb.ChatRequest) -> tuple[Run, int]:
+        """The run of an answer, and up to which place it was seen: of a new message, or one whose stream was cut."""
+        if request.last_event_id:
+            seen = decode_event_id(request.last_event_id)
+            return await self._chat.resume(caller.owner, seen), seen.sequence
+        return await self._chat.send(caller, codec.decode_chat(request)), 0
 
 
 # UUIDs are accepted in either case and stored in lower case.

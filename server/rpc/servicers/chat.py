@@ -11,6 +11,7 @@ from server.application.chats import Chats
 from server.application.prompts import Prompts, Sent
 from server.domain.principal import Principal
 from server.rpc.codecs import chat as codec
+from server.rpc.codecs.event_id import decode_event_id
 from server.rpc.interceptors.call import owner, principal
 
 _DEFAULT_MESSAGES: Final = 50
@@ -38,7 +39,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         sent = await self._sent(caller, request)
         async with aclosing(self._prompts.follow(caller.owner, sent)) as events:
             async for event in events:
-                yield codec.encode_shown(event, sent.run.conversation_id)
+                yield codec.encode_shown(event, sent)
 
     async def ListMessages(self, request: pb.ListMessagesRequest, _context: Any) -> pb.ListMessagesResponse:
         """A window of a chat's history."""
@@ -68,5 +69,4 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         """The prompt of a stream: a new one, or the one whose stream is to be continued."""
         if not request.last_event_id:
             return await self._prompts.send(caller, codec.decode_prompt(request))
-        run_id, seen = codec.decode_seen(request.last_event_id)
-        return await self._prompts.resume(caller.owner, run_id, seen=seen)
+        return await self._prompts.resume(caller.owner, decode_event_id(request.last_event_id))

@@ -14,9 +14,11 @@ from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.domain.events import Event, RunEnded
 from server.domain.ids import ConversationId, ModelId, SessionId
-from server.domain.run import RunState
+from server.domain.principal import Principal
+from server.domain.run import Run, RunState
 from server.rpc.codecs import conversations as codec
 from server.rpc.codecs.chat_stream import ChatStream
+from server.rpc.codecs.event_id import decode_event_id
 from server.rpc.codecs.organizations import organization_id
 from server.rpc.interceptors.call import owner, principal
 
@@ -59,11 +61,9 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
     ) -> AsyncGenerator[pb.StreamChatResponse, None]:
         """The answer as it comes."""
         caller = principal()
-        session_id = SessionId(request.chat.chat_session_id.lower())
-        run = await self._sessions.send(
-            caller, organization_id(request.org_id), session_id=session_id, content=request.chat.message
-        )
-        chat = ChatStream()
+        run, seen = await self._sent(caller, request)
+        chat = ChatStream(run, after=seen)
+        # From the first event on: `end` names the message that was started last.
         async with aclosing(follow(self._streams, caller.owner, run)) as events:
             async for event in events:
                 shown = chat.encode(event)
@@ -125,6 +125,16 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
             principal(), organization_id(request.org_id), _conversation(request.conversation_id)
         )
         return pb.RemoveConversationResponse(id=removed)
+
+    async def _sent(self, caller: Principal, request: pb.StreamChatRequest) -> tuple[Run, int]:
+        """The run of a stream, and up to which place it was seen: of a new message, or one whose stream is to be
+        continued."""
+        organization = organization_id(request.org_id)
+        if request.last_event_id:
+            seen = decode_event_id(request.last_event_id)
+            return await self._sessions.resume(caller.owner, organization, seen), seen.sequence
+        session_id = SessionId(request.chat.chat_session_id.lower())
+        return await self._sessions.send(caller, organization, session_id=session_id, content=request.chat.message), 0
 
 
 def _failed(event: Event) -> bool:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from server.application.answer_view import AGAIN, WAITING, AnswerPiece, Progress, WholeAnswer
-from server.application.prompts import Prompt, Sent, ShownEvent, Viewpoint
+from server.application.prompts import Prompt, Sent, ShownEvent
+from server.application.viewpoints import Viewpoint
 from server.domain.conversation import InterruptPolicy
 from server.domain.errors import (
     AnswerRestarted,
@@ -52,6 +53,12 @@ async def prompted(house: House, message: str = "Hi", chat: ConversationId | Non
 
 async def seen(house: House, sent: Sent) -> list[ShownEvent]:
     return [event async for event in house.prompts.follow(ANNA.owner, sent)]
+
+
+def at(sent: Sent, event: ShownEvent) -> Viewpoint:
+    """How far somebody has seen an answer whom that was shown last."""
+    assert event.sequence is not None
+    return Viewpoint(sent.run.id, sent.attempt, event.sequence)
 
 
 def joined(events: list[ShownEvent]) -> str:
@@ -159,10 +166,9 @@ async def test_a_stream_continues_behind_every_event_without_another_message(
     whole = await seen(house, sent)
     assert (joined(whole), whole[-1].shown) == ("abcde", WholeAnswer("abcde"))
     for number, event in enumerate(whole, 1):
-        assert event.seen is not None
-        again = await house.prompts.resume(ANNA.owner, sent.run.id, seen=event.seen)
+        again = await house.prompts.resume(ANNA.owner, at(sent, event))
         assert await seen(house, again) == whole[number:]
-    again = await house.prompts.resume(ANNA.owner, sent.run.id, seen=None)
+    again = await house.prompts.resume(ANNA.owner, Viewpoint(sent.run.id))
     assert await seen(house, again) == whole
     assert len(provider.requests) == 1
 
@@ -172,7 +178,7 @@ async def test_a_cut_stream_continues_while_the_answer_grows(house: House, provi
     provider.script("Hel", gate, "lo")
     sent = await prompted(house)
     cut = await first_piece(house, sent)
-    again = await house.prompts.resume(ANNA.owner, sent.run.id, seen=cut.seen)
+    again = await house.prompts.resume(ANNA.owner, at(sent, cut))
     gate.open()
     rest = await seen(house, again)
     assert (joined(rest), rest[-1].shown) == ("lo", WholeAnswer("Hello"))
@@ -190,7 +196,7 @@ async def test_an_answer_begun_again_after_a_crash_goes_on_where_it_says_the_sam
     provider = TitlingProvider()
     provider.script(*again)
     async with open_house(tmp_path, provider) as house:
-        resumed = await house.prompts.resume(ANNA.owner, sent.run.id, seen=cut.seen)
+        resumed = await house.prompts.resume(ANNA.owner, at(sent, cut))
         events = await seen(house, resumed)
         assert AGAIN in [event.shown for event in events]
         assert joined(events) == rest
@@ -203,16 +209,16 @@ async def test_an_answer_begun_again_that_says_something_else_is_shown_from_its_
     provider = TitlingProvider()
     provider.script("Good", " day")
     async with open_house(tmp_path, provider) as house:
-        resumed = await house.prompts.resume(ANNA.owner, sent.run.id, seen=cut.seen)
+        resumed = await house.prompts.resume(ANNA.owner, at(sent, cut))
         with pytest.raises(AnswerRestarted) as caught:
             await seen(house, resumed)
         assert caught.value.metadata == {"run_id": sent.run.id}
-        fresh = await house.prompts.resume(ANNA.owner, sent.run.id, seen=None)
+        fresh = await house.prompts.resume(ANNA.owner, Viewpoint(sent.run.id))
         events = await seen(house, fresh)
         assert (joined(events), events[-1].shown) == ("Good day", WholeAnswer("Good day"))
         # … and that one continues, too, as if there had never been another attempt.
         for number, event in enumerate(events, 1):
-            later = await house.prompts.resume(ANNA.owner, sent.run.id, seen=event.seen)
+            later = await house.prompts.resume(ANNA.owner, at(fresh, event))
             assert await seen(house, later) == events[number:]
         assert await house.prompts.answer(ANNA.owner, sent) == "Good day"
 
@@ -230,14 +236,14 @@ async def test_only_what_is_there_can_be_continued(house: House) -> None:
     sent = await prompted(house)
     await house.ended(sent.run)
     with pytest.raises(CursorInFuture):
-        await house.prompts.resume(ANNA.owner, sent.run.id, seen=Viewpoint(sent.run.id, 1, 999))
+        await house.prompts.resume(ANNA.owner, Viewpoint(sent.run.id, 1, 999))
     with pytest.raises(RunNotFound):
-        await house.prompts.resume(BERT.owner, sent.run.id, seen=None)
+        await house.prompts.resume(BERT.owner, Viewpoint(sent.run.id))
     with pytest.raises(RunNotFound):
-        await house.prompts.resume(ANNA.owner, RunId("run_none"), seen=None)
+        await house.prompts.resume(ANNA.owner, Viewpoint(RunId("run_none")))
     await house.chats.archive(ANNA, sent.run.conversation_id)
     with pytest.raises(ConversationNotFound):
-        await house.prompts.resume(ANNA.owner, sent.run.id, seen=None)
+        await house.prompts.resume(ANNA.owner, Viewpoint(sent.run.id))
 
 
 async def test_an_answer_under_way_is_finished_in_an_archived_chat(house: House, provider: TitlingProvider) -> None:
@@ -292,7 +298,7 @@ async def test_a_stream_tells_of_a_server_that_stops_and_can_be_continued(
     async for event in events:
         told.append(event)
         if isinstance(event.shown, Progress) and "stop" in event.shown.sentence:
-            assert event.seen is None
+            assert event.sequence is None
             gate.open()
     assert told[-1].shown == WholeAnswer("Hello")
     assert gate.is_open

@@ -115,7 +115,7 @@ async def test_a_title_comes_as_soon_as_it_is_there(house: House, provider: Titl
     async for event in house.prompts.follow(ANNA.owner, sent):
         seen.append(event.shown)
         if isinstance(event.shown, Titled):
-            assert event.seen is not None
+            assert event.sequence is not None
             half.open()
             rest.open()
     assert seen[-1] == WholeAnswer("Hello")

@@ -12,13 +12,14 @@ from parley.conversations.v1 import conversations_pb2_grpc
 from parley.v1 import run_pb2, run_pb2_grpc
 
 from server.domain.events import AttemptReset, Event, MessageStarted, Payload, RunEnded, TextDelta
-from server.domain.ids import ConversationId, MessageId, RunId, default_organization_id
+from server.domain.ids import MessageId, default_organization_id
 from server.domain.message import Role
 from server.domain.run import RunState
 from server.ports.provider import ProviderError
 from server.rpc.codecs.chat_stream import ChatStream
 from tests.contract.api.refusal import refusal
 from tests.contract.api.serving import Served, serve
+from tests.contract.store.builders import conversation, running_run
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.upstream.gate import Gate
 
@@ -131,9 +132,10 @@ async def _collect(answer: AsyncIterator[pb.StreamChatResponse], seen: list[pb.S
 
 def translated(*payloads: Payload) -> list[pb.StreamChatResponse | None]:
     """What a chat shows of events."""
-    chat = ChatStream()
+    run = running_run(conversation())
+    chat = ChatStream(run, after=0)
     return [
-        chat.encode(Event(ConversationId("c"), "c", sequence, datetime.now(UTC), payload, RunId("run_1"), 1))
+        chat.encode(Event(run.conversation_id, "c", sequence, datetime.now(UTC), payload, run.id, 1))
         for sequence, payload in enumerate(payloads, 1)
     ]
 

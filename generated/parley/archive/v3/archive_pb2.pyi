@@ -445,6 +445,7 @@ class ChatRequest(_message.Message):
     DYNAMIC_TOOLS_FIELD_NUMBER: _builtins.int
     STREAM_FIELD_NUMBER: _builtins.int
     REMOVE_TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    LAST_EVENT_ID_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation. Default: a new one."""
     assistant_id: _builtins.str
@@ -469,6 +470,12 @@ class ChatRequest(_message.Message):
     """Whether tool calls are to be left out of the answer. An answer of this API never shows them, so both
     are the same.
     """
+    last_event_id: _builtins.str
+    """The `id` of the last event seen of a stream, to continue it, or the id of its run, to see it from the
+    beginning; `Chat` returns the whole answer of that run. Everything else is ignored then, and no
+    message is sent. NOT_FOUND (`RUN_NOT_FOUND`) when the caller has no such run, OUT_OF_RANGE
+    (`CURSOR_IN_FUTURE`) when there is no such event.
+    """
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.Value]:
         """Documents to answer from. None are supported: more than an empty list is refused."""
@@ -488,10 +495,11 @@ class ChatRequest(_message.Message):
         dynamic_tools: _builtins.bool = ...,
         stream: _builtins.bool = ...,
         remove_tool_calls: _builtins.bool = ...,
+        last_event_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_assistant_id", b"_assistant_id", "_conversation_id", b"_conversation_id", "_max_tokens", b"_max_tokens", "_model", b"_model", "_organization_id", b"_organization_id", "assistant_id", b"assistant_id", "conversation_id", b"conversation_id", "max_tokens", b"max_tokens", "model", b"model", "organization_id", b"organization_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_assistant_id", b"_assistant_id", "_conversation_id", b"_conversation_id", "_max_tokens", b"_max_tokens", "_model", b"_model", "_organization_id", b"_organization_id", "assistant_id", b"assistant_id", "conversation_id", b"conversation_id", "documents", b"documents", "dynamic_tools", b"dynamic_tools", "image", b"image", "max_tokens", b"max_tokens", "message", b"message", "model", b"model", "organization_id", b"organization_id", "relevant_history", b"relevant_history", "remove_tool_calls", b"remove_tool_calls", "stream", b"stream"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_assistant_id", b"_assistant_id", "_conversation_id", b"_conversation_id", "_max_tokens", b"_max_tokens", "_model", b"_model", "_organization_id", b"_organization_id", "assistant_id", b"assistant_id", "conversation_id", b"conversation_id", "documents", b"documents", "dynamic_tools", b"dynamic_tools", "image", b"image", "last_event_id", b"last_event_id", "max_tokens", b"max_tokens", "message", b"message", "model", b"model", "organization_id", b"organization_id", "relevant_history", b"relevant_history", "remove_tool_calls", b"remove_tool_calls", "stream", b"stream"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__assistant_id: _TypeAlias = _typing.Literal["assistant_id"]  # noqa: Y015
     _WhichOneofArgType__assistant_id: _TypeAlias = _typing.Literal["_assistant_id", b"_assistant_id"]  # noqa: Y015
@@ -650,13 +658,18 @@ class StreamChatResponse(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Place in the conversation's event log."""
+    """Place in the conversation's event log; 0 on `draining`, which is not in the log."""
+    id: _builtins.str
+    """How far the answer was seen, for `last_event_id`: the run's id, the attempt of it, and the place in
+    the conversation's event log.
+    """
     @_builtins.property
     def start(self) -> Global___StreamChatResponse.Start:
         """The answer begins."""
@@ -683,6 +696,7 @@ class StreamChatResponse(_message.Message):
         self,
         *,
         sequence: _builtins.int = ...,
+        id: _builtins.str = ...,
         start: Global___StreamChatResponse.Start | None = ...,
         reasoning: Global___StreamChatResponse.Piece | None = ...,
         content: Global___StreamChatResponse.Piece | None = ...,
@@ -691,7 +705,7 @@ class StreamChatResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "draining", b"draining", "event", b"event", "message", b"message", "reasoning", b"reasoning", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "draining", b"draining", "event", b"event", "message", b"message", "reasoning", b"reasoning", "sequence", b"sequence", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "draining", b"draining", "event", b"event", "id", b"id", "message", b"message", "reasoning", b"reasoning", "sequence", b"sequence", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["start", "reasoning", "content", "message", "draining"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015

@@ -64,10 +64,14 @@ class ArchiveServiceStub:
     StreamChat: _aio.UnaryStreamMultiCallable[_archive_pb2.ChatRequest, _archive_pb2.StreamChatResponse]
     """As `Chat`, and shows the answer while it comes: `start`, `reasoning` and `content` for each piece,
     `message` last with the whole. A failure before the first event is an ordinary error reply, over
-    HTTP only within the first second; after it, it is an `error` event. A cut stream is not continued
-    by `Last-Event-ID`: a request that is repeated under its `idempotency-key` shows the answer from
-    its beginning, one without a key sends another message. An answer that is begun again after a crash
-    sends another `start`, which voids the pieces before it. Its own path is `POST /parley.archive.v3.ArchiveService/StreamChat`.
+    HTTP only within the first second; after it, it is an `error` event. An answer that is begun again
+    after a crash sends another `start`, which voids the pieces before it. Its own path is
+    `POST /parley.archive.v3.ArchiveService/StreamChat`.
+
+    A cut stream continues: repeat the request with the `id` of the last event seen as `Last-Event-ID`
+    (or `last_event_id`); no message is sent again, and nothing is missed or repeated. When not even the
+    first event was seen, only a request that is repeated under its `idempotency-key` sends nothing
+    again; it shows the answer from its beginning.
     """
 
 class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -150,10 +154,14 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.AsyncIterator[_archive_pb2.StreamChatResponse]:
         """As `Chat`, and shows the answer while it comes: `start`, `reasoning` and `content` for each piece,
         `message` last with the whole. A failure before the first event is an ordinary error reply, over
-        HTTP only within the first second; after it, it is an `error` event. A cut stream is not continued
-        by `Last-Event-ID`: a request that is repeated under its `idempotency-key` shows the answer from
-        its beginning, one without a key sends another message. An answer that is begun again after a crash
-        sends another `start`, which voids the pieces before it. Its own path is `POST /parley.archive.v3.ArchiveService/StreamChat`.
+        HTTP only within the first second; after it, it is an `error` event. An answer that is begun again
+        after a crash sends another `start`, which voids the pieces before it. Its own path is
+        `POST /parley.archive.v3.ArchiveService/StreamChat`.
+
+        A cut stream continues: repeat the request with the `id` of the last event seen as `Last-Event-ID`
+        (or `last_event_id`); no message is sent again, and nothing is missed or repeated. When not even the
+        first event was seen, only a request that is repeated under its `idempotency-key` sends nothing
+        again; it shows the answer from its beginning.
         """
 
 def add_ArchiveServiceServicer_to_server(servicer: ArchiveServiceServicer, server: _aio.Server) -> None: ...

@@ -518,8 +518,14 @@ class StreamChatRequest(_message.Message):
 
     ORG_ID_FIELD_NUMBER: _builtins.int
     CHAT_FIELD_NUMBER: _builtins.int
+    LAST_EVENT_ID_FIELD_NUMBER: _builtins.int
     org_id: _builtins.str
     """The organization."""
+    last_event_id: _builtins.str
+    """The `id` of the last event seen of an earlier stream, to continue it, or the id of its run, to see it
+    from the beginning; `chat` is ignored then. NOT_FOUND (`RUN_NOT_FOUND`) when the caller has no such
+    run in the organization, OUT_OF_RANGE (`CURSOR_IN_FUTURE`) when there is no such event.
+    """
     @_builtins.property
     def chat(self) -> Global___Chat:
         """The message."""
@@ -529,10 +535,11 @@ class StreamChatRequest(_message.Message):
         *,
         org_id: _builtins.str = ...,
         chat: Global___Chat | None = ...,
+        last_event_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chat", b"chat"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chat", b"chat", "org_id", b"org_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chat", b"chat", "last_event_id", b"last_event_id", "org_id", b"org_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -625,12 +632,17 @@ class StreamChatResponse(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Place in the conversation's event log."""
+    """Place in the conversation's event log; 0 on `draining`, which is not in the log."""
+    id: _builtins.str
+    """How far the answer was seen, for `last_event_id`: the run's id, the attempt of it, and the place in
+    the conversation's event log.
+    """
     @_builtins.property
     def start(self) -> Global___StreamChatResponse.Start:
         """The answer begins."""
@@ -653,6 +665,7 @@ class StreamChatResponse(_message.Message):
         self,
         *,
         sequence: _builtins.int = ...,
+        id: _builtins.str = ...,
         start: Global___StreamChatResponse.Start | None = ...,
         content: Global___StreamChatResponse.Content | None = ...,
         end: Global___StreamChatResponse.End | None = ...,
@@ -660,7 +673,7 @@ class StreamChatResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "draining", b"draining", "end", b"end", "event", b"event", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "draining", b"draining", "end", b"end", "event", b"event", "sequence", b"sequence", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "draining", b"draining", "end", b"end", "event", b"event", "id", b"id", "sequence", b"sequence", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["start", "content", "end", "draining"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015

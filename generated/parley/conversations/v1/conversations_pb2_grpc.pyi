@@ -33,14 +33,17 @@ class ConversationServiceStub:
     StreamChat: _aio.UnaryStreamMultiCallable[_conversations_pb2.StreamChatRequest, _conversations_pb2.StreamChatResponse]
     """Sends a message in a session and streams the answer: `start`, `content` for each piece, `end`. A
     failure before the first event is an ordinary error reply, over HTTP only within the first second;
-    after it, it is an `error` event. A cut stream is not continued by `Last-Event-ID`: a request that
-    is repeated under its `idempotency-key` shows the answer from its beginning, one without a key
-    sends another message. An answer
-    that is begun again after a crash sends another `start`, which voids the text before it; `end`
-    names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
+    after it, it is an `error` event. An answer that is begun again after a crash sends another
+    `start`, which voids the text before it; `end` names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
     whose id is empty if it never spoke. While another answer of the conversation is under way, in
     whatever session, the message waits for it; RESOURCE_EXHAUSTED (`QUEUE_FULL`) when too many wait. A
     caller that leaves ends its view, not the answer.
+
+    A cut stream continues: repeat the request with the `id` of the last event seen as `Last-Event-ID`
+    (or `last_event_id`); no message is sent again, and nothing is missed or repeated, but for `end`,
+    which comes again when it was the last one seen. When not even the first event was seen, only a
+    request that is repeated under its `idempotency-key` sends nothing again; it shows the answer from
+    its beginning.
     """
     ListConversations: _aio.UnaryUnaryMultiCallable[_conversations_pb2.ListConversationsRequest, _conversations_pb2.ListConversationsResponse]
     """Lists the caller's conversations in the organization, the newest first; archived ones are
@@ -94,14 +97,17 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.AsyncIterator[_conversations_pb2.StreamChatResponse]:
         """Sends a message in a session and streams the answer: `start`, `content` for each piece, `end`. A
         failure before the first event is an ordinary error reply, over HTTP only within the first second;
-        after it, it is an `error` event. A cut stream is not continued by `Last-Event-ID`: a request that
-        is repeated under its `idempotency-key` shows the answer from its beginning, one without a key
-        sends another message. An answer
-        that is begun again after a crash sends another `start`, which voids the text before it; `end`
-        names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
+        after it, it is an `error` event. An answer that is begun again after a crash sends another
+        `start`, which voids the text before it; `end` names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
         whose id is empty if it never spoke. While another answer of the conversation is under way, in
         whatever session, the message waits for it; RESOURCE_EXHAUSTED (`QUEUE_FULL`) when too many wait. A
         caller that leaves ends its view, not the answer.
+
+        A cut stream continues: repeat the request with the `id` of the last event seen as `Last-Event-ID`
+        (or `last_event_id`); no message is sent again, and nothing is missed or repeated, but for `end`,
+        which comes again when it was the last one seen. When not even the first event was seen, only a
+        request that is repeated under its `idempotency-key` sends nothing again; it shows the answer from
+        its beginning.
         """
 
     @_abc_1.abstractmethod

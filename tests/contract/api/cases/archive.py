@@ -300,6 +300,8 @@ _REFUSED = [
 
 _CHAT, _STREAM = f"{_SERVICE}/Chat", f"{_SERVICE}/StreamChat"
 _ASKED = Call(_CHAT, {"message": "Hi"}, keep={"id": "conversation_id"})
+_PLACE = Matching(r"run_[0-9a-f]{32}:1:\d+")
+_SEEN = Call(_STREAM, {"message": "Hi"}, keep={"seen": "id"})
 _ASSISTANT = "123e4567-e89b-12d3-a456-426614174000"
 
 _CHATS = [
@@ -389,7 +391,24 @@ _CHATS = [
         "a stream makes a conversation, too",
         _STREAM,
         {"message": "Hi"},
-        Stream(begins=({"start": {"conversation_id": UUID}},), ends=({"message": {"role": "ROLE_ASSISTANT"}},)),
+        Stream(
+            begins=({"id": _PLACE, "start": {"conversation_id": UUID}},),
+            ends=({"id": _PLACE, "message": {"role": "ROLE_ASSISTANT"}},),
+        ),
+    ),
+    Case(
+        "a stream that was seen whole has nothing more to show, and nothing is sent",
+        _STREAM,
+        {"message": "Hi", "last_event_id": "$seen"},
+        Stream(begins=(), ends=()),
+        (_SEEN,),
+    ),
+    Case(
+        "the answer of a stream that was seen is returned whole, and nothing is sent",
+        _CHAT,
+        {"message": "Hey", "last_event_id": "$seen"},
+        Reply({"content": "You said: Hi"}),
+        (_SEEN,),
     ),
 ]
 
@@ -403,6 +422,7 @@ _BAD_MESSAGES: list[tuple[str, Json, str]] = [
     ("documents", {"message": "Hi", "documents": ["d"]}, "documents"),
     ("relevant history", {"message": "Hi", "relevant_history": True}, "relevant_history"),
     ("dynamic tools", {"message": "Hi", "dynamic_tools": True}, "dynamic_tools"),
+    ("a place that is none", {"message": "Hi", "last_event_id": "7"}, "last_event_id"),
 ]
 
 _BAD_CHATS = [
@@ -445,6 +465,20 @@ _BAD_CHATS = [
             {"message": "Hi", "conversation_id": "$id"},
             Refused("PERMISSION_DENIED", "CONVERSATION_FORBIDDEN", 403),
             (_ASKED,),
+            BERT,
+        ),
+        Case(
+            f"{rpc}: an unknown run",
+            rpc,
+            {"message": "Hi", "last_event_id": f"run_{'0' * 32}:1:3"},
+            Refused("NOT_FOUND", "RUN_NOT_FOUND", 404, detail=Matching("no run .*")),
+        ),
+        Case(
+            f"{rpc}: a colleague's run",
+            rpc,
+            {"message": "Hi", "last_event_id": "$seen"},
+            Refused("NOT_FOUND", "RUN_NOT_FOUND", 404),
+            (_SEEN,),
             BERT,
         ),
         Case(

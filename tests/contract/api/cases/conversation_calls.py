@@ -1,6 +1,6 @@
 """Calls and requests that the cases of `parley.conversations.v1` are made of."""
 
-from tests.contract.api.case import Call, Case, Json, Refused
+from tests.contract.api.case import Call, Case, Json, Matching, Refused
 
 PACKAGE = "parley.conversations.v1"
 SERVICE = f"{PACKAGE}.ConversationService"
@@ -20,6 +20,8 @@ REMOVED = Call(f"{SERVICE}/RemoveConversation", {**HERE, "conversation_id": "$co
 CHATTING = (MADE, MODEL, OPENED)
 BARE_SESSION: Json = {"conversation_id": "$conversation"}
 OTHER = Call(f"{PACKAGE}.OrganizationService/CreateOrganization", {"name": "Other"}, keep={"other": "organization.id"})
+PLACE = Matching(r"run_[0-9a-f]{32}:1:\d+")
+"""The `id` of an event of a first attempt."""
 OF_ONE: Json = {**HERE, "conversation_id": "$conversation"}
 
 
@@ -29,6 +31,10 @@ def chat(message: str, session: str = "$session") -> Json:
 
 def said(message: str) -> Call:
     return Call(f"{SERVICE}/StreamChat", chat(message))
+
+
+SEEN = Call(f"{SERVICE}/StreamChat", chat("Hi"), keep={"seen": "id"})
+"""A stream that is seen to its end."""
 
 
 def bad(name: str, rpc: str, request: Json, *fields: str) -> Case:
