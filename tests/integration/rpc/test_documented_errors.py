@@ -58,10 +58,10 @@ def _listed(name: str, status: int, code: str, org_id: Any) -> Wrong:
 
 
 WRONG = [
-    _create("no body", None, "conversation"),
-    _create("no title", {}, "conversation.title"),
-    _create("an empty title", {"title": ""}, "conversation.title"),
-    _create("a title of 256 characters", {"title": "x" * 256}, "conversation.title"),
+    _create("no body", None, ""),
+    _create("no title", {}, "title"),
+    _create("an empty title", {"title": ""}, "title"),
+    _create("a title of 256 characters", {"title": "x" * 256}, "title"),
     _create("a title that is a number", {"title": 7}, code="INVALID_BODY"),
     _create("a flag that is a text", {"title": "A", "is_archived": "perhaps"}, code="INVALID_BODY"),
     _create("an unknown field", {"title": "A", "colour": "red"}, code="INVALID_BODY"),
@@ -111,7 +111,7 @@ WRONG = [
         "a model that is no UUID",
         *("POST", "conversation/create_session", 400, "INVALID_FIELD", {}),
         {"conversation_id": "$talk", "model_id": "gpt-4o"},
-        ("session.model_id",),
+        ("model_id",),
     ),
     _chat("an empty message", 400, "INVALID_FIELD", ""),
     _chat("a message that is an object", 400, "INVALID_BODY", {"text": "Hi"}),
