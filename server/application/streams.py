@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from server.application.conversations import find
 from server.application.runs import find_run
+from server.application.viewpoints import find_answer
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, CursorInFuture, ShuttingDown
 from server.domain.events import Draining, Event, RunEnded, Shown, weight
 from server.domain.ids import RunId
 from server.domain.limits import Limits
 from server.domain.principal import Owner
+from server.domain.run import Run
 from server.ports.feed import Feed, Subscription, SubscriptionLagged
 from server.ports.store import Store, Transaction
 
@@ -95,6 +97,13 @@ class Streams:
                 yield event
                 if isinstance(event, Event) and isinstance(event.payload, RunEnded):
                     return
+
+    async def seen(self, owner: Owner, key: str, content: str, *, after: int) -> Run:
+        """The run of a message of that content that somebody has followed up to the event `after`.
+
+        Raises `ConversationNotFound`, `AnswerNotFound`, `CursorInFuture`.
+        """
+        return await self._store.read(owner, lambda tx: find_answer(tx, key, content, seen=after))
 
     async def watch(self, owner: Owner, key: str, *, after: int) -> AsyncGenerator[Shown, None]:
         """Every event of a conversation behind a sequence, without end.

@@ -43,3 +43,14 @@ class RunActive(ParleyError):
             "a run of this conversation is active or waits; ask again when it is over, cancel it, "
             "or ask with the interrupt policy INTERRUPT where the method takes one"
         )
+
+
+class AnswerNotFound(NotFound):
+    """No run of a message had begun by an event that is said to be the last one seen of its answer."""
+
+    reason = "RUN_NOT_FOUND"
+
+    def __init__(self, *, seen: int) -> None:
+        super().__init__(
+            f"no run of this message had begun by the event {seen}", metadata={"after_sequence": str(seen)}
+        )

@@ -38,6 +38,7 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     errors.ConversationNotFound: grpc.StatusCode.NOT_FOUND,
     errors.ConversationForbidden: grpc.StatusCode.PERMISSION_DENIED,
     errors.RunNotFound: grpc.StatusCode.NOT_FOUND,
+    history_errors.AnswerNotFound: grpc.StatusCode.NOT_FOUND,
     errors.SessionNotFound: grpc.StatusCode.NOT_FOUND,
     errors.FileNotFound: grpc.StatusCode.NOT_FOUND,
     errors.UserNotFound: grpc.StatusCode.NOT_FOUND,

@@ -291,6 +291,7 @@ class SendMessageRequest(_message.Message):
     GENERATION_CONFIG_FIELD_NUMBER: _builtins.int
     INTERRUPT_POLICY_FIELD_NUMBER: _builtins.int
     IMAGE_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     conversation_key: _builtins.str
     """The thread."""
     request_id: _builtins.str
@@ -301,6 +302,10 @@ class SendMessageRequest(_message.Message):
     """Whether the answer is to be an image, drawn from this message alone, instead of a text. It is
     drawn by the model that this request's `generation_config` names, by default the service's image
     model; FAILED_PRECONDITION (`IMAGES_UNAVAILABLE`) when there is none.
+    """
+    after_sequence: _builtins.int
+    """`Generate` only: the sequence of the last event seen of an earlier stream of the same message, to
+    continue it. 0: send the message. Must be 0 in `SendMessage`.
     """
     @_builtins.property
     def user_message(self) -> Global___UserMessage:
@@ -319,10 +324,11 @@ class SendMessageRequest(_message.Message):
         generation_config: Global___GenerationConfig | None = ...,
         interrupt_policy: Global___InterruptPolicy.ValueType = ...,
         image: _builtins.bool = ...,
+        after_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "user_message", b"user_message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_key", b"conversation_key", "generation_config", b"generation_config", "image", b"image", "interrupt_policy", b"interrupt_policy", "request_id", b"request_id", "user_message", b"user_message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "conversation_key", b"conversation_key", "generation_config", b"generation_config", "image", b"image", "interrupt_policy", b"interrupt_policy", "request_id", b"request_id", "user_message", b"user_message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

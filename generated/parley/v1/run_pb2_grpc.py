@@ -143,9 +143,11 @@ class RunServiceServicer:
 
     def Generate(self, request, context):
         """Accepts a user message as `SendMessage` does, then streams the events of its run and ends with it.
-        Closing the stream does not end the run; `StreamRun` continues it behind the `Last-Event-ID`. This
-        method itself does not look at that: repeated without a `request_id` or `idempotency-key`, it sends
-        another message.
+        Closing the stream does not end the run; `StreamRun` continues it. So does this method, repeated
+        with `after_sequence`: it sends no message then, but continues the newest run of that message behind
+        the cursor. NOT_FOUND (`RUN_NOT_FOUND`) when the thread has no run of it that had begun by then,
+        OUT_OF_RANGE (`CURSOR_IN_FUTURE`) when it has no such event. A stream that was cut before its first
+        event has no cursor: only a `request_id` or `idempotency-key` makes it safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -9,6 +9,7 @@ from parley.v1 import run_pb2 as pb
 
 from server.application.runs import Runs
 from server.application.streams import Streams
+from server.domain.errors import FieldViolation, InvalidField
 from server.domain.events import Shown
 from server.domain.ids import RunId
 from server.rpc.codecs import run as codec
@@ -25,6 +26,8 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def SendMessage(self, request: pb.SendMessageRequest, _context: Any) -> pb.SendMessageResponse:
         """The run that will answer, RUNNING or QUEUED."""
+        if request.after_sequence:
+            raise InvalidField([FieldViolation("after_sequence", "is for Generate; here it must be 0")])
         return codec.encode_accepted(await self._runs.send(principal(), codec.decode_send(request)))
 
     async def EditMessage(self, request: pb.EditMessageRequest, _context: Any) -> pb.SendMessageResponse:
@@ -37,9 +40,13 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def Generate(self, request: pb.SendMessageRequest, _context: Any) -> AsyncGenerator[event_pb2.Event, None]:
         """The events of the run that answers, to its end."""
-        caller = principal()
-        run = await self._runs.send(caller, codec.decode_send(request))
-        async with aclosing(_encoded(self._streams.run(caller.owner, run.id, after=0), run.conversation_key)) as events:
+        caller, command, seen = principal(), codec.decode_send(request), request.after_sequence
+        if seen:
+            run = await self._streams.seen(caller.owner, command.conversation_key, command.content, after=seen)
+        else:
+            run = await self._runs.send(caller, command)
+        stream = self._streams.run(caller.owner, run.id, after=seen)
+        async with aclosing(_encoded(stream, run.conversation_key)) as events:
             async for event in events:
                 yield event
 

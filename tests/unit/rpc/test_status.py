@@ -57,6 +57,7 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
     (errors.ConversationNotFound("k"), grpc.StatusCode.NOT_FOUND, "CONVERSATION_NOT_FOUND", {"id": "k"}),
     (errors.ConversationForbidden(), grpc.StatusCode.PERMISSION_DENIED, "CONVERSATION_FORBIDDEN", {}),
     (errors.RunNotFound("r"), grpc.StatusCode.NOT_FOUND, "RUN_NOT_FOUND", {"id": "r"}),
+    (history_errors.AnswerNotFound(seen=3), grpc.StatusCode.NOT_FOUND, "RUN_NOT_FOUND", {"after_sequence": "3"}),
     (errors.FileNotFound("f"), grpc.StatusCode.NOT_FOUND, "FILE_NOT_FOUND", {"id": "f"}),
     (errors.SessionNotFound("s"), grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND", {"id": "s"}),
     (history_errors.MessageNotFound("m"), grpc.StatusCode.NOT_FOUND, "MESSAGE_NOT_FOUND", {"id": "m"}),

@@ -204,6 +204,31 @@ _GENERATE = [
         (_MADE,),
     ),
     Case(
+        "a cut answer goes on behind the last event seen, and nothing is sent",
+        f"{_RUNS}/Generate",
+        _message("Hi", after_sequence=3),
+        Stream(
+            begins=({"sequence": "4", "message_completed": {"message": {"content": "You said: Hi"}}},),
+            ends=(_ended("COMPLETED"),),
+        ),
+        (_MADE, _generated("Hi"), _generated("Ho")),
+    ),
+    Case(
+        "an answer of another message is not continued",
+        f"{_RUNS}/Generate",
+        _message("Ho", after_sequence=3),
+        Refused("NOT_FOUND", "RUN_NOT_FOUND", 404),
+        (_MADE, _generated("Hi"), _generated("Ho")),
+    ),
+    Case(
+        "an answer cannot have been seen further than it is",
+        f"{_RUNS}/Generate",
+        _message("Hi", after_sequence=99),
+        Refused("OUT_OF_RANGE", "CURSOR_IN_FUTURE", 400),
+        (_MADE, _generated("Hi")),
+    ),
+    _bad("a cursor where nothing is streamed", "SendMessage", _message("Hi", after_sequence=1), "after_sequence"),
+    Case(
         "a message override chooses the model",
         f"{_RUNS}/Generate",
         _message("Hi", generation_config={"model": "second"}),
