@@ -77,7 +77,8 @@ class Fuzzed:
 
     def __init__(self, kind: str) -> None:
         self._runner = asyncio.Runner()
-        config = GatewayConfig(body_timeout=0.3, head_timeout=0.3, unary_timeout=5, timeout_cap=5)
+        # Long enough for a pause of a busy machine, short enough for the requests that never come to their end.
+        config = GatewayConfig(body_timeout=1, head_timeout=1, unary_timeout=5, timeout_cap=5)
         self._context = serving(kind, config=config)
         self._served = self._runner.run(self._context.__aenter__())
 
