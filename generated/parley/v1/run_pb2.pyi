@@ -304,8 +304,8 @@ class SendMessageRequest(_message.Message):
     model; FAILED_PRECONDITION (`IMAGES_UNAVAILABLE`) when there is none.
     """
     after_sequence: _builtins.int
-    """`Generate` only: the sequence of the last event seen of an earlier stream of the same message, to
-    continue it. 0: send the message. Must be 0 in `SendMessage`.
+    """The sequence of the last event seen of an earlier stream of the same message: nothing is sent,
+    `Generate` continues that stream, `SendMessage` returns the run that it showed. 0: send the message.
     """
     @_builtins.property
     def user_message(self) -> Global___UserMessage:

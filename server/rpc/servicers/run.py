@@ -9,9 +9,9 @@ from parley.v1 import run_pb2 as pb
 
 from server.application.runs import Runs
 from server.application.streams import Streams
-from server.domain.errors import FieldViolation, InvalidField
 from server.domain.events import Shown
 from server.domain.ids import RunId
+from server.domain.run import Run
 from server.rpc.codecs import run as codec
 from server.rpc.codecs.event import encode_shown
 from server.rpc.interceptors.call import owner, principal
@@ -26,9 +26,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def SendMessage(self, request: pb.SendMessageRequest, _context: Any) -> pb.SendMessageResponse:
         """The run that will answer, RUNNING or QUEUED."""
-        if request.after_sequence:
-            raise InvalidField([FieldViolation("after_sequence", "is for Generate; here it must be 0")])
-        return codec.encode_accepted(await self._runs.send(principal(), codec.decode_send(request)))
+        return codec.encode_accepted(await self._asked(request))
 
     async def EditMessage(self, request: pb.EditMessageRequest, _context: Any) -> pb.SendMessageResponse:
         """The run that will answer the new text."""
@@ -40,15 +38,19 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def Generate(self, request: pb.SendMessageRequest, _context: Any) -> AsyncGenerator[event_pb2.Event, None]:
         """The events of the run that answers, to its end."""
-        caller, command, seen = principal(), codec.decode_send(request), request.after_sequence
-        if seen:
-            run = await self._streams.seen(caller.owner, command.conversation_key, command.content, after=seen)
-        else:
-            run = await self._runs.send(caller, command)
-        stream = self._streams.run(caller.owner, run.id, after=seen)
+        caller = owner()
+        run = await self._asked(request)
+        stream = self._streams.run(caller, run.id, after=request.after_sequence)
         async with aclosing(_encoded(stream, run.conversation_key)) as events:
             async for event in events:
                 yield event
+
+    async def _asked(self, request: pb.SendMessageRequest) -> Run:
+        """The run of a message that is sent now, or that was: then its caller has seen some of it."""
+        caller, command, seen = principal(), codec.decode_send(request), request.after_sequence
+        if not seen:
+            return await self._runs.send(caller, command)
+        return await self._streams.seen(caller.owner, command.conversation_key, command.content, after=seen)
 
     async def StreamRun(self, request: pb.StreamRunRequest, _context: Any) -> AsyncGenerator[event_pb2.Event, None]:
         """The events of a run behind a cursor, to its end."""

@@ -227,7 +227,13 @@ _GENERATE = [
         Refused("OUT_OF_RANGE", "CURSOR_IN_FUTURE", 400),
         (_MADE, _generated("Hi")),
     ),
-    _bad("a cursor where nothing is streamed", "SendMessage", _message("Hi", after_sequence=1), "after_sequence"),
+    Case(
+        "a message that was answered in part already is not sent again",
+        f"{_RUNS}/SendMessage",
+        _message("Hi", after_sequence=3),
+        Reply({"run_id": "$run", "status": "RUN_STATUS_COMPLETED"}),
+        (_MADE, _generated("Hi")),
+    ),
     Case(
         "a message override chooses the model",
         f"{_RUNS}/Generate",
