@@ -41,8 +41,11 @@ class ToolCall:
     """A tool call that an assistant message asks for; `arguments` is JSON text as the model wrote it."""
 
     id: str
+    """The service's own id of the call."""
     name: str
     arguments: str
+    provider_id: str | None = None
+    """The id that the provider gave it; sent back to that provider only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +93,5 @@ class Message:
     usage: Usage | None = None
     image: GeneratedImage | None = None
     metadata: MessageMetadata = NO_METADATA
+    provider_parts: str | None = None
+    """What its provider wants to see again with it, as JSON text; never shown, and sent to no other provider."""

@@ -4,7 +4,16 @@ from server.domain.events import MessageStarted, Payload, ReasoningDelta, TextDe
 from server.domain.file import File
 from server.domain.ids import MessageId
 from server.domain.message import GeneratedImage, Role, Usage
-from server.ports.provider import CutShort, Piece, ReasoningPiece, TextPiece, UsageReport
+from server.ports.provider import (
+    CutShort,
+    Piece,
+    ProviderParts,
+    ReasoningPiece,
+    RequestedCall,
+    TextPiece,
+    ToolCallsPiece,
+    UsageReport,
+)
 
 
 class Answer:
@@ -23,6 +32,10 @@ class Answer:
         """The image that the file holds."""
         self.is_cut_short = False
         """Whether the model had more to say."""
+        self.calls: tuple[RequestedCall, ...] = ()
+        """What the model asks for before it goes on."""
+        self.provider_parts: str | None = None
+        """What its provider wants to see again with it."""
         self.is_cached = False
         """Whether it comes from the response cache."""
         self._model = model
@@ -38,6 +51,12 @@ class Answer:
             return
         if isinstance(piece, CutShort):
             self.is_cut_short = True
+            return
+        if isinstance(piece, ToolCallsPiece):
+            self.calls = piece.calls
+            return
+        if isinstance(piece, ProviderParts):
+            self.provider_parts = piece.json
             return
         (self._text if isinstance(piece, TextPiece) else self._reasoning).append(piece.text)
         self._pending.append(piece)

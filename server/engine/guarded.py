@@ -6,7 +6,7 @@ from contextlib import aclosing
 from server.application.guard import Guard
 from server.ports.figures import Spoken
 from server.ports.guardrails import Blocked, TextFilter
-from server.ports.provider import CutShort, Piece, ProviderError, ReasoningPiece, TextPiece, UsageReport
+from server.ports.provider import Piece, ProviderError, ReasoningPiece, TextPiece
 
 Spoke = TextPiece | ReasoningPiece
 
@@ -53,7 +53,7 @@ class _Guarded:
                 yield allowed
 
     def _next(self, piece: Piece) -> Iterator[Piece]:
-        if isinstance(piece, UsageReport | CutShort):
+        if not isinstance(piece, TextPiece | ReasoningPiece):
             yield piece
             return
         if isinstance(piece, TextPiece) and piece.text and not self._text_began:

@@ -10,6 +10,7 @@ from server.domain.generation import GenerationConfig
 from server.domain.ids import ModelId
 from server.domain.message import Usage
 from server.domain.model import Model
+from server.domain.tool import ToolSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class CompletionRequest:
 
     messages: tuple[PromptMessage, ...]
     generation: GenerationConfig
+    tools: tuple[ToolSpec, ...] = ()
+    """What the model may ask for; without any it cannot ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,33 @@ class CutShort:
     """The model had more to say: the answer is over because it reached a limit, or the provider's own filter."""
 
 
-Piece = TextPiece | ReasoningPiece | UsageReport | CutShort
+@dataclass(frozen=True, slots=True)
+class RequestedCall:
+    """A tool call as the model wrote it: nothing of it is checked. `provider_id` is the provider's own id of it, empty
+    when it gave none; `arguments` is text that should be a JSON object."""
+
+    provider_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallsPiece:
+    """Every tool call of the answer, whole and in the order of the provider's indices. At most once, behind all text,
+    and only of an answer that came to its end; together with `CutShort` the last of them may be cut."""
+
+    calls: tuple[RequestedCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderParts:
+    """What the provider wants to see again with this message and nobody else understands (signatures of reasoning and
+    the like): JSON text. At most once, behind all text."""
+
+    json: str
+
+
+Piece = TextPiece | ReasoningPiece | ToolCallsPiece | ProviderParts | UsageReport | CutShort
 
 
 @dataclass(frozen=True, slots=True)
