@@ -29,10 +29,11 @@ def prompt(history: Sequence[Message], settings: Settings, context: ContextManag
     while window and window[0].role is Role.TOOL:
         window = window[1:]
     system = [PromptMessage(Role.SYSTEM, settings.system_prompt)] if settings.system_prompt else []
-    return tuple(system + [_shown(message) for message in window])
+    return tuple(system + [shown(message) for message in window])
 
 
-def _shown(message: Message) -> PromptMessage:
+def shown(message: Message) -> PromptMessage:
+    """A message of the history as the model sees it."""
     content = message.content
     if message.image is not None:
         content = f"{content}\n\n[image drawn from: {message.image.prompt}]".lstrip()
