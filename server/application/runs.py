@@ -59,7 +59,9 @@ class SendMessage:
         model = self.model.id if self.model else None
         parts: list[Any] = [self.conversation_key, self.content, astuple(self.generation), self.session_id, model]
         if self.options != PLAIN:  # so that fingerprints from before there were options stay what they were
-            parts.append(astuple(self.options))
+            parts.append([self.options.use_cache, self.options.image])
+        if self.options.client_tools:
+            parts.append([astuple(tool) for tool in self.options.client_tools])
         if self.interrupt_policy is not None:
             parts.append(self.interrupt_policy)
         if self.revision is not None:

@@ -24,6 +24,7 @@ from server.domain.limits import Limits
 from server.domain.message import Message
 from server.domain.principal import Owner, Principal
 from server.domain.run import Run
+from server.domain.tool import ToolSpec
 from server.ports.provider import Models
 from server.ports.store import ListPosition, Store, Transaction
 from server.ports.system import Clock, Ids
@@ -37,6 +38,25 @@ class ConversationState:
     active_run: Run | None
     messages: list[Message]
     queued_messages: list[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChange:
+    """What to change of a thread's settings; `None` leaves as it is, what is empty removes."""
+
+    system_prompt: str | None = None
+    interrupt_policy: InterruptPolicy | None = None
+    mcp_servers: tuple[str, ...] | None = None
+    client_tools: tuple[ToolSpec, ...] | None = None
+
+    def applied_to(self, old: Settings) -> Settings:
+        """The settings that come of it."""
+        return Settings(
+            system_prompt=old.system_prompt if self.system_prompt is None else self.system_prompt or None,
+            interrupt_policy=self.interrupt_policy or old.interrupt_policy,
+            mcp_servers=old.mcp_servers if self.mcp_servers is None else self.mcp_servers,
+            client_tools=old.client_tools if self.client_tools is None else self.client_tools,
+        )
 
 
 class Threads:
@@ -164,19 +184,14 @@ class Threads:
 
         return (await self._change(principal, key, change)).conversation.generation
 
-    async def configure_settings(
-        self, principal: Principal, key: str, *, system_prompt: str | None, interrupt_policy: InterruptPolicy | None
-    ) -> Settings:
-        """Set system prompt and interrupt policy; an empty prompt removes it. Raises `ConversationNotFound`, and
-        what `Guard.check` raises: the prompt is sent to the model."""
-        await self._guard.check(system_prompt or "")
+    async def configure_settings(self, principal: Principal, key: str, changes: SettingsChange) -> Settings:
+        """Set what is given. Raises `ConversationNotFound`, `InvalidField` for a tool server that the caller does not
+        have, and what `Guard.check` raises: all of it is told to the model."""
+        described = [text for tool in changes.client_tools or () for text in (tool.description, tool.input_schema)]
+        await self._guard.check(changes.system_prompt or "", *described)
 
         def change(old: Conversation) -> Conversation:
-            settings = Settings(
-                system_prompt=old.settings.system_prompt if system_prompt is None else system_prompt or None,
-                interrupt_policy=interrupt_policy or old.settings.interrupt_policy,
-            )
-            return replace(old, settings=settings)
+            return replace(old, settings=changes.applied_to(old.settings))
 
         return (await self._change(principal, key, change)).conversation.settings
 

@@ -8,6 +8,7 @@ from server.domain.generation import GenerationConfig
 from server.domain.ids import AssistantId, ConversationId, OrganizationId, UserId
 from server.domain.principal import Owner
 from server.domain.run import RunState
+from server.domain.tool import ToolSpec
 from server.domain.value import value
 
 DEFAULT_MAX_HISTORY_MESSAGES = 100
@@ -33,6 +34,10 @@ class Settings:
 
     system_prompt: str | None = None
     interrupt_policy: InterruptPolicy = InterruptPolicy.QUEUE
+    mcp_servers: tuple[str, ...] = ()
+    """Names of the servers whose tools the model may ask for."""
+    client_tools: tuple[ToolSpec, ...] = ()
+    """Tools that the client executes."""
 
 
 @dataclass(frozen=True, slots=True)

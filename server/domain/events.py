@@ -1,12 +1,13 @@
 """The event log of a conversation: what is stored, and what every stream shows."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from server.domain.ids import ConversationId, MessageId, RunId
+from server.domain.ids import ConversationId, MessageId, RunId, ToolCallId, UserId
 from server.domain.message import Message, Role, Usage
 from server.domain.run import RunState
+from server.domain.tool import Decision, ToolCallState
 from server.domain.value import value
 
 
@@ -36,8 +37,22 @@ class RunEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPaused:
+    """A run waits for a person or a client; no worker holds it."""
+
+    state: RunState
+    expires_at: datetime | None = None
+    """When the first of its calls that wait lapses."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    """A run that waited goes on, in a new epoch."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptReset:
-    """A run was begun again; the text of its earlier epochs is void."""
+    """A run was begun again; the text of a message that an earlier epoch began and did not complete is void."""
 
     attempt: int
 
@@ -94,6 +109,58 @@ class BranchActivated:
     """The message whose replacement started the branch; `None` when an earlier branch became active again."""
 
 
+@dataclass(frozen=True, slots=True)
+class ToolCallRequested:
+    """The model asked for a tool; or a person is asked anew, because the tool's definition has changed."""
+
+    call_id: ToolCallId
+    name: str
+    """As the model saw it."""
+    arguments: str
+    """JSON text as the model wrote it."""
+    state: ToolCallState
+    server: str | None = None
+    tool: str = ""
+    """As its server calls it; empty when there is no such tool."""
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDecided:
+    """Whether a tool call may be made."""
+
+    call_id: ToolCallId
+    decision: Decision
+    reason: str | None = None
+    decided_by: UserId | None = None
+    """`None`: nobody did."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStarted:
+    """A tool is being called."""
+
+    call_id: ToolCallId
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallEnded:
+    """A tool call has its result."""
+
+    call_id: ToolCallId
+    state: ToolCallState
+    duration: timedelta | None = None
+    """How long the tool took; `None` when it was not called, or nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalExpiring:
+    """A request for approval is about to lapse."""
+
+    call_id: ToolCallId
+    expires_at: datetime
+
+
 Payload = (
     RunQueued
     | RunStarted
@@ -105,6 +172,13 @@ Payload = (
     | MessageCompleted
     | ConversationNamed
     | BranchActivated
+    | RunPaused
+    | RunResumed
+    | ToolCallRequested
+    | ToolCallDecided
+    | ToolCallStarted
+    | ToolCallEnded
+    | ApprovalExpiring
 )
 
 
@@ -131,7 +205,10 @@ def weight(event: Event) -> int:
     if isinstance(payload, TextDelta | ReasoningDelta):
         return _EVENT_BYTES + len(payload.text)
     if isinstance(payload, MessageCompleted | RunStarted | RunQueued):
-        return _EVENT_BYTES + len(payload.message.content) + len(payload.message.reasoning or "")
+        asked = sum(len(call.arguments) for call in payload.message.tool_calls)
+        return _EVENT_BYTES + len(payload.message.content) + len(payload.message.reasoning or "") + asked
+    if isinstance(payload, ToolCallRequested):
+        return _EVENT_BYTES + len(payload.arguments)
     return _EVENT_BYTES
 
 

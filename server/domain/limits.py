@@ -33,3 +33,15 @@ class Limits:
     """How long an answer may be given again; zero: never."""
     cache_answer_bytes: int = 64 * 1024
     """A longer answer is not kept."""
+    tool_rounds: int = 16
+    """How many answers of a run may ask for tools; the next one has to do without."""
+    tools_offered: int = 128
+    """How many tools a model is shown at most."""
+    tool_calls: int = 128
+    """How many calls one answer may ask for."""
+    tool_calls_at_once: int = 8
+    """How many calls of a run are made at the same time."""
+    approval_lifetime: timedelta = timedelta(hours=24)
+    """How long a tool call waits for a person, or a client."""
+    approval_warning: timedelta = timedelta(hours=1)
+    """How long before its end that is announced, at most a tenth of it."""

@@ -8,6 +8,7 @@ from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, MessageId, RunId, SessionId, UserId, WorkerId
 from server.domain.message import Usage
 from server.domain.principal import Owner
+from server.domain.tool import ToolSpec
 
 
 class RunState(StrEnum):
@@ -61,6 +62,8 @@ class RunOptions:
     """Whether an answer to the same question may be taken from the response cache, and given to it."""
     image: bool = False
     """Whether an image is to be drawn instead of a text written."""
+    client_tools: tuple[ToolSpec, ...] = ()
+    """Tools that the client executes, besides those of the conversation's settings; of the same name, instead."""
 
 
 PLAIN = RunOptions()

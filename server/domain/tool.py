@@ -139,6 +139,15 @@ class ApprovalState(StrEnum):
     """Its call was closed, or its tool's definition changed."""
 
 
+class Decision(StrEnum):
+    """What was said to a request for approval."""
+
+    APPROVED = "APPROVED"
+    DENIED = "DENIED"
+    EXPIRED = "EXPIRED"
+    """Nobody said anything in time, which is no denial."""
+
+
 @dataclass(frozen=True, slots=True)
 class Approval:
     """A request to a person to permit one tool call, and the decision. It holds for exactly what was shown: this call

@@ -9,7 +9,7 @@ from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 
-from server.domain import errors, guardrail_errors, history_errors
+from server.domain import errors, guardrail_errors, history_errors, tool_call_errors
 
 DOMAIN: Final = "parley"
 UNEXPECTED: Final = "an unexpected failure; it is logged under the request id"
@@ -55,6 +55,10 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     errors.RunCancelled: grpc.StatusCode.ABORTED,
     errors.RunInterrupted: grpc.StatusCode.ABORTED,
     errors.AnswerRestarted: grpc.StatusCode.ABORTED,
+    tool_call_errors.ToolCallNotFound: grpc.StatusCode.NOT_FOUND,
+    tool_call_errors.ToolCallAlreadyDecided: grpc.StatusCode.FAILED_PRECONDITION,
+    tool_call_errors.ToolCallAlreadyEnded: grpc.StatusCode.FAILED_PRECONDITION,
+    tool_call_errors.RunAwaitsDecision: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ShuttingDown: grpc.StatusCode.UNAVAILABLE,
     errors.StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
 }
@@ -80,6 +84,7 @@ RUN_CODES: Final[Mapping[str, grpc.StatusCode]] = {
     "RUN_TIMEOUT": grpc.StatusCode.DEADLINE_EXCEEDED,
     "ATTEMPTS_EXHAUSTED": grpc.StatusCode.INTERNAL,
     "UNKNOWN_MODEL": grpc.StatusCode.FAILED_PRECONDITION,
+    "TOOL_ROUNDS_EXHAUSTED": grpc.StatusCode.FAILED_PRECONDITION,
     "INTERNAL": grpc.StatusCode.INTERNAL,
 }
 """Code of a failed run by its reason, for the calls that wait for a run (`StreamChat`, `Prompt`)."""

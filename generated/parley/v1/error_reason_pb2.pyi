@@ -146,6 +146,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Run: the answer breaks a rule of the operator's guardrails; the text before what breaks it is kept, and
     nothing behind was stored or shown. Ask differently.
     """
+    ERROR_REASON_TOOL_CALL_NOT_FOUND: _ErrorReason.ValueType  # 70
+    """The conversation has no tool call of that id. NOT_FOUND."""
+    ERROR_REASON_TOOL_CALL_DECIDED: _ErrorReason.ValueType  # 71
+    """The tool call does not wait for a decision: it has one, it lapsed, or its run is over.
+    FAILED_PRECONDITION; HTTP 409.
+    """
+    ERROR_REASON_TOOL_CALL_ENDED: _ErrorReason.ValueType  # 72
+    """The tool call has its result, or nobody waits for one any more. FAILED_PRECONDITION; HTTP 409."""
+    ERROR_REASON_RUN_AWAITS_DECISION: _ErrorReason.ValueType  # 73
+    """The run that a call waited for waits itself, for a person or for a client; the metadata entry `run_id`
+    names it. It goes on when they have answered, or when their time is over. FAILED_PRECONDITION.
+    """
+    ERROR_REASON_TOOL_ROUNDS_EXHAUSTED: _ErrorReason.ValueType  # 74
+    """Run: the model asked for tools in as many answers as it may, and once more when it was to answer
+    without. What the tools returned is kept; send another message.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or a run failed. A refused call carries the name without its prefix as the
@@ -276,5 +292,21 @@ ERROR_REASON_ATTEMPTS_EXHAUSTED: ErrorReason.ValueType  # 53
 ERROR_REASON_ANSWER_REFUSED: ErrorReason.ValueType  # 54
 """Run: the answer breaks a rule of the operator's guardrails; the text before what breaks it is kept, and
 nothing behind was stored or shown. Ask differently.
+"""
+ERROR_REASON_TOOL_CALL_NOT_FOUND: ErrorReason.ValueType  # 70
+"""The conversation has no tool call of that id. NOT_FOUND."""
+ERROR_REASON_TOOL_CALL_DECIDED: ErrorReason.ValueType  # 71
+"""The tool call does not wait for a decision: it has one, it lapsed, or its run is over.
+FAILED_PRECONDITION; HTTP 409.
+"""
+ERROR_REASON_TOOL_CALL_ENDED: ErrorReason.ValueType  # 72
+"""The tool call has its result, or nobody waits for one any more. FAILED_PRECONDITION; HTTP 409."""
+ERROR_REASON_RUN_AWAITS_DECISION: ErrorReason.ValueType  # 73
+"""The run that a call waited for waits itself, for a person or for a client; the metadata entry `run_id`
+names it. It goes on when they have answered, or when their time is over. FAILED_PRECONDITION.
+"""
+ERROR_REASON_TOOL_ROUNDS_EXHAUSTED: ErrorReason.ValueType  # 74
+"""Run: the model asked for tools in as many answers as it may, and once more when it was to answer
+without. What the tools returned is kept; send another message.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -4,9 +4,11 @@ isort:skip_file
 """
 
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from parley.v1 import message_pb2 as _message_pb2
+from parley.v1 import tool_call_pb2 as _tool_call_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -44,6 +46,13 @@ class Event(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     BRANCH_ACTIVATED_FIELD_NUMBER: _builtins.int
+    RUN_PAUSED_FIELD_NUMBER: _builtins.int
+    RUN_RESUMED_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_REQUESTED_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_DECIDED_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_STARTED_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_ENDED_FIELD_NUMBER: _builtins.int
+    APPROVAL_EXPIRING_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Place in the conversation's log, from 1, strictly increasing. 0 only on `heartbeat` and `draining`,
     which are not in the log.
@@ -53,8 +62,8 @@ class Event(_message.Message):
     run_id: _builtins.str
     """The run it belongs to."""
     epoch: _builtins.int
-    """The attempt of the run that made it, from 1. Text of an older epoch is superseded by
-    `attempt_reset`.
+    """The attempt of the run that made it, from 1. Text of an older epoch whose message is not completed
+    is superseded by `attempt_reset`.
     """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -74,7 +83,9 @@ class Event(_message.Message):
 
     @_builtins.property
     def attempt_reset(self) -> Global___AttemptReset:
-        """A run was begun again after a failure of its worker; the text of its earlier epochs is void."""
+        """A run was begun again after a failure of its worker; the text of the message that its earlier epochs
+        had not completed is void.
+        """
 
     @_builtins.property
     def message_started(self) -> Global___MessageStarted:
@@ -108,6 +119,34 @@ class Event(_message.Message):
     def branch_activated(self) -> Global___BranchActivated:
         """The thread's history is another one from some message on; of no run."""
 
+    @_builtins.property
+    def run_paused(self) -> Global___RunPaused:
+        """The run waits for a person or for the client; it works and costs nothing meanwhile."""
+
+    @_builtins.property
+    def run_resumed(self) -> Global___RunResumed:
+        """A run that waited goes on."""
+
+    @_builtins.property
+    def tool_call_requested(self) -> Global___ToolCallRequested:
+        """The model asked for a tool."""
+
+    @_builtins.property
+    def tool_call_decided(self) -> Global___ToolCallDecided:
+        """It was decided whether a tool call may be made."""
+
+    @_builtins.property
+    def tool_call_started(self) -> Global___ToolCallStarted:
+        """A tool is being called."""
+
+    @_builtins.property
+    def tool_call_ended(self) -> Global___ToolCallEnded:
+        """A tool call has its result; the message with it comes as `message_completed`."""
+
+    @_builtins.property
+    def approval_expiring(self) -> Global___ApprovalExpiring:
+        """A request for approval is about to lapse."""
+
     def __init__(
         self,
         *,
@@ -128,16 +167,23 @@ class Event(_message.Message):
         heartbeat: Global___Heartbeat | None = ...,
         draining: Global___Draining | None = ...,
         branch_activated: Global___BranchActivated | None = ...,
+        run_paused: Global___RunPaused | None = ...,
+        run_resumed: Global___RunResumed | None = ...,
+        tool_call_requested: Global___ToolCallRequested | None = ...,
+        tool_call_decided: Global___ToolCallDecided | None = ...,
+        tool_call_started: Global___ToolCallStarted | None = ...,
+        tool_call_ended: Global___ToolCallEnded | None = ...,
+        approval_expiring: Global___ApprovalExpiring | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_queued", b"run_queued", "run_started", b"run_started", "text_delta", b"text_delta", "thread_named", b"thread_named"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "approval_expiring", b"approval_expiring", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_paused", b"run_paused", "run_queued", b"run_queued", "run_resumed", b"run_resumed", "run_started", b"run_started", "text_delta", b"text_delta", "thread_named", b"thread_named", "tool_call_decided", b"tool_call_decided", "tool_call_ended", b"tool_call_ended", "tool_call_requested", b"tool_call_requested", "tool_call_started", b"tool_call_started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "conversation_key", b"conversation_key", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_queued", b"run_queued", "run_started", b"run_started", "sequence", b"sequence", "text_delta", b"text_delta", "thread_named", b"thread_named"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "approval_expiring", b"approval_expiring", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "conversation_key", b"conversation_key", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_paused", b"run_paused", "run_queued", b"run_queued", "run_resumed", b"run_resumed", "run_started", b"run_started", "sequence", b"sequence", "text_delta", b"text_delta", "thread_named", b"thread_named", "tool_call_decided", b"tool_call_decided", "tool_call_ended", b"tool_call_ended", "tool_call_requested", b"tool_call_requested", "tool_call_started", b"tool_call_started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__epoch: _TypeAlias = _typing.Literal["epoch"]  # noqa: Y015
     _WhichOneofArgType__epoch: _TypeAlias = _typing.Literal["_epoch", b"_epoch"]  # noqa: Y015
     _WhichOneofReturnType__run_id: _TypeAlias = _typing.Literal["run_id"]  # noqa: Y015
     _WhichOneofArgType__run_id: _TypeAlias = _typing.Literal["_run_id", b"_run_id"]  # noqa: Y015
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_queued", "run_started", "run_ended", "attempt_reset", "message_started", "text_delta", "reasoning_delta", "message_completed", "thread_named", "heartbeat", "draining", "branch_activated"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_queued", "run_started", "run_ended", "attempt_reset", "message_started", "text_delta", "reasoning_delta", "message_completed", "thread_named", "heartbeat", "draining", "branch_activated", "run_paused", "run_resumed", "tool_call_requested", "tool_call_decided", "tool_call_started", "tool_call_ended", "approval_expiring"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epoch) -> _WhichOneofReturnType__epoch | None: ...
@@ -245,7 +291,9 @@ Global___RunEnded: _TypeAlias = RunEnded  # noqa: Y015
 
 @_typing.final
 class AttemptReset(_message.Message):
-    """A run was begun again."""
+    """A run was begun again. Void is the text of a message that an earlier attempt had begun and not
+    completed; completed messages and tool calls stand.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -473,3 +521,234 @@ class ThreadNamed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ThreadNamed: _TypeAlias = ThreadNamed  # noqa: Y015
+
+@_typing.final
+class RunPaused(_message.Message):
+    """A run waits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    status: _builtins.str
+    """For whom: `AWAITING_APPROVAL`, or `AWAITING_CLIENT_TOOLS` when it waits for the client alone. Comes
+    again when that changes.
+    """
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the first of its calls that wait lapses, and the run goes on at the latest."""
+
+    def __init__(
+        self,
+        *,
+        status: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunPaused: _TypeAlias = RunPaused  # noqa: Y015
+
+@_typing.final
+class RunResumed(_message.Message):
+    """A run that waited goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunResumed: _TypeAlias = RunResumed  # noqa: Y015
+
+@_typing.final
+class ToolCallRequested(_message.Message):
+    """The model asked for a tool. Comes again for the same call when its tool's definition has changed and a
+    person has to decide anew.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    SERVER_NAME_FIELD_NUMBER: _builtins.int
+    TOOL_NAME_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    tool_call_id: _builtins.str
+    """The call's id, `call_` and 32 hex digits."""
+    name: _builtins.str
+    """Name of the tool as the model saw it."""
+    server_name: _builtins.str
+    """The MCP server; absent for a tool of the client, and for one that does not exist."""
+    tool_name: _builtins.str
+    """The tool as its server calls it; absent like `server_name`."""
+    arguments: _builtins.str
+    """The arguments, a JSON text as the model wrote it."""
+    state: _tool_call_pb2.ToolCallState.ValueType
+    """What it waits for, or that it was refused."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When waiting ends; absent when it does not wait."""
+
+    def __init__(
+        self,
+        *,
+        tool_call_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        server_name: _builtins.str | None = ...,
+        tool_name: _builtins.str | None = ...,
+        arguments: _builtins.str = ...,
+        state: _tool_call_pb2.ToolCallState.ValueType = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_server_name", b"_server_name", "_tool_name", b"_tool_name", "expires_at", b"expires_at", "server_name", b"server_name", "tool_name", b"tool_name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_server_name", b"_server_name", "_tool_name", b"_tool_name", "arguments", b"arguments", "expires_at", b"expires_at", "name", b"name", "server_name", b"server_name", "state", b"state", "tool_call_id", b"tool_call_id", "tool_name", b"tool_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__server_name: _TypeAlias = _typing.Literal["server_name"]  # noqa: Y015
+    _WhichOneofArgType__server_name: _TypeAlias = _typing.Literal["_server_name", b"_server_name"]  # noqa: Y015
+    _WhichOneofReturnType__tool_name: _TypeAlias = _typing.Literal["tool_name"]  # noqa: Y015
+    _WhichOneofArgType__tool_name: _TypeAlias = _typing.Literal["_tool_name", b"_tool_name"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__server_name) -> _WhichOneofReturnType__server_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tool_name) -> _WhichOneofReturnType__tool_name | None: ...
+
+Global___ToolCallRequested: _TypeAlias = ToolCallRequested  # noqa: Y015
+
+@_typing.final
+class ToolCallDecided(_message.Message):
+    """It was decided whether a tool call may be made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DECIDED_BY_FIELD_NUMBER: _builtins.int
+    tool_call_id: _builtins.str
+    """The call."""
+    decision: _tool_call_pb2.ToolCallDecision.ValueType
+    """What was decided, or that nobody did in time."""
+    reason: _builtins.str
+    """Why, in the words of who decided."""
+    decided_by: _builtins.str
+    """UUID of who decided, the impersonator when somebody was impersonated; absent when nobody did."""
+    def __init__(
+        self,
+        *,
+        tool_call_id: _builtins.str = ...,
+        decision: _tool_call_pb2.ToolCallDecision.ValueType = ...,
+        reason: _builtins.str | None = ...,
+        decided_by: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decided_by", b"_decided_by", "_reason", b"_reason", "decided_by", b"decided_by", "reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decided_by", b"_decided_by", "_reason", b"_reason", "decided_by", b"decided_by", "decision", b"decision", "reason", b"reason", "tool_call_id", b"tool_call_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__decided_by: _TypeAlias = _typing.Literal["decided_by"]  # noqa: Y015
+    _WhichOneofArgType__decided_by: _TypeAlias = _typing.Literal["_decided_by", b"_decided_by"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decided_by) -> _WhichOneofReturnType__decided_by | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+
+Global___ToolCallDecided: _TypeAlias = ToolCallDecided  # noqa: Y015
+
+@_typing.final
+class ToolCallStarted(_message.Message):
+    """A tool is being called."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    tool_call_id: _builtins.str
+    """The call."""
+    def __init__(
+        self,
+        *,
+        tool_call_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tool_call_id", b"tool_call_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolCallStarted: _TypeAlias = ToolCallStarted  # noqa: Y015
+
+@_typing.final
+class ToolCallEnded(_message.Message):
+    """A tool call has its result."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    IS_ERROR_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    tool_call_id: _builtins.str
+    """The call."""
+    state: _tool_call_pb2.ToolCallState.ValueType
+    """What became of it."""
+    is_error: _builtins.bool
+    """Whether the model was told of anything but a success."""
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long the tool took; absent when it was not called, or nobody knows."""
+
+    def __init__(
+        self,
+        *,
+        tool_call_id: _builtins.str = ...,
+        state: _tool_call_pb2.ToolCallState.ValueType = ...,
+        is_error: _builtins.bool = ...,
+        duration: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "is_error", b"is_error", "state", b"state", "tool_call_id", b"tool_call_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolCallEnded: _TypeAlias = ToolCallEnded  # noqa: Y015
+
+@_typing.final
+class ApprovalExpiring(_message.Message):
+    """A request for approval is about to lapse. Comes once a request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    tool_call_id: _builtins.str
+    """The call."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When it lapses."""
+
+    def __init__(
+        self,
+        *,
+        tool_call_id: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "tool_call_id", b"tool_call_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApprovalExpiring: _TypeAlias = ApprovalExpiring  # noqa: Y015

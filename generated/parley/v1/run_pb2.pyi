@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from parley.v1 import message_pb2 as _message_pb2
+from parley.v1 import tool_call_pb2 as _tool_call_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -35,9 +36,9 @@ class _RunStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunStatus.V
     RUN_STATUS_RUNNING: _RunStatus.ValueType  # 2
     """In progress."""
     RUN_STATUS_AWAITING_APPROVAL: _RunStatus.ValueType  # 3
-    """Waiting for a person to approve a tool call."""
+    """Waiting for a person to approve a tool call: `ToolService.SubmitToolApprovals`."""
     RUN_STATUS_AWAITING_CLIENT_TOOLS: _RunStatus.ValueType  # 4
-    """Waiting for the client's tool results."""
+    """Waiting for the client's tool results: `ToolService.SubmitClientToolResults`."""
     RUN_STATUS_COMPLETED: _RunStatus.ValueType  # 5
     """Answered."""
     RUN_STATUS_FAILED: _RunStatus.ValueType  # 6
@@ -59,9 +60,9 @@ RUN_STATUS_QUEUED: RunStatus.ValueType  # 1
 RUN_STATUS_RUNNING: RunStatus.ValueType  # 2
 """In progress."""
 RUN_STATUS_AWAITING_APPROVAL: RunStatus.ValueType  # 3
-"""Waiting for a person to approve a tool call."""
+"""Waiting for a person to approve a tool call: `ToolService.SubmitToolApprovals`."""
 RUN_STATUS_AWAITING_CLIENT_TOOLS: RunStatus.ValueType  # 4
-"""Waiting for the client's tool results."""
+"""Waiting for the client's tool results: `ToolService.SubmitClientToolResults`."""
 RUN_STATUS_COMPLETED: RunStatus.ValueType  # 5
 """Answered."""
 RUN_STATUS_FAILED: RunStatus.ValueType  # 6
@@ -292,6 +293,7 @@ class SendMessageRequest(_message.Message):
     INTERRUPT_POLICY_FIELD_NUMBER: _builtins.int
     IMAGE_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    CLIENT_TOOLS_FIELD_NUMBER: _builtins.int
     conversation_key: _builtins.str
     """The thread."""
     request_id: _builtins.str
@@ -315,6 +317,13 @@ class SendMessageRequest(_message.Message):
     def generation_config(self) -> Global___GenerationConfig:
         """Overrides the thread's generation configuration for this message, field by field."""
 
+    @_builtins.property
+    def client_tools(self) -> _containers.RepeatedCompositeFieldContainer[_tool_call_pb2.ClientTool]:
+        """Tools that the client executes while this message is answered, besides those of the thread's settings;
+        one of the same name takes the other's place. At most 128, of different names. An edit of the message
+        and an answer made anew have them, too.
+        """
+
     def __init__(
         self,
         *,
@@ -325,10 +334,11 @@ class SendMessageRequest(_message.Message):
         interrupt_policy: Global___InterruptPolicy.ValueType = ...,
         image: _builtins.bool = ...,
         after_sequence: _builtins.int = ...,
+        client_tools: _abc.Iterable[_tool_call_pb2.ClientTool] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_config", b"generation_config", "user_message", b"user_message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "conversation_key", b"conversation_key", "generation_config", b"generation_config", "image", b"image", "interrupt_policy", b"interrupt_policy", "request_id", b"request_id", "user_message", b"user_message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "client_tools", b"client_tools", "conversation_key", b"conversation_key", "generation_config", b"generation_config", "image", b"image", "interrupt_policy", b"interrupt_policy", "request_id", b"request_id", "user_message", b"user_message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from parley.v1 import message_pb2 as _message_pb2
 from parley.v1 import run_pb2 as _run_pb2
+from parley.v1 import tool_call_pb2 as _tool_call_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -216,6 +217,54 @@ class Branch(_message.Message):
 Global___Branch: _TypeAlias = Branch  # noqa: Y015
 
 @_typing.final
+class McpServerNames(_message.Message):
+    """Names of MCP servers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Each once, at most 32."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___McpServerNames: _TypeAlias = McpServerNames  # noqa: Y015
+
+@_typing.final
+class ClientTools(_message.Message):
+    """Tools that a client executes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOLS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[_tool_call_pb2.ClientTool]:
+        """Of different names, at most 128."""
+
+    def __init__(
+        self,
+        *,
+        tools: _abc.Iterable[_tool_call_pb2.ClientTool] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tools", b"tools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClientTools: _TypeAlias = ClientTools  # noqa: Y015
+
+@_typing.final
 class Settings(_message.Message):
     """Settings of a thread."""
 
@@ -223,19 +272,36 @@ class Settings(_message.Message):
 
     SYSTEM_PROMPT_FIELD_NUMBER: _builtins.int
     INTERRUPT_POLICY_FIELD_NUMBER: _builtins.int
+    MCP_SERVERS_FIELD_NUMBER: _builtins.int
+    CLIENT_TOOLS_FIELD_NUMBER: _builtins.int
     system_prompt: _builtins.str
     """Put in front of every model request. Default: none. At most 64 KiB."""
     interrupt_policy: _run_pb2.InterruptPolicy.ValueType
     """What a new message does while a run is active. Default: `QUEUE`."""
+    @_builtins.property
+    def mcp_servers(self) -> Global___McpServerNames:
+        """The MCP servers whose tools the model may ask for, of those that `McpService.ListAvailableServers`
+        shows. Default: none. In an update the whole list is replaced: absent leaves it as it is, `{}` empties
+        it. INVALID_ARGUMENT (`INVALID_FIELD`) for a server that the caller does not have.
+        """
+
+    @_builtins.property
+    def client_tools(self) -> Global___ClientTools:
+        """The tools that the client executes. Default: none. In an update the whole list is replaced: absent
+        leaves it as it is, `{}` empties it.
+        """
+
     def __init__(
         self,
         *,
         system_prompt: _builtins.str | None = ...,
         interrupt_policy: _run_pb2.InterruptPolicy.ValueType = ...,
+        mcp_servers: Global___McpServerNames | None = ...,
+        client_tools: Global___ClientTools | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_system_prompt", b"_system_prompt", "system_prompt", b"system_prompt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_system_prompt", b"_system_prompt", "client_tools", b"client_tools", "mcp_servers", b"mcp_servers", "system_prompt", b"system_prompt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_system_prompt", b"_system_prompt", "interrupt_policy", b"interrupt_policy", "system_prompt", b"system_prompt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_system_prompt", b"_system_prompt", "client_tools", b"client_tools", "interrupt_policy", b"interrupt_policy", "mcp_servers", b"mcp_servers", "system_prompt", b"system_prompt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__system_prompt: _TypeAlias = _typing.Literal["system_prompt"]  # noqa: Y015
     _WhichOneofArgType__system_prompt: _TypeAlias = _typing.Literal["_system_prompt", b"_system_prompt"]  # noqa: Y015
@@ -285,18 +351,18 @@ class PendingToolApproval(_message.Message):
     REQUESTED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     tool_call_id: _builtins.str
-    """The call's id."""
+    """The call's id, `call_` and 32 hex digits."""
     run_id: _builtins.str
     """The run it belongs to."""
     server_name: _builtins.str
     """The MCP server."""
     tool_name: _builtins.str
-    """The tool."""
+    """The tool, as its server calls it."""
     arguments: _builtins.str
-    """The arguments, a JSON text."""
+    """The arguments, a JSON text as the model wrote it."""
     @_builtins.property
     def requested_at(self) -> _timestamp_pb2.Timestamp:
-        """When the model asked."""
+        """When a person was asked."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
@@ -320,6 +386,52 @@ class PendingToolApproval(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PendingToolApproval: _TypeAlias = PendingToolApproval  # noqa: Y015
+
+@_typing.final
+class PendingClientToolCall(_message.Message):
+    """A tool call that waits for the client."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    TOOL_NAME_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    REQUESTED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    tool_call_id: _builtins.str
+    """The call's id, `call_` and 32 hex digits."""
+    run_id: _builtins.str
+    """The run it belongs to."""
+    tool_name: _builtins.str
+    """The tool, as the client declared it."""
+    arguments: _builtins.str
+    """The arguments: a JSON text that keeps the declared schema."""
+    @_builtins.property
+    def requested_at(self) -> _timestamp_pb2.Timestamp:
+        """When the model asked."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When nobody waits for it any more."""
+
+    def __init__(
+        self,
+        *,
+        tool_call_id: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+        tool_name: _builtins.str = ...,
+        arguments: _builtins.str = ...,
+        requested_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "requested_at", b"requested_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "expires_at", b"expires_at", "requested_at", b"requested_at", "run_id", b"run_id", "tool_call_id", b"tool_call_id", "tool_name", b"tool_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PendingClientToolCall: _TypeAlias = PendingClientToolCall  # noqa: Y015
 
 @_typing.final
 class Compaction(_message.Message):
@@ -384,6 +496,7 @@ class ConversationState(_message.Message):
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     ARCHIVED_FIELD_NUMBER: _builtins.int
     BRANCH_FIELD_NUMBER: _builtins.int
+    PENDING_CLIENT_TOOL_CALLS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The service's own name of the thread."""
     conversation_key: _builtins.str
@@ -438,6 +551,10 @@ class ConversationState(_message.Message):
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When it or its history last changed."""
 
+    @_builtins.property
+    def pending_client_tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___PendingClientToolCall]:
+        """Tool calls that wait for the client."""
+
     def __init__(
         self,
         *,
@@ -458,10 +575,11 @@ class ConversationState(_message.Message):
         last_sequence: _builtins.int = ...,
         archived: _builtins.bool = ...,
         branch: _builtins.int = ...,
+        pending_client_tool_calls: _abc.Iterable[Global___PendingClientToolCall] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["active_run", b"active_run", "context_management_settings", b"context_management_settings", "created_at", b"created_at", "generation_config", b"generation_config", "settings", b"settings", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_run", b"active_run", "archived", b"archived", "branch", b"branch", "compaction_history", b"compaction_history", "context_management_settings", b"context_management_settings", "conversation_key", b"conversation_key", "created_at", b"created_at", "generation_config", b"generation_config", "id", b"id", "last_sequence", b"last_sequence", "messages", b"messages", "name", b"name", "pending_tool_approvals", b"pending_tool_approvals", "queued_messages", b"queued_messages", "settings", b"settings", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_run", b"active_run", "archived", b"archived", "branch", b"branch", "compaction_history", b"compaction_history", "context_management_settings", b"context_management_settings", "conversation_key", b"conversation_key", "created_at", b"created_at", "generation_config", b"generation_config", "id", b"id", "last_sequence", b"last_sequence", "messages", b"messages", "name", b"name", "pending_client_tool_calls", b"pending_client_tool_calls", "pending_tool_approvals", b"pending_tool_approvals", "queued_messages", b"queued_messages", "settings", b"settings", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from server.adapters.store.json_codec import JsonCodec
 from server.domain.events import (
+    ApprovalExpiring,
     AttemptReset,
     BranchActivated,
     ConversationNamed,
@@ -15,9 +16,15 @@ from server.domain.events import (
     Payload,
     ReasoningDelta,
     RunEnded,
+    RunPaused,
     RunQueued,
+    RunResumed,
     RunStarted,
     TextDelta,
+    ToolCallDecided,
+    ToolCallEnded,
+    ToolCallRequested,
+    ToolCallStarted,
 )
 
 MESSAGE_STARTED: Final = "message_started"
@@ -35,6 +42,13 @@ _CLASSES: Final[dict[str, type[Payload]]] = {
     "message_completed": MessageCompleted,
     "branch_activated": BranchActivated,
     "conversation_named": ConversationNamed,
+    "run_paused": RunPaused,
+    "run_resumed": RunResumed,
+    "tool_call_requested": ToolCallRequested,
+    "tool_call_decided": ToolCallDecided,
+    "tool_call_started": ToolCallStarted,
+    "tool_call_ended": ToolCallEnded,
+    "approval_expiring": ApprovalExpiring,
 }
 _CODECS: Final[dict[str, JsonCodec[Payload]]] = {kind: JsonCodec(cls) for kind, cls in _CLASSES.items()}
 _KINDS: Final[dict[type[Payload], str]] = {cls: kind for kind, cls in _CLASSES.items()}

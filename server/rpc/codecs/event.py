@@ -6,6 +6,7 @@ from typing import Any, Final
 from parley.v1 import event_pb2
 
 from server.domain.events import (
+    ApprovalExpiring,
     AttemptReset,
     BranchActivated,
     ConversationNamed,
@@ -16,13 +17,21 @@ from server.domain.events import (
     Payload,
     ReasoningDelta,
     RunEnded,
+    RunPaused,
     RunQueued,
+    RunResumed,
     RunStarted,
     Shown,
     TextDelta,
+    ToolCallDecided,
+    ToolCallEnded,
+    ToolCallRequested,
+    ToolCallStarted,
 )
+from server.domain.tool import ToolCallState
 from server.rpc.codecs.message import ROLES, encode_usage, write_message
 from server.rpc.codecs.timestamp import stamp
+from server.rpc.codecs.tool_call import CALL_STATES, DECISIONS
 
 
 def encode_event(event: Event) -> event_pb2.Event:
@@ -121,6 +130,58 @@ def _branch_activated(encoded: event_pb2.Event, activated: BranchActivated) -> N
     )
 
 
+def _run_paused(encoded: event_pb2.Event, paused: RunPaused) -> None:
+    encoded.run_paused.status = paused.state.value
+    if paused.expires_at is not None:
+        stamp(encoded.run_paused.expires_at, paused.expires_at)
+
+
+def _run_resumed(encoded: event_pb2.Event, _: RunResumed) -> None:
+    encoded.run_resumed.SetInParent()
+
+
+def _tool_call_requested(encoded: event_pb2.Event, requested: ToolCallRequested) -> None:
+    asked = encoded.tool_call_requested
+    asked.tool_call_id = requested.call_id
+    asked.name = requested.name
+    asked.arguments = requested.arguments
+    asked.state = CALL_STATES[requested.state]
+    if requested.server is not None:
+        asked.server_name = requested.server
+        asked.tool_name = requested.tool
+    if requested.expires_at is not None:
+        stamp(asked.expires_at, requested.expires_at)
+
+
+def _tool_call_decided(encoded: event_pb2.Event, decided: ToolCallDecided) -> None:
+    encoded.tool_call_decided.CopyFrom(
+        event_pb2.ToolCallDecided(
+            tool_call_id=decided.call_id,
+            decision=DECISIONS[decided.decision],
+            reason=decided.reason,
+            decided_by=decided.decided_by,
+        )
+    )
+
+
+def _tool_call_started(encoded: event_pb2.Event, started: ToolCallStarted) -> None:
+    encoded.tool_call_started.tool_call_id = started.call_id
+
+
+def _tool_call_ended(encoded: event_pb2.Event, ended: ToolCallEnded) -> None:
+    over = encoded.tool_call_ended
+    over.tool_call_id = ended.call_id
+    over.state = CALL_STATES[ended.state]
+    over.is_error = ended.state is not ToolCallState.SUCCEEDED
+    if ended.duration is not None:
+        over.duration.FromTimedelta(ended.duration)
+
+
+def _approval_expiring(encoded: event_pb2.Event, expiring: ApprovalExpiring) -> None:
+    encoded.approval_expiring.tool_call_id = expiring.call_id
+    stamp(encoded.approval_expiring.expires_at, expiring.expires_at)
+
+
 # Each encoder takes the payload it stands beside; the table is what keeps the two together.
 _PAYLOADS: Final[Mapping[type[Payload], Callable[[event_pb2.Event, Any], None]]] = {
     TextDelta: _text_delta,
@@ -133,4 +194,11 @@ _PAYLOADS: Final[Mapping[type[Payload], Callable[[event_pb2.Event, Any], None]]]
     MessageCompleted: _message_completed,
     ConversationNamed: _conversation_named,
     BranchActivated: _branch_activated,
+    RunPaused: _run_paused,
+    RunResumed: _run_resumed,
+    ToolCallRequested: _tool_call_requested,
+    ToolCallDecided: _tool_call_decided,
+    ToolCallStarted: _tool_call_started,
+    ToolCallEnded: _tool_call_ended,
+    ApprovalExpiring: _approval_expiring,
 }

@@ -15,6 +15,7 @@ from server.domain.ids import MessageId
 from server.domain.run import Run, RunError, RunOptions, RunState
 from server.rpc.codecs.message import encode_usage
 from server.rpc.codecs.timestamp import optional_timestamp, timestamp
+from server.rpc.codecs.tool_call import decode_client_tools
 
 STATES: Final[Mapping[RunState, run_pb2.RunStatus.ValueType]] = {
     RunState.QUEUED: run_pb2.RUN_STATUS_QUEUED,
@@ -81,14 +82,16 @@ def decode_generation(config: run_pb2.GenerationConfig) -> GenerationConfig:
 
 
 def decode_send(request: run_pb2.SendMessageRequest) -> SendMessage:
-    """The command of `SendMessage` and `Generate`."""
+    """The command of `SendMessage` and `Generate`. Raises `InvalidField`."""
     return SendMessage(
         conversation_key=request.conversation_key,
         content=request.user_message.content,
         request_id=request.request_id,
         generation=decode_generation(request.generation_config),
         interrupt_policy=decode_policy(request.interrupt_policy),
-        options=RunOptions(image=request.image),
+        options=RunOptions(
+            image=request.image, client_tools=decode_client_tools(request.client_tools, field="client_tools")
+        ),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from parley.v1 import thread_pb2
 
 from server.application.paging import Page
-from server.application.threads import ConversationState
+from server.application.threads import ConversationState, SettingsChange
 from server.domain.conversation import (
     ContextManagement,
     ContextStrategy,
@@ -16,8 +16,9 @@ from server.domain.conversation import (
 from server.domain.message import Message
 from server.domain.run import RunState
 from server.rpc.codecs.message import write_message
-from server.rpc.codecs.run import POLICIES, encode_generation, encode_run
+from server.rpc.codecs.run import POLICIES, decode_policy, encode_generation, encode_run
 from server.rpc.codecs.timestamp import stamp, timestamp
+from server.rpc.codecs.tool_call import decode_client_tools, encode_client_tool
 
 STATUSES: Final[Mapping[RunState | None, thread_pb2.ThreadStatus.ValueType]] = {
     None: thread_pb2.THREAD_STATUS_IDLE,
@@ -84,7 +85,25 @@ def encode_state(state: ConversationState) -> thread_pb2.ConversationState:
 def encode_settings(settings: Settings) -> thread_pb2.Settings:
     """A thread's settings."""
     return thread_pb2.Settings(
-        system_prompt=settings.system_prompt, interrupt_policy=POLICIES[settings.interrupt_policy]
+        system_prompt=settings.system_prompt,
+        interrupt_policy=POLICIES[settings.interrupt_policy],
+        mcp_servers=thread_pb2.McpServerNames(names=settings.mcp_servers),
+        client_tools=thread_pb2.ClientTools(tools=map(encode_client_tool, settings.client_tools)),
+    )
+
+
+def decode_settings(settings: thread_pb2.Settings) -> SettingsChange:
+    """What to change; what is absent stays. Raises `InvalidField`."""
+    tools = settings.client_tools.tools
+    return SettingsChange(
+        system_prompt=settings.system_prompt if settings.HasField("system_prompt") else None,
+        interrupt_policy=decode_policy(settings.interrupt_policy),
+        mcp_servers=tuple(settings.mcp_servers.names) if settings.HasField("mcp_servers") else None,
+        client_tools=(
+            decode_client_tools(tools, field="settings.client_tools.tools")
+            if settings.HasField("client_tools")
+            else None
+        ),
     )
 
 

@@ -108,13 +108,8 @@ class ThreadServicer(thread_pb2_grpc.ThreadServiceServicer):
 
     async def UpdateSettings(self, request: pb.UpdateSettingsRequest, _context: Any) -> pb.UpdateSettingsResponse:
         """The resulting settings."""
-        changes = request.settings
-        settings = await self._threads.configure_settings(
-            principal(),
-            request.conversation_key,
-            system_prompt=changes.system_prompt if changes.HasField("system_prompt") else None,
-            interrupt_policy=run_codec.decode_policy(changes.interrupt_policy),
-        )
+        changes = codec.decode_settings(request.settings)
+        settings = await self._threads.configure_settings(principal(), request.conversation_key, changes)
         return pb.UpdateSettingsResponse(settings=codec.encode_settings(settings))
 
     async def UpdateContextManagementSettings(

@@ -13,6 +13,7 @@ from server.adapters.store.payloads import dump_payload, load_payload
 from server.adapters.store.times import micros, moment
 from server.domain.conversation import ContextManagement, Settings
 from server.domain.events import (
+    ApprovalExpiring,
     AttemptReset,
     BranchActivated,
     ConversationNamed,
@@ -21,14 +22,21 @@ from server.domain.events import (
     Payload,
     ReasoningDelta,
     RunEnded,
+    RunPaused,
     RunQueued,
+    RunResumed,
     RunStarted,
     TextDelta,
+    ToolCallDecided,
+    ToolCallEnded,
+    ToolCallRequested,
+    ToolCallStarted,
 )
 from server.domain.generation import GenerationConfig
 from server.domain.ids import MessageId
 from server.domain.message import Message, ToolCall, Usage
 from server.domain.run import RunError, RunState
+from server.domain.tool import ToolSpec
 
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 REAL = st.floats(allow_nan=False, allow_infinity=False)
@@ -53,8 +61,17 @@ PAYLOADS: dict[type[Payload], st.SearchStrategy[Payload]] = {
     MessageCompleted: st.builds(MessageCompleted, MESSAGES),
     BranchActivated: st.builds(BranchActivated, WHOLE, WHOLE, WHOLE),
     ConversationNamed: st.builds(ConversationNamed),
+    RunPaused: st.builds(RunPaused, expires_at=st.none() | TIMES),
+    RunResumed: st.builds(RunResumed),
+    ToolCallRequested: st.builds(ToolCallRequested, server=st.none() | st.text(), expires_at=st.none() | TIMES),
+    ToolCallDecided: st.builds(ToolCallDecided, reason=st.none() | st.text(), decided_by=st.none() | st.text()),
+    ToolCallStarted: st.builds(ToolCallStarted),
+    ToolCallEnded: st.builds(ToolCallEnded, duration=st.none() | st.timedeltas(timedelta(0), timedelta(days=9))),
+    ApprovalExpiring: st.builds(ApprovalExpiring, expires_at=TIMES),
 }
-SETTINGS = st.builds(Settings)
+SETTINGS = st.builds(
+    Settings, mcp_servers=st.lists(st.text()).map(tuple), client_tools=st.lists(st.builds(ToolSpec)).map(tuple)
+)
 GENERATIONS = st.builds(
     GenerationConfig, temperature=st.none() | REAL, top_p=st.none() | REAL, max_tokens=st.none() | WHOLE
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from server.application.revisions import Edit, Regeneration
 from server.application.runs import SendMessage
+from server.application.threads import SettingsChange
 from server.domain.conversation import InterruptPolicy
 from server.domain.errors import (
     ConversationKeyTaken,
@@ -189,10 +190,7 @@ class Caller:
 
     async def _set_policy(self, house: House) -> None:
         await house.threads.configure_settings(
-            ANNA,
-            self._random.choice(ANY_POLICY),
-            system_prompt=None,
-            interrupt_policy=self._random.choice(_POLICIES),
+            ANNA, self._random.choice(ANY_POLICY), SettingsChange(interrupt_policy=self._random.choice(_POLICIES))
         )
 
     async def _release(self, house: House) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from server.application.runs import SendMessage
+from server.application.threads import SettingsChange
 from server.domain.conversation import InterruptPolicy
 from server.domain.errors import ConversationNotFound
 from server.domain.run import RunState
@@ -62,7 +63,7 @@ async def test_an_interrupt_whose_sender_left_stops_the_old_model_and_starts_the
     hooked: tuple[House, HookedStore],
 ) -> None:
     house, store = hooked
-    await house.threads.configure_settings(ANNA, "talk", system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT)
+    await house.threads.configure_settings(ANNA, "talk", SettingsChange(interrupt_policy=InterruptPolicy.INTERRUPT))
     house.provider.script(Gate())
     house.provider.script("new")
     await house.send("first")
@@ -105,7 +106,7 @@ async def test_a_deletion_whose_caller_left_stops_the_model_and_ends_the_streams
 
 async def test_what_two_interrupts_at_once_leave_behind_is_nothing(hooked: tuple[House, HookedStore]) -> None:
     house, _ = hooked
-    await house.threads.configure_settings(ANNA, "talk", system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT)
+    await house.threads.configure_settings(ANNA, "talk", SettingsChange(interrupt_policy=InterruptPolicy.INTERRUPT))
     for _ in range(8):
         house.provider.script("answer")
     runs = await asyncio.gather(*(house.runs.send(ANNA, SendMessage("talk", str(n))) for n in range(8)))

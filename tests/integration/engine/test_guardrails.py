@@ -12,6 +12,7 @@ from server.adapters.figures import PrometheusFigures
 from server.adapters.guardrails.configuration import load_guardrails
 from server.application.guard import Guard
 from server.application.prompts import Prompt
+from server.application.threads import SettingsChange
 from server.domain.errors import ConversationNotFound
 from server.domain.events import MessageCompleted, ReasoningDelta, TextDelta
 from server.domain.guardrail_errors import ContentRefused, GuardrailUnavailable
@@ -128,7 +129,7 @@ async def test_names_titles_and_prompts_are_texts_too(house: House) -> None:
     with pytest.raises(ContentRefused):
         await house.threads.update(ANNA, "talk", name="go away", archived=True)
     with pytest.raises(ContentRefused):
-        await house.threads.configure_settings(ANNA, "talk", system_prompt="Say darn.", interrupt_policy=None)
+        await house.threads.configure_settings(ANNA, "talk", SettingsChange(system_prompt="Say darn."))
     with pytest.raises(ContentRefused):
         await house.conversations.create(ANNA, default_organization_id("acme"), title="1234-5678", archived=False)
     found = await house.threads.page(ANNA.owner, page_size=0, page_token="", include_archived=True)

@@ -11,6 +11,7 @@ import pytest
 from server.adapters.store import open_store
 from server.adapters.system import SystemClock
 from server.application.runs import SendMessage
+from server.application.threads import SettingsChange
 from server.domain.conversation import InterruptPolicy
 from server.domain.errors import FileNotFound, StoreUnavailable, UnknownModel
 from server.domain.events import AttemptReset, MessageCompleted, MessageStarted, RunEnded, RunStarted
@@ -121,7 +122,7 @@ async def test_an_interrupt_ends_an_image_and_a_queue_waits_for_one(house: House
     await gate.reached()
     gate.open()
     assert (await house.ended(waiting)).state is RunState.COMPLETED
-    await house.threads.configure_settings(ANNA, "talk", system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT)
+    await house.threads.configure_settings(ANNA, "talk", SettingsChange(interrupt_policy=InterruptPolicy.INTERRUPT))
     held = Gate()
     house.provider.script_image(held, DOT)
     again = await house.send("a dot", options=IMAGE)

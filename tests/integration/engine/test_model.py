@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from server.application.threads import SettingsChange
 from server.domain.conversation import InterruptPolicy
 from server.domain.errors import CursorInFuture, QueueFull
 from server.domain.events import AttemptReset, Event, RunEnded, TextDelta
@@ -157,7 +158,7 @@ class ServiceMachine(RuleBasedStateMachine):
 
     @rule(policy=st.sampled_from((InterruptPolicy.QUEUE, InterruptPolicy.INTERRUPT)))
     def set_policy(self, policy: InterruptPolicy) -> None:
-        configured = self.house.threads.configure_settings(ANNA, "talk", system_prompt=None, interrupt_policy=policy)
+        configured = self.house.threads.configure_settings(ANNA, "talk", SettingsChange(interrupt_policy=policy))
         self.play(configured)
         self.policy = policy
 

@@ -11,6 +11,7 @@ import pytest
 
 from server.application.answer_view import AGAIN, WAITING, AnswerPiece, Progress, WholeAnswer
 from server.application.prompts import Prompt, Sent, ShownEvent
+from server.application.threads import SettingsChange
 from server.application.viewpoints import Viewpoint
 from server.domain.conversation import InterruptPolicy
 from server.domain.errors import (
@@ -117,7 +118,7 @@ async def _cancel(house: House, sent: Sent) -> None:
 
 async def _interrupt(house: House, sent: Sent) -> None:
     key = sent.run.conversation_key
-    await house.threads.configure_settings(ANNA, key, system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT)
+    await house.threads.configure_settings(ANNA, key, SettingsChange(interrupt_policy=InterruptPolicy.INTERRUPT))
     await house.send("Stop", to=key)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from server.application.threads import SettingsChange
 from server.domain.conversation import InterruptPolicy
 from server.domain.events import AttemptReset, Event, MessageCompleted, ReasoningDelta, TextDelta
 from server.domain.message import Message, MessageStatus
@@ -50,9 +51,7 @@ async def test_what_was_thought_before_the_first_word_survives_the_end_of_its_ru
     if ending == "cancel":
         await house.runs.cancel(ANNA, run.id)
     else:
-        await house.threads.configure_settings(
-            ANNA, "talk", system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT
-        )
+        await house.threads.configure_settings(ANNA, "talk", SettingsChange(interrupt_policy=InterruptPolicy.INTERRUPT))
         await house.ended(await house.send("no, this"))
     found = await answer_of(house, run)
     assert (found.content, found.reasoning, found.status) == ("", "let me see", MessageStatus.INTERRUPTED)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.application.runs import SendMessage
+from server.application.threads import SettingsChange
 from server.domain.conversation import ContextStrategy, InterruptPolicy
 from server.domain.errors import (
     ConversationNotFound,
@@ -71,7 +72,7 @@ async def test_the_first_piece_is_seen_while_the_model_still_speaks(house: House
 
 
 async def test_the_model_sees_prompt_history_window_and_generation(house: House) -> None:
-    await house.threads.configure_settings(ANNA, "talk", system_prompt="Be kind.", interrupt_policy=None)
+    await house.threads.configure_settings(ANNA, "talk", SettingsChange(system_prompt="Be kind."))
     await house.threads.configure_context(ANNA, "talk", strategy=ContextStrategy.SLIDING_WINDOW, max_history_messages=3)
     await house.threads.configure_generation(ANNA, "talk", GenerationConfig(model="second", temperature=0.5))
     for number in range(2):
@@ -126,7 +127,7 @@ async def test_a_full_queue_refuses_and_stores_nothing(tmp_path: Path, provider:
 
 
 async def test_an_interrupt_keeps_the_partial_answer_and_silences_the_old_run(house: House) -> None:
-    await house.threads.configure_settings(ANNA, "talk", system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT)
+    await house.threads.configure_settings(ANNA, "talk", SettingsChange(interrupt_policy=InterruptPolicy.INTERRUPT))
     gate = Gate()
     house.provider.script("old words", gate, " never said")
     house.provider.script("new words")
@@ -169,7 +170,7 @@ async def test_one_message_that_interrupts_overtakes_those_that_wait(house: Hous
 
 
 async def test_one_message_that_waits_leaves_the_run_alone_whatever_the_thread_says(house: House) -> None:
-    await house.threads.configure_settings(ANNA, "talk", system_prompt=None, interrupt_policy=InterruptPolicy.INTERRUPT)
+    await house.threads.configure_settings(ANNA, "talk", SettingsChange(interrupt_policy=InterruptPolicy.INTERRUPT))
     gate = Gate()
     house.provider.script("one", gate)
     house.provider.script("two")

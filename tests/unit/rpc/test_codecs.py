@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message as ProtoMessage
 from parley.conversations.v1 import conversations_pb2
-from parley.v1 import event_pb2, message_pb2, run_pb2, thread_pb2
+from parley.v1 import event_pb2, message_pb2, run_pb2, thread_pb2, tool_call_pb2
 
 from server.application.branches import ListedBranch
 from server.application.catalogue import OfferedModel
@@ -26,14 +26,27 @@ from server.domain.conversation import (
     InterruptPolicy,
     Settings,
 )
+from server.domain.errors import InvalidField
 from server.domain.generation import GenerationConfig
-from server.domain.ids import ConversationId, FileId, MessageId, ModelId, OrganizationId, RunId, SessionId, model_id
+from server.domain.ids import (
+    ConversationId,
+    FileId,
+    MessageId,
+    ModelId,
+    OrganizationId,
+    RunId,
+    SessionId,
+    ToolCallId,
+    UserId,
+    model_id,
+)
 from server.domain.message import GeneratedImage, Message, MessageStatus, Role, ToolCall, Usage
 from server.domain.model import Model
 from server.domain.organization import Member, MemberRole, Membership
 from server.domain.principal import Owner
 from server.domain.run import ACTIVE_STATES, Run, RunError, RunState
 from server.domain.session import ChatSession, SessionStatus
+from server.domain.tool import Decision, ToolCallState, ToolSpec
 from server.rpc.codecs import branch as branch_codec
 from server.rpc.codecs import conversations as conversations_codec
 from server.rpc.codecs import event as event_codec
@@ -41,11 +54,14 @@ from server.rpc.codecs import message as message_codec
 from server.rpc.codecs import organizations as organizations_codec
 from server.rpc.codecs import run as run_codec
 from server.rpc.codecs import thread as thread_codec
+from server.rpc.codecs import tool_call as tool_call_codec
 from server.rpc.codecs.timestamp import timestamp
 
 MORNING = datetime(2026, 11, 21, 8, 30, 0, 250_001, UTC)
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MORNING_TEXT, NOON_TEXT = "2026-11-21T08:30:00.250001Z", "2026-11-21T12:00:00Z"
+
+CALL = ToolCallId("call_1")
 
 MESSAGE = Message(
     id=MessageId("m-1"),
@@ -111,6 +127,12 @@ RUN_JSON = {
 }
 GENERATION = GenerationConfig(model="m", temperature=0.0, max_tokens=7, top_p=0.5)
 GENERATION_JSON = {"model": "m", "temperature": 0.0, "max_tokens": 7, "top_p": 0.5}
+TOOL = ToolSpec("page_title", "The page's title.", '{"properties":{"size":{"maximum":5}},"type":"object"}')
+TOOL_JSON = {
+    "name": "page_title",
+    "description": "The page's title.",
+    "input_schema": {"properties": {"size": {"maximum": 5.0}}, "type": "object"},
+}
 CONVERSATION = Conversation(
     id=ConversationId("c-1"),
     owner=Owner("acme", "anna"),
@@ -119,7 +141,7 @@ CONVERSATION = Conversation(
     created_at=MORNING,
     updated_at=NOON,
     archived=True,
-    settings=Settings("Be brief.", InterruptPolicy.INTERRUPT),
+    settings=Settings("Be brief.", InterruptPolicy.INTERRUPT, ("time",), (TOOL,)),
     generation=GENERATION,
     context_management=ContextManagement(ContextStrategy.SUMMARIZE, 12),
     last_sequence=41,
@@ -162,6 +184,8 @@ def fields(kind: type[ProtoMessage]) -> set[str]:
         (run_codec.POLICIES, InterruptPolicy, run_pb2.InterruptPolicy),
         (branch_codec.CAUSES, BranchCause, thread_pb2.BranchCause),
         (thread_codec.STRATEGIES, ContextStrategy, thread_pb2.ContextStrategy),
+        (tool_call_codec.CALL_STATES, ToolCallState, tool_call_pb2.ToolCallState),
+        (tool_call_codec.DECISIONS, Decision, tool_call_pb2.ToolCallDecision),
         (conversations_codec.ROLES, Role, conversations_pb2.Role),
         (conversations_codec.STATUSES, SessionStatus, conversations_pb2.SessionStatus),
     ],
@@ -251,6 +275,41 @@ def test_generation_configuration_both_ways() -> None:
     assert run_codec.decode_generation(run_pb2.GenerationConfig()) == GenerationConfig()
 
 
+def test_client_tools_both_ways() -> None:
+    encoded = tool_call_codec.encode_client_tool(TOOL)
+    assert shown(encoded) == TOOL_JSON
+    assert set(TOOL_JSON) == fields(tool_call_pb2.ClientTool)
+    bare = tool_call_pb2.ClientTool(name="bare")
+    assert tool_call_codec.decode_client_tools([encoded, bare], field="x") == (
+        TOOL,
+        ToolSpec("bare", "", '{"type":"object"}'),
+    )
+
+
+def test_every_kind_of_json_in_a_schema_survives() -> None:
+    schema = '{"a":[1,2.5,null,true,"é",{}],"b":{"c":[]},"type":"object"}'
+    tool = ToolSpec("t", "", schema)
+    assert tool_call_codec.decode_client_tools([tool_call_codec.encode_client_tool(tool)], field="x") == (tool,)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_json_does_not_know_is_refused(number: float) -> None:
+    tool = tool_call_pb2.ClientTool(name="t")
+    tool.input_schema.update({"maximum": number})
+    with pytest.raises(InvalidField, match=r"tools\[0\]\.input_schema"):
+        tool_call_codec.decode_client_tools([tool], field="tools")
+
+
+def test_what_a_change_of_settings_does_not_name_stays() -> None:
+    old = Settings("Be brief.", InterruptPolicy.INTERRUPT, ("time",), (TOOL,))
+    assert thread_codec.decode_settings(thread_pb2.Settings()).applied_to(old) == old
+    emptied = thread_pb2.Settings(
+        system_prompt="", mcp_servers=thread_pb2.McpServerNames(), client_tools=thread_pb2.ClientTools()
+    )
+    assert thread_codec.decode_settings(emptied).applied_to(old) == Settings(None, InterruptPolicy.INTERRUPT)
+    assert thread_codec.decode_settings(thread_codec.encode_settings(old)).applied_to(Settings()) == old
+
+
 def test_send_command() -> None:
     request = run_pb2.SendMessageRequest(
         conversation_key="talk",
@@ -291,7 +350,66 @@ PAYLOADS: list[tuple[events.Payload, str, dict[str, Any]]] = [
         {"branch": 3, "shared_messages": 4, "message_count": 6, "source_message_id": "m-9"},
     ),
     (events.ConversationNamed("Parrots"), "thread_named", {"name": "Parrots"}),
+    (
+        events.RunPaused(RunState.AWAITING_APPROVAL, NOON),
+        "run_paused",
+        {"status": "AWAITING_APPROVAL", "expires_at": NOON_TEXT},
+    ),
+    (events.RunResumed(), "run_resumed", {}),
+    (
+        events.ToolCallRequested(CALL, "time__now", "{}", ToolCallState.AWAITING_APPROVAL, "time", "now", NOON),
+        "tool_call_requested",
+        {
+            "tool_call_id": "call_1",
+            "name": "time__now",
+            "server_name": "time",
+            "tool_name": "now",
+            "arguments": "{}",
+            "state": "TOOL_CALL_STATE_AWAITING_APPROVAL",
+            "expires_at": NOON_TEXT,
+        },
+    ),
+    (
+        events.ToolCallDecided(CALL, Decision.DENIED, "too dear", UserId("u-1")),
+        "tool_call_decided",
+        {
+            "tool_call_id": "call_1",
+            "decision": "TOOL_CALL_DECISION_DENIED",
+            "reason": "too dear",
+            "decided_by": "u-1",
+        },
+    ),
+    (events.ToolCallStarted(CALL), "tool_call_started", {"tool_call_id": "call_1"}),
+    (
+        events.ToolCallEnded(CALL, ToolCallState.FAILED, timedelta(seconds=1, milliseconds=500)),
+        "tool_call_ended",
+        {"tool_call_id": "call_1", "state": "TOOL_CALL_STATE_FAILED", "is_error": True, "duration": "1.500s"},
+    ),
+    (
+        events.ApprovalExpiring(CALL, NOON),
+        "approval_expiring",
+        {"tool_call_id": "call_1", "expires_at": NOON_TEXT},
+    ),
 ]
+
+
+@pytest.mark.parametrize("state", ToolCallState)
+def test_only_a_success_is_no_error(state: ToolCallState) -> None:
+    event = events.Event(ConversationId("c-1"), "talk", 5, MORNING, events.ToolCallEnded(CALL, state))
+    ended = event_codec.encode_event(event).tool_call_ended
+    assert ended.is_error == (state is not ToolCallState.SUCCEEDED)
+    assert not ended.HasField("duration")
+
+
+def test_a_call_that_waits_for_nobody_shows_no_server_and_no_end() -> None:
+    requested = events.ToolCallRequested(CALL, "page_title", "{}", ToolCallState.REFUSED)
+    event = events.Event(ConversationId("c-1"), "talk", 5, MORNING, requested)
+    assert shown(event_codec.encode_event(event))["tool_call_requested"] == {
+        "tool_call_id": "call_1",
+        "name": "page_title",
+        "arguments": "{}",
+        "state": "TOOL_CALL_STATE_REFUSED",
+    }
 
 
 @pytest.mark.parametrize(("payload", "member", "content"), PAYLOADS, ids=lambda value: type(value).__name__)
@@ -359,7 +477,12 @@ def test_state() -> None:
         "messages": [MESSAGE_JSON],
         "status": "THREAD_STATUS_RUNNING",
         "generation_config": GENERATION_JSON,
-        "settings": {"system_prompt": "Be brief.", "interrupt_policy": "INTERRUPT_POLICY_INTERRUPT"},
+        "settings": {
+            "system_prompt": "Be brief.",
+            "interrupt_policy": "INTERRUPT_POLICY_INTERRUPT",
+            "mcp_servers": {"names": ["time"]},
+            "client_tools": {"tools": [TOOL_JSON]},
+        },
         "context_management_settings": {"strategy": "CONTEXT_STRATEGY_SUMMARIZE", "max_history_messages": 12},
         "active_run": {**RUN_JSON, "status": "RUN_STATUS_RUNNING"},
         "queued_messages": [{**MESSAGE_JSON, "status": "MESSAGE_STATUS_QUEUED"}],
@@ -370,7 +493,11 @@ def test_state() -> None:
         "branch": 2,
     }
     # Nothing can wait for approval or be summarised yet.
-    assert fields(thread_pb2.ConversationState) - set(state) == {"pending_tool_approvals", "compaction_history"}
+    assert fields(thread_pb2.ConversationState) - set(state) == {
+        "pending_tool_approvals",
+        "pending_client_tool_calls",
+        "compaction_history",
+    }
 
 
 def test_an_idle_thread_has_no_active_run() -> None:

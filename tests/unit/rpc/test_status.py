@@ -9,15 +9,16 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 from parley.v1 import error_reason_pb2
 
-from server.domain import errors, guardrail_errors, history_errors
+from server.domain import errors, guardrail_errors, history_errors, tool_call_errors
 from server.rpc.status import CODES, RUN_CODES, DeadlinePassed, code_of, is_expected, reason_of, status_of
 
 REASONS = {name.removeprefix("ERROR_REASON_") for name, number in error_reason_pb2.ErrorReason.items() if number}
 FIRST_RUN_REASON = error_reason_pb2.ERROR_REASON_PROVIDER_UNAUTHENTICATED
+LAST_RUN_REASON = error_reason_pb2.ERROR_REASON_ANSWER_REFUSED
 RUN_REASONS = {
     name.removeprefix("ERROR_REASON_")
     for name, number in error_reason_pb2.ErrorReason.items()
-    if number >= FIRST_RUN_REASON
+    if FIRST_RUN_REASON <= number <= LAST_RUN_REASON or number == error_reason_pb2.ERROR_REASON_TOOL_ROUNDS_EXHAUSTED
 }
 
 EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] = [
@@ -83,6 +84,25 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
     (errors.RunCancelled("run_1"), grpc.StatusCode.ABORTED, "RUN_CANCELLED", {"run_id": "run_1"}),
     (errors.RunInterrupted("run_1"), grpc.StatusCode.ABORTED, "RUN_INTERRUPTED", {"run_id": "run_1"}),
     (errors.AnswerRestarted("run_1"), grpc.StatusCode.ABORTED, "ANSWER_RESTARTED", {"run_id": "run_1"}),
+    (tool_call_errors.ToolCallNotFound("c"), grpc.StatusCode.NOT_FOUND, "TOOL_CALL_NOT_FOUND", {"id": "c"}),
+    (
+        tool_call_errors.ToolCallAlreadyDecided("c", "DENIED"),
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "TOOL_CALL_DECIDED",
+        {"id": "c", "state": "DENIED"},
+    ),
+    (
+        tool_call_errors.ToolCallAlreadyEnded("c", "EXPIRED"),
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "TOOL_CALL_ENDED",
+        {"id": "c", "state": "EXPIRED"},
+    ),
+    (
+        tool_call_errors.RunAwaitsDecision("run_1", "AWAITING_APPROVAL"),
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "RUN_AWAITS_DECISION",
+        {"run_id": "run_1", "status": "AWAITING_APPROVAL"},
+    ),
     (errors.ShuttingDown(), grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", {}),
     (errors.StoreUnavailable(), grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", {}),
 ]

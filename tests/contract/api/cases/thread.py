@@ -38,6 +38,17 @@ def _said(content: str, key: str = "talk", rpc: str = "Generate") -> Call:
     return Call(f"{_RUNS}/{rpc}", {"conversation_key": key, "user_message": {"content": content}})
 
 
+_SHOW_MAP: Json = {
+    "name": "show-map",
+    "description": "Shows a map.",
+    "input_schema": {"type": "object", "properties": {"zoom": {"type": "integer", "maximum": 20}}},
+}
+
+
+def _settings(**changes: object) -> Call:
+    return Call(f"{_THREADS}/UpdateSettings", {**_TALK, "settings": changes})
+
+
 def _bad(name: str, method: str, request: Json, *fields: str) -> Case:
     refused = Refused("INVALID_ARGUMENT", "INVALID_FIELD", 400, fields)
     return Case(f"{method}: {name}", f"{_THREADS}/{method}", request, refused)
@@ -337,6 +348,41 @@ _CONFIGURE = [
         {**_TALK, "settings": {"system_prompt": ""}},
         Reply({"settings": {"system_prompt": ABSENT, "interrupt_policy": "INTERRUPT_POLICY_QUEUE"}}),
         (_made(), Call(f"{_THREADS}/UpdateSettings", {**_TALK, "settings": {"system_prompt": "Be brief."}})),
+    ),
+    Case(
+        "tools of the client are set as a whole",
+        f"{_THREADS}/UpdateSettings",
+        {**_TALK, "settings": {"client_tools": {"tools": [_SHOW_MAP]}}},
+        Reply({"settings": {"system_prompt": "Be brief.", "client_tools": {"tools": [_SHOW_MAP]}}}),
+        (_made(), _settings(system_prompt="Be brief.", client_tools={"tools": [{"name": "beep"}]})),
+    ),
+    Case(
+        "lists that an update does not name stay",
+        f"{_THREADS}/UpdateSettings",
+        {**_TALK, "settings": {"system_prompt": "Be brief."}},
+        Reply({"settings": {"client_tools": {"tools": [{"name": "beep", "input_schema": {"type": "object"}}]}}}),
+        (_made(), _settings(client_tools={"tools": [{"name": "beep"}]})),
+    ),
+    Case(
+        "an empty list empties",
+        f"{_THREADS}/UpdateSettings",
+        {**_TALK, "settings": {"client_tools": {}, "mcp_servers": {}}},
+        Reply({"settings": {"client_tools": {"tools": []}, "mcp_servers": {"names": []}}}),
+        (_made(), _settings(client_tools={"tools": [{"name": "beep"}]})),
+    ),
+    _bad(
+        "tools of the client with names that are none",
+        "UpdateSettings",
+        {**_TALK, "settings": {"client_tools": {"tools": [{"name": "a__b"}, {"name": "é"}, {"name": ""}]}}},
+        "settings.client_tools.tools[0].name",
+        "settings.client_tools.tools[1].name",
+        "settings.client_tools.tools[2].name",
+    ),
+    _bad(
+        "two tools of the client of one name",
+        "UpdateSettings",
+        {**_TALK, "settings": {"client_tools": {"tools": [{"name": "beep"}, {"name": "beep"}]}}},
+        "settings.client_tools.tools",
     ),
     _bad(
         "a system prompt over 64 KiB and an unknown policy",
