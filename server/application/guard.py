@@ -48,13 +48,13 @@ class Guard:
         """What callers are told of an answer that was refused."""
         return self._message or "the answer was withheld: it holds what the operator of this service does not allow"
 
-    async def check(self, *texts: str) -> None:
-        """Let texts of a caller pass, before anything of them is stored or sent. Raises `ContentRefused`, and
-        `GuardrailUnavailable` when they cannot be judged."""
+    async def check(self, *texts: str, spoken: Spoken = Spoken.MESSAGE) -> None:
+        """Let texts pass, of a caller unless `spoken` says otherwise, before anything of them is stored or sent. Raises
+        `ContentRefused`, and `GuardrailUnavailable` when they cannot be judged."""
         if self._rules is None:
             return
         for text in texts:
-            if await self._broken_by(self._rules, text):
+            if await self._broken_by(self._rules, text, spoken):
                 raise ContentRefused(self._message)
 
     async def allows(self, text: str) -> bool:

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 from server.domain.context import PromptMessage
 from server.domain.message import Role
 from server.domain.run import Run
+from server.domain.tool import ToolSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +19,14 @@ class CachedAnswer:
     reasoning: str = ""
 
 
-def cache_key(run: Run, prompt: tuple[PromptMessage, ...], *, guard_version: str) -> str | None:
-    """A digest of all that the answer to a prompt depends on; `None` for a prompt with a context, or a run that may not
-    use the cache. Equal for one owner only: the owner is no part of it."""
+def cache_key(
+    run: Run, prompt: tuple[PromptMessage, ...], *, tools: Sequence[ToolSpec], guard_version: str
+) -> str | None:
+    """A digest of all that the answer to a prompt depends on; `None` for a prompt with a context or with tools, whose
+    answer depends on the world, and for a run that may not use the cache. Equal for one owner only: the owner is no
+    part of it."""
     roles = [message.role for message in prompt]
-    if not run.options.use_cache or run.options.image or roles not in ([Role.USER], [Role.SYSTEM, Role.USER]):
+    if tools or not run.options.use_cache or run.options.image or roles not in ([Role.USER], [Role.SYSTEM, Role.USER]):
         return None
     said = [[message.role.value, message.content] for message in prompt]
     parts = [run.provider, run.model, astuple(run.generation), said, guard_version]

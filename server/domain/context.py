@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from server.domain.conversation import ContextManagement, Settings
 from server.domain.message import Message, Role, ToolCall
+from server.domain.origin import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,10 @@ class PromptMessage:
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    origin: Origin | None = None
+    """Who wrote it, when a model did."""
+    provider_parts: str | None = None
+    """What its origin wants to see again with it, and nobody else may: see `addressed`."""
 
 
 def prompt(history: Sequence[Message], settings: Settings, context: ContextManagement) -> tuple[PromptMessage, ...]:
@@ -37,4 +42,7 @@ def shown(message: Message) -> PromptMessage:
     content = message.content
     if message.image is not None:
         content = f"{content}\n\n[image drawn from: {message.image.prompt}]".lstrip()
-    return PromptMessage(message.role, content, message.tool_calls, message.tool_call_id)
+    origin = Origin(message.provider, message.model) if message.provider and message.model else None
+    return PromptMessage(
+        message.role, content, message.tool_calls, message.tool_call_id, origin, message.provider_parts
+    )

@@ -23,9 +23,9 @@ class Answer:
         self.message_id = message_id
         self.usage: Usage | None = None
         self.size = 0
-        """Bytes of text and reasoning said so far, in UTF-8."""
+        """Bytes of text, reasoning and tool calls said so far, in UTF-8."""
         self.pending_size = 0
-        """The same of what is not handed out yet."""
+        """The same of the text and reasoning that are not handed out yet."""
         self.file: File | None = None
         """The file that it consists of, when it is not a text; its content is kept already."""
         self.image: GeneratedImage | None = None
@@ -54,13 +54,14 @@ class Answer:
             return
         if isinstance(piece, ToolCallsPiece):
             self.calls = piece.calls
+            self.size += sum(_size(call.provider_id + call.name + call.arguments) for call in piece.calls)
             return
         if isinstance(piece, ProviderParts):
             self.provider_parts = piece.json
             return
         (self._text if isinstance(piece, TextPiece) else self._reasoning).append(piece.text)
         self._pending.append(piece)
-        size = len(piece.text) if piece.text.isascii() else len(piece.text.encode())
+        size = _size(piece.text)
         self.size += size
         self.pending_size += size
 
@@ -92,6 +93,10 @@ class Answer:
         self._pending = []
         self.pending_size = 0
         return payloads
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _stretches(pieces: list[TextPiece | ReasoningPiece]) -> list[tuple[type, str]]:

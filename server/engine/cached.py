@@ -73,8 +73,10 @@ class ResponseCache:
                 yield piece
 
     def _is_storable(self, said: Answer) -> bool:
-        """Whether an answer says something, all that the model had to say, and is small enough."""
-        return bool(said.text) and not said.is_cut_short and said.size <= self._limits.cache_answer_bytes
+        """Whether an answer says something, all that the model had to say and nothing but text, and is small
+        enough."""
+        is_whole = bool(said.text) and not said.calls and not said.is_cut_short
+        return is_whole and said.size <= self._limits.cache_answer_bytes
 
     async def _find(self, owner: Owner, key: str) -> CachedAnswer | None:
         now = self._clock.now()

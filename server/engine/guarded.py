@@ -1,12 +1,22 @@
 """The answer of a model on its way into the log, without what the operator's rules do not allow."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 
 from server.application.guard import Guard
+from server.domain.guardrail_errors import ContentRefused, GuardrailUnavailable
+from server.engine.spoken_call import spoken_texts
 from server.ports.figures import Spoken
 from server.ports.guardrails import Blocked, TextFilter
-from server.ports.provider import Piece, ProviderError, ReasoningPiece, TextPiece
+from server.ports.provider import (
+    Piece,
+    ProviderError,
+    ProviderParts,
+    ReasoningPiece,
+    RequestedCall,
+    TextPiece,
+    ToolCallsPiece,
+)
 
 Spoke = TextPiece | ReasoningPiece
 
@@ -19,7 +29,8 @@ def guarded(pieces: AsyncGenerator[Piece, None], guard: Guard, *, most: int) -> 
     """The pieces that may be stored and shown, each as soon as it may; `pieces` themselves when there are no rules.
 
     Text and reasoning are two texts, each judged as a whole. A tail that may come to break a rule is held back, at most
-    `most` characters of both; that of the reasoning until the text begins. Raises `AnswerWithheld` behind the clean
+    `most` characters of both; that of the reasoning until the text begins. Tool calls are judged as a whole behind all
+    text, and none leaves unless every one may. Raises `AnswerWithheld` behind the clean
     beginning of an answer that breaks a rule; `pieces` are closed by then.
     """
     return pieces if guard.is_open else _Guarded(guard, most).stream(pieces)
@@ -43,6 +54,9 @@ class _Guarded:
                 async for piece in pieces:
                     for allowed in self._next(piece):
                         yield allowed
+                    if isinstance(piece, ToolCallsPiece):
+                        await self._judge(piece.calls)
+                        yield piece
             except AnswerWithheld:
                 raise
             except ProviderError:
@@ -53,8 +67,11 @@ class _Guarded:
                 yield allowed
 
     def _next(self, piece: Piece) -> Iterator[Piece]:
+        if isinstance(piece, ToolCallsPiece | ProviderParts):
+            yield from self._rest()
         if not isinstance(piece, TextPiece | ReasoningPiece):
-            yield piece
+            if not isinstance(piece, ToolCallsPiece):
+                yield piece
             return
         if isinstance(piece, TextPiece) and piece.text and not self._text_began:
             self._text_began = True
@@ -85,14 +102,31 @@ class _Guarded:
             if clean := growing.unseen(blocked.clean):
                 yield kind(clean)
             self._guard.count_refused(Spoken.ANSWER, blocked.rule)
-            raise AnswerWithheld("ANSWER_REFUSED", self._guard.answer_message) from None
+            raise self._refused() from None
         except Exception as error:  # noqa: BLE001 - whatever it is, the text is not judged and must not pass
             self._guard.count_failed(Spoken.ANSWER, error)
-            message = "the answer could not be checked against the rules of this service; send the message again"
-            raise AnswerWithheld("GUARDRAIL_UNAVAILABLE", message, retryable=True) from None
+            raise _not_judged() from None
         self._held += len(text or "") - len(allowed)
         if allowed:
             yield kind(allowed)
+
+    async def _judge(self, calls: Iterable[RequestedCall]) -> None:
+        """Let tool calls pass. Raises `AnswerWithheld`."""
+        try:
+            for call in calls:
+                await self._guard.check(*spoken_texts(call), spoken=Spoken.ANSWER)
+        except ContentRefused:
+            raise self._refused() from None
+        except GuardrailUnavailable:
+            raise _not_judged() from None
+
+    def _refused(self) -> AnswerWithheld:
+        return AnswerWithheld("ANSWER_REFUSED", self._guard.answer_message)
+
+
+def _not_judged() -> AnswerWithheld:
+    message = "the answer could not be checked against the rules of this service; send the message again"
+    return AnswerWithheld("GUARDRAIL_UNAVAILABLE", message, retryable=True)
 
 
 class _Growing:

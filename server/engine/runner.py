@@ -130,7 +130,7 @@ class Runner:
         def ask() -> AsyncGenerator[Piece, None]:
             return guarded(provider.stream(request), self._guard, most=self._limits.run_output_bytes)
 
-        key = cache_key(run, request.messages, guard_version=self._guard.version)
+        key = cache_key(run, request.messages, tools=request.tools, guard_version=self._guard.version)
         return ask() if key is None or not self._limits.cache_lifetime else self._cache.stream(run, key, answer, ask)
 
     async def _request(self, run: Run) -> CompletionRequest:

@@ -4,20 +4,24 @@ The answer is whole at `data: [DONE]`, or when the body ends in order after a `f
 send no `[DONE]`, and a choice that has finished says nothing more. A body that ends with neither was cut.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
 
+from server.adapters.provider.call_assembly import CallAssembly
 from server.adapters.provider.failures import Failures
 from server.adapters.provider.sse import SseLineTooLong, SseParser
 from server.domain.message import Usage
-from server.ports.provider import Piece, ProviderError, ReasoningPiece, TextPiece, UsageReport
+from server.ports.provider import Piece, ProviderError, ReasoningPiece, TextPiece, ToolCallsPiece, UsageReport
 
 _DONE: Final = b"[DONE]"
 # PostgreSQL cannot store NUL in a text; a model has no business sending it.
 _NUL: Final = "\x00"
 _REPLACEMENT: Final = "\ufffd"
 _CUTTING: Final = frozenset({"length", "content_filter"})
+# What nearly every delta consists of; only one that holds something else is looked at more closely.
+_PLAIN: Final = frozenset({"role", "content", "refusal", "reasoning", "reasoning_content"})
 # Half of what the API's 32-bit fields hold, so that a sum of two fits.
 _MOST_TOKENS: Final = 2**30 - 1
 
@@ -29,12 +33,16 @@ class Answer:
     pieces, and what arrives together need not be told apart.
     """
 
-    def __init__(self, *, failures: Failures, model: str) -> None:
+    def __init__(self, *, failures: Failures, model: str, offered: Iterable[str] = ()) -> None:
+        """`offered` are the names of the tools that the model may ask for; without any, what it asks for is not looked
+        at."""
         self._failures = failures
         self._model = model
         self._parser = SseParser()
         self._finished = False
         self._usage: Usage | None = None
+        self._offered = frozenset(offered)
+        self._calls = CallAssembly(failures=failures)
         self.events = 0
         """Events seen, whatever they held: they show that the provider is at work."""
         self.is_cut_short = False
@@ -67,6 +75,16 @@ class Answer:
         if not self.done and not self._finished:
             raise self._failures.cut()
 
+    @property
+    def has_begun_to_ask(self) -> bool:
+        """Whether anything of a tool call has come: it is no piece before the answer is whole."""
+        return self._calls.has_begun
+
+    def asked(self) -> ToolCallsPiece | None:
+        """The tool calls of an answer that came to its end, if there are any."""
+        calls = self._calls.calls(self._offered, is_cut_short=self.is_cut_short)
+        return ToolCallsPiece(calls) if calls else None
+
     def usage(self) -> UsageReport | None:
         """What the provider counted, the last of its reports, if it sent any."""
         return None if self._usage is None else UsageReport(self._usage)
@@ -90,12 +108,14 @@ class Answer:
     def _choice(self, choices: Any, pieces: list[Piece]) -> None:
         try:
             choice = choices[0]
-            delta = choice.get("delta") or {}
+            delta = choice.get("delta") or self._whole(choice.get("message"))
             finish_reason = choice.get("finish_reason")
             reasoning = _thought(delta.get("reasoning_content")) or _thought(delta.get("reasoning"))
             text = delta.get("content") or delta.get("refusal")
         except (AttributeError, LookupError, TypeError):
             raise self._failures.malformed("an event whose choices are not those of a chat completion") from None
+        if not _PLAIN.issuperset(delta):
+            self._ask(delta)
         if reasoning:
             _append(pieces, ReasoningPiece, self._text(reasoning))
         if text:
@@ -105,6 +125,22 @@ class Answer:
         if finish_reason:
             self._finished = True
             self.is_cut_short = finish_reason in _CUTTING
+
+    def _ask(self, delta: dict[str, Any]) -> None:
+        """Look at what a delta holds besides text."""
+        if not self._offered:
+            return
+        if calls := delta.get("tool_calls"):
+            self._calls.add(calls)
+        elif call := delta.get("function_call"):  # as it was before there could be several
+            self._calls.add([{"index": 0, "function": call}])
+
+    def _whole(self, message: Any) -> dict[str, Any]:
+        """Look at the whole message that some servers send at the end: its text has come before, its calls perhaps
+        not. What is left to look at is nothing."""
+        if message and self._offered and (calls := message.get("tool_calls")):
+            self._calls.add_whole(calls)
+        return {}
 
     def _text(self, value: Any) -> str:
         if not isinstance(value, str):

@@ -1,20 +1,34 @@
 """The JSON body of a chat completion request."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import orjson
 
+from server.adapters.provider.growing_call import is_object
+from server.domain.addressed import addressed
 from server.domain.context import PromptMessage
 from server.domain.message import Role, ToolCall
+from server.domain.origin import Origin
+from server.domain.tool import ToolSpec
 from server.ports.provider import CompletionRequest
 
+# What every provider takes for the name of a tool. A model may have made up another, and the request that tells it so
+# must not be refused for it.
+_NOT_IN_A_NAME: Final = re.compile(r"[^a-zA-Z0-9_-]")
+_LONGEST_NAME: Final = 64
 
-def request_body(request: CompletionRequest, *, max_tokens_field: str) -> bytes:
-    """UTF-8 JSON that asks for a stream with usage. What `generation` leaves open is left to the provider."""
+
+def request_body(request: CompletionRequest, *, provider: str, max_tokens_field: str) -> bytes:
+    """UTF-8 JSON that asks for a stream with usage. What `generation` leaves open is left to the provider.
+
+    `provider` is the name of the one that it goes to: only its own ids are in it, see `addressed`.
+    """
     generation = request.generation
+    messages = addressed(request.messages, Origin(provider, generation.model or ""))
     body: dict[str, Any] = {
         "model": generation.model,
-        "messages": [_message(message) for message in request.messages],
+        "messages": [_message(message) for message in messages],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -24,7 +38,18 @@ def request_body(request: CompletionRequest, *, max_tokens_field: str) -> bytes:
         "top_p": generation.top_p,
     }
     body.update((name, value) for name, value in chosen.items() if value is not None)
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
     return orjson.dumps(body)
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    function = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": orjson.Fragment(tool.input_schema.encode()),
+    }
+    return {"type": "function", "function": function}
 
 
 def _message(message: PromptMessage) -> dict[str, Any]:
@@ -38,4 +63,8 @@ def _message(message: PromptMessage) -> dict[str, Any]:
 
 
 def _tool_call(call: ToolCall) -> dict[str, Any]:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+    """A call as the protocol has it. Many servers parse the arguments of a history and fail where they are no object:
+    those that were none are left out, which the call's result speaks of."""
+    name = _NOT_IN_A_NAME.sub("_", call.name)[:_LONGEST_NAME] or "_"
+    arguments = call.arguments if is_object(call.arguments) else "{}"
+    return {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments}}

@@ -1,14 +1,23 @@
 """The offline provider: says the user's message back, word by word, so that everything works without a key."""
 
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
 from server.adapters.provider.echo_image import pattern
 from server.domain.context import PromptMessage
 from server.domain.message import Role, Usage
-from server.ports.provider import CompletionRequest, Image, ImageRequest, Piece, TextPiece, UsageReport
+from server.ports.provider import (
+    CompletionRequest,
+    Image,
+    ImageRequest,
+    Piece,
+    RequestedCall,
+    TextPiece,
+    ToolCallsPiece,
+    UsageReport,
+)
 from server.ports.system import Clock
 
 DEFAULT_WORD_DELAY: Final = timedelta(milliseconds=20)
@@ -20,11 +29,16 @@ _EXPLANATION: Final = (
     "PARLEY_OPENAI_API_KEY and PARLEY_DEFAULT_MODEL, and start again."
 )
 _WORD: Final = re.compile(r"\s*\S+")
+_CALL: Final = re.compile(r"^/call[ \t]+(\S+)[ \t]*(.*)$", re.MULTILINE)
 
 
 class EchoProvider:
     """Repeats the last user message and explains itself; draws patterns. Deterministic; takes any model name; never
-    fails."""
+    fails.
+
+    With tools it asks for those that the last message names, one a line: `/call NAME {"argument": 1}`; what they answer
+    it repeats.
+    """
 
     def __init__(self, *, name: str, clock: Clock, word_delay: timedelta = DEFAULT_WORD_DELAY) -> None:
         self._name = name
@@ -38,11 +52,15 @@ class EchoProvider:
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Piece, None]:
         """One piece a word, the first at once; `max_tokens` cuts by words; usage counts words."""
-        words: list[str] = _WORD.findall(reply_to(request.messages))[: request.generation.max_tokens]
+        calls = calls_in(request)
+        reply = "" if calls else reply_to(request.messages, [tool.name for tool in request.tools])
+        words: list[str] = _WORD.findall(reply)[: request.generation.max_tokens]
         for index, word in enumerate(words):
             if index and self._word_delay:
                 await self._clock.sleep(self._word_delay)
             yield TextPiece(word)
+        if calls:
+            yield ToolCallsPiece(calls)
         prompt = sum(len(message.content.split()) for message in request.messages)
         yield UsageReport(Usage(prompt, len(words), prompt + len(words)))
 
@@ -54,10 +72,33 @@ class EchoProvider:
         """Nothing is held open."""
 
 
-def reply_to(messages: Sequence[PromptMessage]) -> str:
-    """The whole answer that echo gives to a prompt."""
+def calls_in(request: CompletionRequest) -> tuple[RequestedCall, ...]:
+    """The calls of offered tools that a user's message ends the prompt with."""
+    last = request.messages[-1] if request.messages else None
+    if last is None or last.role is not Role.USER:
+        return ()
+    offered = {tool.name for tool in request.tools}
+    asked = [(name, said) for name, said in _CALL.findall(last.content) if name in offered]
+    return tuple(
+        RequestedCall(f"echo_{place}", name, said.strip() or "{}") for place, (name, said) in enumerate(asked, 1)
+    )
+
+
+def reply_to(messages: Sequence[PromptMessage], offered: Collection[str] = ()) -> str:
+    """The whole answer that echo gives to a prompt, with the names of the tools that it may ask for."""
+    if messages and messages[-1].role is Role.TOOL:
+        return "\n\n".join(f"The tool says: {_quoted(message.content)}" for message in _results(messages))
     said = next((message.content for message in reversed(messages) if message.role is Role.USER), "").strip()
-    if not said:
-        return f"You said nothing yet.\n\n{_EXPLANATION}"
-    quoted = said if len(said) <= _QUOTED_CHARACTERS else f"{said[:_QUOTED_CHARACTERS].rstrip()}…"
-    return f"You said: {quoted}\n\n{_EXPLANATION}"
+    quoted = f"You said: {_quoted(said)}" if said else "You said nothing yet."
+    hint = f' Tools are tried with a line such as /call {min(offered)} {{"argument": 1}}.' if offered else ""
+    return f"{quoted}\n\n{_EXPLANATION}{hint}"
+
+
+def _results(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
+    """The results that end a prompt, in order."""
+    before = next((place for place in range(len(messages), 0, -1) if messages[place - 1].role is not Role.TOOL), 0)
+    return list(messages[before:])
+
+
+def _quoted(said: str) -> str:
+    return said if len(said) <= _QUOTED_CHARACTERS else f"{said[:_QUOTED_CHARACTERS].rstrip()}…"

@@ -133,6 +133,10 @@ class Failures:
             "PROVIDER_PROTOCOL_ERROR", f"does not speak the protocol: {what}. Have its base URL and kind checked"
         )
 
+    def too_long(self, what: str) -> ProviderError:
+        """More than may be kept of an answer; `what` says of what."""
+        return self._error("OUTPUT_TOO_LONG", f"{what}. Ask for less at once")
+
     def _known(self, said: ReportedError, model: str) -> ProviderError | None:
         """The errors that are known by what is said, whatever the status."""
         if not said.codes.isdisjoint(_CONTEXT_CODES) or _CONTEXT_WORDS.search(said.message):

@@ -41,9 +41,10 @@ class OpenAICompatibleProvider:
         return self._config.name
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Piece, None]:
-        """The answer as it comes; usage, if the provider counts it, as the last piece."""
+        """The answer as it comes; behind its text what it asks for, and usage, if the provider counts it, as the last
+        piece."""
         model = request.generation.model or ""
-        answer = Answer(failures=self._failures, model=model)
+        answer = Answer(failures=self._failures, model=model, offered=[tool.name for tool in request.tools])
         patience = Patience(self._config.timeouts.first_token)
         begun = False
         try:
@@ -58,9 +59,12 @@ class OpenAICompatibleProvider:
                         raise answer.failure
                     if answer.done:
                         break
+                    begun = begun or answer.has_begun_to_ask
                     if begun and answer.events != events:
                         patience.put_off(self._config.timeouts.between_tokens)
                 answer.end()
+                if (asked := answer.asked()) is not None:
+                    yield asked
                 if answer.is_cut_short:
                     yield CutShort()
                 if (usage := answer.usage()) is not None:
@@ -79,7 +83,7 @@ class OpenAICompatibleProvider:
 
     async def _open(self, request: CompletionRequest, model: str, patience: Patience) -> Body:
         """Send the request; the body of the answer, once its head says that it is one."""
-        content = request_body(request, max_tokens_field=self._config.max_tokens_field)
+        content = request_body(request, provider=self._config.name, max_tokens_field=self._config.max_tokens_field)
         http_request = self._client.build_request("POST", self._url, content=content)
         try:
             response = await patience.wait(self._client.send(http_request, stream=True))

@@ -13,13 +13,16 @@ import pytest
 from server.adapters.store.tables import METADATA
 from server.adapters.system import SystemClock
 from server.application.runs import SendMessage
+from server.domain.cached_answer import cache_key
+from server.domain.context import PromptMessage
 from server.domain.events import MessageCompleted, MessageStarted, ReasoningDelta, RunEnded, RunStarted, TextDelta
 from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, default_organization_id
-from server.domain.message import Message
+from server.domain.message import Message, Role
 from server.domain.principal import Principal
 from server.domain.run import Run, RunOptions, RunState
-from server.ports.provider import CutShort, ProviderError, ReasoningPiece
+from server.domain.tool import ToolSpec
+from server.ports.provider import CutShort, ProviderError, ReasoningPiece, RequestedCall, ToolCallsPiece
 from tests.support.house import ANNA, BERT, QUICK, House, open_house
 from tests.support.invariants import check_invariants
 from tests.support.scripted_provider import Endless, ScriptedProvider, usage
@@ -108,6 +111,22 @@ async def test_a_conversation_with_a_context_is_always_asked_of_the_model(house:
         again = SendMessage(run.conversation_key, "hi", options=RunOptions(use_cache=True))
         assert not (await answer(house, await house.runs.send(ANNA, again))).metadata.cache_hit
     assert len(house.provider.requests) == 3
+
+
+async def test_an_answer_that_asks_for_tools_is_not_kept(house: House) -> None:
+    house.provider.script("Hello", ToolCallsPiece((RequestedCall("1", "clock", "{}"),)))
+    house.provider.script("Hello again")
+    await answer(house, await ask(house))
+    assert not (await answer(house, await ask(house))).metadata.cache_hit
+
+
+async def test_a_question_with_tools_has_no_key(house: House) -> None:
+    house.provider.script("Hello")
+    run = await ask(house)
+    prompt = (PromptMessage(Role.USER, "hi"),)
+    assert cache_key(run, prompt, tools=(), guard_version="")
+    assert cache_key(run, prompt, tools=(ToolSpec("clock", "", "{}"),), guard_version="") is None
+    await house.ended(run)
 
 
 async def test_an_answer_expires(house: House, clock: SetClock) -> None:

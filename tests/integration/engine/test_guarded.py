@@ -8,8 +8,19 @@ from prometheus_client import CollectorRegistry
 from server.adapters.figures import PrometheusFigures
 from server.adapters.guardrails.configuration import load_guardrails
 from server.application.guard import Guard
+from server.domain.message import Usage
 from server.engine.guarded import guarded
-from server.ports.provider import Piece, ProviderError, ReasoningPiece, TextPiece
+from server.ports.guardrails import TextFilter
+from server.ports.provider import (
+    Piece,
+    ProviderError,
+    ProviderParts,
+    ReasoningPiece,
+    RequestedCall,
+    TextPiece,
+    ToolCallsPiece,
+    UsageReport,
+)
 
 
 @pytest.fixture
@@ -89,3 +100,74 @@ async def test_a_stream_that_fails_behind_the_reasoning_gives_its_rest_once(guar
     cut = ProviderError("PROVIDER_STREAM_CUT", "cut")
     said = await left(guard, ReasoningPiece("so 12"), TextPiece("Hello 34"), cut)
     assert said == ([(ReasoningPiece, "so 12"), (TextPiece, "Hello 34")], "PROVIDER_STREAM_CUT")
+
+
+CALLS = ToolCallsPiece((RequestedCall("1", "clock", '{"zone":"CET"}'), RequestedCall("2", "mail", '{"text":"12"}')))
+
+
+def asking(name: str = "mail", arguments: str = "{}") -> ToolCallsPiece:
+    """An innocent call, and another."""
+    return ToolCallsPiece((CALLS.calls[0], RequestedCall("2", name, arguments)))
+
+
+async def pieces_of(guard: Guard, *script: Piece) -> tuple[list[Piece], str | None]:
+    """Every piece that left, and why the rest did not."""
+    seen: list[Piece] = []
+    try:
+        async for piece in guarded(model(*script), guard, most=100):
+            seen.append(piece)  # noqa: PERF401 - what left counts, too, when the rest does not come
+    except ProviderError as error:
+        return seen, error.reason
+    return seen, None
+
+
+async def test_held_back_text_leaves_before_the_calls(guard: Guard) -> None:
+    usage = UsageReport(Usage(1, 1, 2))
+    seen, reason = await pieces_of(
+        guard, ReasoningPiece("so dar"), TextPiece("at 12"), CALLS, ProviderParts("{}"), usage
+    )
+    text = "".join(piece.text for piece in seen if isinstance(piece, TextPiece))
+    reasoning = "".join(piece.text for piece in seen if isinstance(piece, ReasoningPiece))
+    assert (reasoning, text, reason) == ("so dar", "at 12", None)
+    assert seen[-3:] == [CALLS, ProviderParts("{}"), usage]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        asking("darn"),
+        asking(arguments='{"text":"well, darn it"}'),
+        asking(arguments='{"text":"well, d\\u0061rn it"}'),
+        asking(arguments='{"text":"well,\\ndarn it"}'),
+        asking(arguments='{"darn":1}'),
+        asking(arguments='{"a":[{"b":[1,["1234-5678"]]}]}'),
+        asking(arguments='darn, this is no "JSON'),
+    ],
+    ids=lambda piece: piece.calls[1].arguments,
+)
+async def test_no_call_leaves_when_one_breaks_a_rule(guard: Guard, asked: ToolCallsPiece) -> None:
+    assert await pieces_of(guard, TextPiece("Hello "), asked, ProviderParts("{}")) == (
+        [TextPiece("Hello ")],
+        "ANSWER_REFUSED",
+    )
+
+
+async def test_no_call_leaves_an_answer_whose_held_back_text_breaks_a_rule(guard: Guard) -> None:
+    seen, reason = await pieces_of(guard, TextPiece("Hello darn"), CALLS, ProviderParts("{}"))
+    assert ({type(piece) for piece in seen}, reason) == ({TextPiece}, "ANSWER_REFUSED")
+
+
+async def test_calls_that_cannot_be_judged_do_not_leave(guard: Guard) -> None:
+    class Broken:
+        """Rules that fail with whole texts."""
+
+        version = "1"
+
+        def broken_by(self, text: str) -> None:
+            raise RuntimeError(text)
+
+        def filter(self) -> TextFilter:
+            return guard.filter()
+
+    broken = Guard(Broken(), figures=PrometheusFigures(CollectorRegistry()))
+    assert await pieces_of(broken, CALLS) == ([], "GUARDRAIL_UNAVAILABLE")

@@ -3,6 +3,7 @@
 answer("Hel", "lo")                         a whole answer with usage
 answer("Hel", gate, "lo")                   held where the gate stands until the test opens it
 answer(Reasoning("hm"), "yes", usage=None)  reasoning first; no usage
+answer(Delta({"tool_calls": […]}))          an event with any other delta
 answer("Hel", FIN)                          the connection closes in the middle (`RESET`: it breaks)
 answer("Hel", HANG)                         silence until the client goes away
 answer("Hel", Endless("x"))                 text for ever
@@ -51,6 +52,13 @@ class Reasoning:
 
 
 @dataclass(frozen=True, slots=True)
+class Delta:
+    """An event whose delta has exactly these members."""
+
+    members: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Endless:
     """The same for ever, until the client goes away."""
 
@@ -59,8 +67,8 @@ class Endless:
 
 Step = bytes | Gate | Pause | End | Endless
 """What happens on the socket; `Endless` repeats bytes."""
-Part = str | bytes | Reasoning | Gate | Pause | End | Endless
-"""What happens in an answer: text and reasoning become events, bytes stand in the body as they are."""
+Part = str | bytes | Reasoning | Delta | Gate | Pause | End | Endless
+"""What happens in an answer: text, reasoning and deltas become events, bytes stand in the body as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,8 @@ def _in_body(part: Part) -> Step:
             return wire.framed(part)
         case Reasoning(text, field):
             return _event(wire.completion_chunk({field: text}))
+        case Delta(members):
+            return _event(wire.completion_chunk(members))
         case Endless(repeated):
             inner = _in_body(repeated)
             return Endless(_bytes(inner))

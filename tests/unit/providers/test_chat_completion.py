@@ -9,12 +9,18 @@ from server.adapters.provider.chat_completion import request_body
 from server.domain.context import PromptMessage
 from server.domain.generation import GenerationConfig
 from server.domain.message import Role, ToolCall
+from server.domain.origin import Origin
+from server.domain.tool import ToolSpec
 from server.ports.provider import CompletionRequest
 
 
-def _body(*messages: PromptMessage, generation: GenerationConfig, **options: str) -> dict[str, Any]:
-    request = CompletionRequest(messages, generation)
-    body: dict[str, Any] = orjson.loads(request_body(request, **{"max_tokens_field": "max_tokens", **options}))
+def _body(
+    *messages: PromptMessage, generation: GenerationConfig, tools: tuple[ToolSpec, ...] = (), **options: str
+) -> dict[str, Any]:
+    request = CompletionRequest(messages, generation, tools)
+    body: dict[str, Any] = orjson.loads(
+        request_body(request, **{"provider": "acme", "max_tokens_field": "max_tokens", **options})
+    )
     return body
 
 
@@ -58,3 +64,41 @@ def test_tool_calls_and_their_results() -> None:
         },
         {"role": "tool", "content": "12:00", "tool_call_id": "call_1"},
     ]
+
+
+def test_tools_are_offered_with_their_schema_as_it_is_written() -> None:
+    schema = '{"type": "object", "properties": {"zone": {"type": "string"}}}'
+    body = _body(generation=GenerationConfig(model="m"), tools=(ToolSpec("clock", "Says the time.", schema),))
+    parameters = {"type": "object", "properties": {"zone": {"type": "string"}}}
+    function = {"name": "clock", "description": "Says the time.", "parameters": parameters}
+    assert body["tools"] == [{"type": "function", "function": function}]
+
+
+def test_an_id_of_the_provider_goes_back_to_it_alone() -> None:
+    messages = (
+        PromptMessage(Role.ASSISTANT, "hm", (ToolCall("call_1", "clock", "{}", "acme-1"),), origin=Origin("acme", "m")),
+        PromptMessage(Role.TOOL, "12:00", tool_call_id="call_1"),
+    )
+    for provider, wanted in {"acme": "acme-1", "other": "call_1"}.items():
+        asked, answered = _body(*messages, generation=GenerationConfig(model="m"), provider=provider)["messages"]
+        assert (asked["content"], asked["tool_calls"][0]["id"], answered["tool_call_id"]) == ("hm", wanted, wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "wanted"),
+    [
+        ("clock", "", ("clock", "{}")),
+        ("clock", '{"zone": ', ("clock", "{}")),
+        ("clock", "[1]", ("clock", "{}")),
+        ("clock", ' {"zone": 1} ', ("clock", ' {"zone": 1} ')),
+        ("rm -rf /", "{}", ("rm_-rf__", "{}")),
+        ("", "{}", ("_", "{}")),
+        ("x" * 99, "{}", ("x" * 64, "{}")),
+    ],
+)
+def test_a_call_that_no_provider_would_take_does_not_get_the_request_refused(
+    name: str, arguments: str, wanted: tuple[str, str]
+) -> None:
+    message = PromptMessage(Role.ASSISTANT, "", (ToolCall("call_1", name, arguments),))
+    function = _body(message, generation=GenerationConfig(model="m"))["messages"][0]["tool_calls"][0]["function"]
+    assert (function["name"], function["arguments"]) == wanted

@@ -8,13 +8,17 @@ from server.adapters.provider.echo import EchoProvider, reply_to
 from server.domain.context import PromptMessage
 from server.domain.generation import GenerationConfig
 from server.domain.message import Role, Usage
-from server.ports.provider import CompletionRequest, Piece, TextPiece, UsageReport
+from server.domain.tool import ToolSpec
+from server.ports.provider import CompletionRequest, Piece, RequestedCall, TextPiece, ToolCallsPiece, UsageReport
 from tests.unit.providers.clocks import InstantClock
 
 
-def _request(*contents: str, max_tokens: int | None = None, model: str = "any/model") -> CompletionRequest:
+def _request(
+    *contents: str, max_tokens: int | None = None, model: str = "any/model", tools: tuple[str, ...] = ()
+) -> CompletionRequest:
     messages = tuple(PromptMessage(Role.USER, content) for content in contents)
-    return CompletionRequest(messages, GenerationConfig(model=model, max_tokens=max_tokens))
+    specs = tuple(ToolSpec(name, "", "{}") for name in tools)
+    return CompletionRequest(messages, GenerationConfig(model=model, max_tokens=max_tokens), specs)
 
 
 async def _collect(request: CompletionRequest, clock: InstantClock | None = None) -> list[Piece]:
@@ -70,3 +74,22 @@ def test_a_long_message_is_quoted_in_part() -> None:
     reply = reply_to((PromptMessage(Role.USER, "x" * 1_000_000),))
     assert len(reply) < 1000
     assert "x…\n" in reply
+
+
+async def test_it_asks_for_the_tools_that_a_message_names() -> None:
+    request = _request(
+        'try it\n/call clock {"zone": "CET"}\n/call none {}\n  /call clock\n/call dice', tools=("clock", "dice")
+    )
+    calls = (RequestedCall("echo_1", "clock", '{"zone": "CET"}'), RequestedCall("echo_2", "dice", "{}"))
+    assert await _collect(request) == [ToolCallsPiece(calls), UsageReport(Usage(13, 0, 13))]
+
+
+async def test_without_tools_it_asks_for_none_and_with_them_says_how() -> None:
+    assert _text(await _collect(_request("/call clock"))).startswith("You said: /call clock\n")
+    assert "/call clock {" in _text(await _collect(_request("hello", tools=("dice", "clock"))))
+
+
+async def test_what_the_tools_answer_is_repeated() -> None:
+    results = [PromptMessage(Role.TOOL, content, tool_call_id="call_1") for content in ("noon", "six")]
+    messages = (PromptMessage(Role.USER, "/call clock"), PromptMessage(Role.ASSISTANT, ""), *results)
+    assert reply_to(messages, ["clock"]) == "The tool says: noon\n\nThe tool says: six"
