@@ -29,12 +29,18 @@ class RunState(StrEnum):
         return self in ACTIVE_STATES
 
     @property
+    def is_parked(self) -> bool:
+        """Whether a run in this state waits for a person or a client, and no worker holds it."""
+        return self in PARKED_STATES
+
+    @property
     def is_terminal(self) -> bool:
         """Whether a run keeps this state for ever."""
         return not self.is_active and self is not RunState.QUEUED
 
 
-ACTIVE_STATES = frozenset({RunState.RUNNING, RunState.AWAITING_APPROVAL, RunState.AWAITING_CLIENT_TOOLS})
+PARKED_STATES = frozenset({RunState.AWAITING_APPROVAL, RunState.AWAITING_CLIENT_TOOLS})
+ACTIVE_STATES = PARKED_STATES | {RunState.RUNNING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,15 @@ class Run:
     error: RunError | None = None
     usage: Usage | None = None
     options: RunOptions = PLAIN
+    rounds: int = 0
+    """How many answers of the model that ask for tools it has stored."""
+    settled_epoch: int = 0
+    """The last epoch that does not count as an attempt: behind it a step was stored, or the run was paused."""
+
+    @property
+    def attempts(self) -> int:
+        """How often its current step was begun."""
+        return self.epoch - self.settled_epoch
 
     @property
     def user_id(self) -> UserId:

@@ -63,7 +63,7 @@ class Recovery:
             return await start_next(tx, run.conversation_id, lease=lease, now=now)
         if run.state is not RunState.RUNNING or (run.lease is not None and lease_now < run.lease.until):
             return None
-        if run.epoch >= self._limits.run_attempts:
+        if run.attempts >= self._limits.run_attempts:
             return await self._abandon(tx, run, lease)
         taken = await tx.runs.claim(run.id, expected_epoch=run.epoch, lease=lease, now=lease_now)
         if taken is not None:
@@ -73,8 +73,8 @@ class Recovery:
 
     async def _abandon(self, tx: Transaction, run: Run, lease: Lease) -> Run | None:
         now = self._clock.now()
-        message = f"the run was begun {run.epoch} times and never came to its end; send the message again"
+        message = f"the run was begun {run.attempts} times and never came to its end; send the message again"
         error = RunError("ATTEMPTS_EXHAUSTED", message)
-        _log.error("run_abandoned", run=run.id, epoch=run.epoch)
+        _log.error("run_abandoned", run=run.id, epoch=run.epoch, attempts=run.attempts)
         await cut_off(tx, run, state=RunState.FAILED, now=now, error=error)
         return await start_next(tx, run.conversation_id, lease=lease, now=now)

@@ -11,13 +11,12 @@ when it raises, nothing of it happened. Any exception of a unit passes through u
 itself is `StoreUnavailable`.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from server.domain.conversation import Conversation, ConversationSummary
-from server.domain.events import Event, PartialAnswer, Payload
 from server.domain.ids import (
     ConversationId,
     FileId,
@@ -35,9 +34,11 @@ from server.domain.run import Lease, Run, RunError, RunState
 from server.domain.session import ChatSession
 from server.ports.archive import Archive
 from server.ports.cached_answers import CachedAnswers
+from server.ports.event_logs import Events
 from server.ports.files import Files
 from server.ports.histories import Branches, Messages
 from server.ports.organizations import AddedModels, AllMembers, Organizations
+from server.ports.tool_calls import Approvals, ToolCalls
 
 Result = TypeVar("Result")
 
@@ -138,6 +139,22 @@ class Runs(Protocol):
         """Whether the run is RUNNING in that epoch; if so nobody changes it until this unit is over. The first
         statement of every write of a worker."""
 
+    async def park(self, run_id: RunId, *, epoch: int, state: RunState) -> bool:
+        """Move a RUNNING run of that epoch to one of the parked states and drop its lease. Raises `ValueError` for any
+        other state."""
+
+    async def move(self, run_id: RunId, *, epoch: int, state: RunState) -> bool:
+        """Move a parked run of that epoch to one of the parked states, which may be the same. Raises `ValueError` as
+        `park`."""
+
+    async def resume(self, run_id: RunId, *, expected_epoch: int, lease: Lease) -> Run | None:
+        """Make a parked run of that epoch RUNNING with the lease and the next epoch. What came before does not count as
+        an attempt: the epoch that it had is settled."""
+
+    async def settle(self, run_id: RunId, *, epoch: int, rounds: int | None = None) -> bool:
+        """Note that a RUNNING run of that epoch has stored a step: this epoch is the first attempt of what follows.
+        Sets `rounds` when it is given."""
+
     async def end(
         self,
         run_id: RunId,
@@ -149,30 +166,6 @@ class Runs(Protocol):
         usage: Usage | None = None,
     ) -> bool:
         """Move a run of that epoch that is not over to a terminal state and drop its lease."""
-
-
-class Events(Protocol):
-    """Event logs of the owner's conversations."""
-
-    async def append(
-        self,
-        conversation_id: ConversationId,
-        payloads: Sequence[Payload],
-        *,
-        now: datetime,
-        run_id: RunId | None = None,
-        epoch: int | None = None,
-    ) -> list[Event]:
-        """Add events at the end of the log, in order; they are published when the unit has committed."""
-
-    async def after(self, conversation_id: ConversationId, sequence: int, *, limit: int) -> list[Event]:
-        """Events behind a sequence, in order."""
-
-    async def of_run_after(self, run_id: RunId, sequence: int, *, limit: int) -> list[Event]:
-        """Events of one run behind a sequence, in order."""
-
-    async def partial_answer(self, run_id: RunId, *, epoch: int) -> PartialAnswer | None:
-        """What an attempt has said so far; `None` before its `MessageStarted`."""
 
 
 class Sessions(Protocol):
@@ -209,10 +202,17 @@ class Requests(Protocol):
         """What was remembered as the result of that id, a value of that dataclass."""
 
     async def remember(
-        self, request_id: str, request: RememberedRequest, *, now: datetime, result: object | None = None
+        self,
+        request_id: str,
+        request: RememberedRequest,
+        *,
+        now: datetime,
+        result: object | None = None,
+        conversation_id: ConversationId | None = None,
     ) -> None:
         """Bind the id, replacing an outdated binding. A run must be stored already; the id is forgotten with it.
-        `result` is a dataclass of the domain or the use cases, kept for `recall`."""
+        `result` is a dataclass of the domain or the use cases, kept for `recall`. One that holds anything of a
+        conversation names it, and the id is forgotten with that too."""
 
 
 class Transaction(Protocol):
@@ -246,6 +246,10 @@ class Transaction(Protocol):
     def cached_answers(self) -> CachedAnswers: ...  # noqa: D102
     @property
     def archive(self) -> Archive: ...  # noqa: D102
+    @property
+    def tool_calls(self) -> ToolCalls: ...  # noqa: D102
+    @property
+    def approvals(self) -> Approvals: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +298,14 @@ class SystemTransaction(AllMembers, Protocol):
     async def claimable(self, now: datetime, *, limit: int) -> list[RunReference]:
         """RUNNING runs whose lease has ended, and the first QUEUED run of every conversation without an active one;
         the oldest first."""
+
+    async def expired_calls(self, now: datetime, *, limit: int) -> list[RunReference]:
+        """Runs with tool calls that await an approval or a client and whose time is over at `now`: each run once, the
+        one whose call ended first at the head. Of so many calls at most."""
+
+    async def expiring_calls(self, now: datetime, *, until: datetime, limit: int) -> list[RunReference]:
+        """Likewise those with calls whose time ends after `now`, at `until` at the latest, and of which nobody was
+        warned."""
 
     async def known_files(self, file_ids: Collection[FileId]) -> set[FileId]:
         """Those of the ids that are a file's, whoever owns it."""

@@ -161,6 +161,7 @@ def _message_row(message: Message) -> MessageRow:
         usage=None,
         image=None,
         message_metadata=None,
+        provider_parts=None,
     )
 
 
@@ -188,6 +189,8 @@ def _run_row(run: Run) -> RunRow:
         error=None,
         usage=None,
         options="{}",
+        rounds=0,
+        settled_epoch=0,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import BigInteger, Column, ColumnElement, Integer, Select, bindparam, func, literal_column, or_, select
 
 from server.adapters.store import tables
+from server.adapters.store.columns import STRING
 from server.adapters.store.conversations import COLUMNS, conversation_of
 from server.adapters.store.effort import EffortMeter
 from server.adapters.store.executor import Row
@@ -173,7 +174,7 @@ def _condition(number: int, term: Term) -> ColumnElement[bool]:
         return column.is_(None) if term.operator is Operator.EQUAL else column.is_not(None)
     if term.field.kind is Kind.TIME:
         return _time_condition(column, term.operator, number)
-    value = bindparam(f"value_{number}", type_=tables.STRING)
+    value = bindparam(f"value_{number}", type_=STRING)
     if term.operator is Operator.REGEX:
         return func.re2_search(value, column, type_=Integer) == literal_column("1")
     condition = _COMPARISONS[term.operator](column, value)

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import bindparam, case, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from server.adapters.store import tables
+from server.adapters.store import predicates, tables
 from server.adapters.store.executor import Row
 from server.adapters.store.json_codec import codec
 from server.adapters.store.paging import LIMIT, OFFSET, list_parameters, listed_after
@@ -46,7 +46,7 @@ _ADD = Owned(insert(_table).on_conflict_do_nothing(index_elements=[_c.tenant, _c
 
 _active_state = (
     select(tables.runs.c.state)
-    .where(tables.runs.c.conversation_id == _c.id, text(tables.IS_ACTIVE))
+    .where(tables.runs.c.conversation_id == _c.id, text(predicates.IS_ACTIVE))
     .correlate(_table)
     .scalar_subquery()
 )

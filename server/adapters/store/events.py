@@ -9,12 +9,27 @@ from sqlalchemy import BigInteger, bindparam, literal_column, select, update
 from server.adapters.store import tables
 from server.adapters.store.executor import Row
 from server.adapters.store.paging import LIMIT
-from server.adapters.store.payloads import MESSAGE_STARTED, REASONING_DELTA, TEXT_DELTA, dump_payload, load_payload
+from server.adapters.store.payloads import (
+    MESSAGE_COMPLETED,
+    MESSAGE_STARTED,
+    REASONING_DELTA,
+    TEXT_DELTA,
+    dump_payload,
+    load_payload,
+)
 from server.adapters.store.scope import Scope
 from server.adapters.store.statement import owned, owned_insert, parameter
 from server.adapters.store.times import micros, moment
 from server.domain.errors import ConversationNotFound
-from server.domain.events import Event, MessageStarted, PartialAnswer, Payload, ReasoningDelta, TextDelta
+from server.domain.events import (
+    Event,
+    MessageCompleted,
+    MessageStarted,
+    PartialAnswer,
+    Payload,
+    ReasoningDelta,
+    TextDelta,
+)
 from server.domain.ids import ConversationId, RunId
 
 _table = tables.run_events
@@ -41,12 +56,13 @@ _AFTER = owned(
     _table,
 )
 _OF_RUN_AFTER = owned(_logged.where(_of_run, _behind).order_by(_c.sequence).limit(LIMIT), _table)
+_KINDS_OF_ANSWERS: Final = (MESSAGE_STARTED, TEXT_DELTA, REASONING_DELTA, MESSAGE_COMPLETED)
 _SAID = owned(
     select(_c.kind, _c.payload)
     .where(
         _of_run,
         _c.epoch == parameter(_c.epoch),
-        _c.kind.in_([literal_column(f"'{kind}'") for kind in (MESSAGE_STARTED, TEXT_DELTA, REASONING_DELTA)]),
+        _c.kind.in_([literal_column(f"'{kind}'") for kind in _KINDS_OF_ANSWERS]),
     )
     .order_by(_c.sequence),
     _table,
@@ -99,7 +115,7 @@ class StoredEvents:
         return [_event(row) for row in rows]
 
     async def partial_answer(self, run_id: RunId, *, epoch: int) -> PartialAnswer | None:
-        """What an attempt has said so far in the message that it started last."""
+        """What an attempt has said so far in the message that it started last; `None` when that is whole."""
         rows = await self._scope.fetch(_SAID, run_id=run_id, epoch=epoch)
         return _joined([load_payload(kind, payload) for kind, payload in rows])
 
@@ -109,6 +125,8 @@ def _joined(said: Sequence[Payload]) -> PartialAnswer | None:
     if not started:
         return None
     message_id = started[-1].message_id
+    if any(isinstance(payload, MessageCompleted) and payload.message.id == message_id for payload in said):
+        return None
     texts = [delta.text for delta in said if isinstance(delta, TextDelta) and delta.message_id == message_id]
     thoughts = [delta.text for delta in said if isinstance(delta, ReasoningDelta) and delta.message_id == message_id]
     return PartialAnswer(message_id, "".join(texts), "".join(thoughts))

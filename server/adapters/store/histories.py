@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import bindparam, literal_column, select
 
 from server.adapters.store import tables
+from server.adapters.store.columns import STRING
 from server.adapters.store.messages import COLUMNS, message_of
 from server.adapters.store.scope import Scope
 from server.adapters.store.statement import Owned, owned
@@ -58,7 +59,7 @@ class StoredHistories:
 @lru_cache(maxsize=_STATEMENTS_KEPT)
 def histories_statement(places: int) -> Owned:
     """The histories of so many conversations: parameters `id_0` and so on. A place may repeat another."""
-    ids = [bindparam(f"id_{number}", type_=tables.STRING) for number in range(places)]
+    ids = [bindparam(f"id_{number}", type_=STRING) for number in range(places)]
     in_history = _c.position > literal_column("0")
     sought = select(*COLUMNS).where(_c.conversation_id.in_(ids), in_history)
     return owned(sought.order_by(_c.conversation_id, _c.position), _table)

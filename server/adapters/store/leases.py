@@ -18,7 +18,8 @@ from sqlalchemy import (
     update,
 )
 
-from server.adapters.store import tables
+from server.adapters.store import predicates, tables
+from server.adapters.store.columns import STRING
 from server.adapters.store.executor import Executor, Row
 from server.adapters.store.paging import LIMIT
 from server.adapters.store.statement import Statement
@@ -31,9 +32,9 @@ from server.ports.store import RunReference
 _table = tables.runs
 _c = _table.c
 _other = _table.alias("other")
-_worker = bindparam("worker", type_=tables.STRING)
+_worker = bindparam("worker", type_=STRING)
 _one = _c.id == bindparam("run_id")
-_is_running = text(tables.IS_RUNNING)
+_is_running = text(predicates.IS_RUNNING)
 _ENDED: Final[dict[str, Any]] = {"lease_worker": null(), "lease_until": literal_column("0")}
 
 _RENEW = Statement(
@@ -61,10 +62,12 @@ def _another(condition: str) -> ColumnElement[bool]:
 
 
 _is_first_in_queue = ~exists().where(
-    _other.c.conversation_id == _c.conversation_id, text(f"other.{tables.IS_QUEUED}"), _other.c.ticket < _c.ticket
+    _other.c.conversation_id == _c.conversation_id, text(f"other.{predicates.IS_QUEUED}"), _other.c.ticket < _c.ticket
 )
 _ABANDONED = Statement(_oldest(_is_running, _c.lease_until <= bindparam("now", type_=BigInteger)))
-_STARTABLE = Statement(_oldest(text(f"runs.{tables.IS_QUEUED}"), ~_another(tables.IS_ACTIVE), _is_first_in_queue))
+_STARTABLE = Statement(
+    _oldest(text(f"runs.{predicates.IS_QUEUED}"), ~_another(predicates.IS_ACTIVE), _is_first_in_queue)
+)
 
 
 async def renew_leases(executor: Executor, lease: Lease, held: Collection[RunId]) -> dict[RunId, int]:

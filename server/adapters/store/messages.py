@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, bindparam, func, literal_column, select, text, update
 
-from server.adapters.store import tables
+from server.adapters.store import predicates, tables
 from server.adapters.store.errors import MessageNotQueued
 from server.adapters.store.executor import Row
 from server.adapters.store.json_codec import codec
@@ -38,6 +38,7 @@ COLUMNS: Final = (
     *(_c.id, _c.conversation_id, _c.role, _c.content, _c.created_at, _c.status),
     *(func.coalesce(_c.position, _c.branch_position), _c.branch, _c.run_id, _c.session_id),
     *(_c.model, _c.provider, _c.reasoning, _c.tool_calls, _c.tool_call_id, _c.usage, _c.image, _c.message_metadata),
+    _c.provider_parts,
 )
 _USAGE: Final = codec(Usage)
 _TOOL_CALL: Final = codec(ToolCall)
@@ -58,7 +59,7 @@ def _drawn(counter: str, conversation_id: Any, by: ColumnElement[int] = _ONE) ->
     return owned(raised.where(_conversation.id == conversation_id).returning(column), tables.conversations)
 
 
-_is_waiting = text(tables.IS_WAITING)
+_is_waiting = text(predicates.IS_WAITING)
 _one = _c.id == bindparam("message_id")
 _home_of_waiting = select(_c.conversation_id).where(_one, _is_waiting).scalar_subquery()
 _NEXT_POSITION = _drawn("last_position", bindparam("conversation_id"))
@@ -209,13 +210,15 @@ def _values(message: Message) -> dict[str, Any]:
         "usage": _USAGE.dumps(message.usage) if message.usage else None,
         "image": _IMAGE.dumps(message.image) if message.image else None,
         "message_metadata": None if message.metadata == NO_METADATA else _METADATA.dumps(message.metadata),
+        "provider_parts": message.provider_parts,
     }
 
 
 def message_of(row: Row) -> Message:
     """The message of a row of `COLUMNS`."""
     (row_id, conversation_id, role, content, created, status, position, branch, *rest) = row
-    run_id, session_id, model, provider, reasoning, tool_calls, tool_call_id, usage, image, metadata = rest
+    run_id, session_id, model, provider, reasoning, tool_calls, tool_call_id, usage, image, *rest = rest
+    metadata, provider_parts = rest
     return Message(
         id=row_id,
         conversation_id=conversation_id,
@@ -235,4 +238,5 @@ def message_of(row: Row) -> Message:
         usage=_USAGE.loads(usage) if usage else None,
         image=_IMAGE.loads(image) if image else None,
         metadata=_METADATA.loads(metadata) if metadata else NO_METADATA,
+        provider_parts=provider_parts,
     )

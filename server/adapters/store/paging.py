@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, bindparam, tuple_
 
-from server.adapters.store import tables
+from server.adapters.store.columns import STRING
 from server.adapters.store.times import micros
 from server.ports.store import ListPosition
 
@@ -18,7 +18,7 @@ BEFORE_ALL: Final = (2**63 - 1, "")
 
 def listed_after(time: ColumnElement[int], row_id: ColumnElement[str]) -> ColumnElement[bool]:
     """Rows behind the parameters `time` and `id` in a list that is sorted by both, descending."""
-    return tuple_(time, row_id) < tuple_(bindparam("time", type_=BigInteger), bindparam("id", type_=tables.STRING))
+    return tuple_(time, row_id) < tuple_(bindparam("time", type_=BigInteger), bindparam("id", type_=STRING))
 
 
 def list_parameters(limit: int | None, after: ListPosition | None) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from server.domain.events import (
 MESSAGE_STARTED: Final = "message_started"
 TEXT_DELTA: Final = "text_delta"
 REASONING_DELTA: Final = "reasoning_delta"
+MESSAGE_COMPLETED: Final = "message_completed"
 
 _CLASSES: Final[dict[str, type[Payload]]] = {
     "run_queued": RunQueued,
@@ -39,7 +40,7 @@ _CLASSES: Final[dict[str, type[Payload]]] = {
     MESSAGE_STARTED: MessageStarted,
     TEXT_DELTA: TextDelta,
     REASONING_DELTA: ReasoningDelta,
-    "message_completed": MessageCompleted,
+    MESSAGE_COMPLETED: MessageCompleted,
     "branch_activated": BranchActivated,
     "conversation_named": ConversationNamed,
     "run_paused": RunPaused,

@@ -10,7 +10,8 @@ from server.adapters.store.json_codec import codec
 from server.adapters.store.scope import Scope
 from server.adapters.store.statement import found, owned, owned_insert, parameter
 from server.adapters.store.times import micros
-from server.domain.errors import RunNotFound
+from server.domain.errors import ConversationNotFound, RunNotFound
+from server.domain.ids import ConversationId
 from server.ports.store import RememberedRequest
 
 Result = TypeVar("Result")
@@ -27,6 +28,7 @@ _FIND = owned(
 _RESULT = owned(select(_c.result).where(_c.request_id == parameter(_c.request_id)), _table)
 _FORGET = owned(delete(_table).where(_c.request_id == parameter(_c.request_id)), _table)
 _RUN = found(tables.runs)
+_CONVERSATION = found(tables.conversations)
 _REMEMBER = owned_insert(_table)
 
 
@@ -36,7 +38,8 @@ def _json(result: object) -> str:
 
 
 class StoredRequests:
-    """See `ports.store.Requests`. A request id is forgotten with the run it made, if it made one."""
+    """See `ports.store.Requests`. A request id is forgotten with the run it made, if it made one, and
+    with the conversation that its result speaks of."""
 
     __slots__ = ("_scope",)
 
@@ -60,9 +63,18 @@ class StoredRequests:
         return codec(result).loads(row[0])
 
     async def remember(
-        self, request_id: str, request: RememberedRequest, *, now: datetime, result: object | None = None
+        self,
+        request_id: str,
+        request: RememberedRequest,
+        *,
+        now: datetime,
+        result: object | None = None,
+        conversation_id: ConversationId | None = None,
     ) -> None:
-        """Bind the id, replacing an outdated binding. Raises `RunNotFound`: the run comes first."""
+        """Bind the id, replacing an outdated binding. Raises `RunNotFound` and `ConversationNotFound`: those come
+        first."""
+        if conversation_id is not None and not await self._scope.owns(_CONVERSATION, conversation_id):
+            raise ConversationNotFound(conversation_id)
         if request.run_id is not None and not await self._scope.owns(_RUN, request.run_id):
             raise RunNotFound(request.run_id)
         await self._scope.fetch(_FORGET, request_id=request_id)
@@ -73,4 +85,5 @@ class StoredRequests:
             fingerprint=request.fingerprint,
             result=None if result is None else _json(result),
             created_at=micros(now),
+            conversation_id=conversation_id,
         )

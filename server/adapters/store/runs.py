@@ -6,6 +6,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Integer,
     bindparam,
     exists,
     func,
@@ -17,7 +18,8 @@ from sqlalchemy import (
     update,
 )
 
-from server.adapters.store import tables
+from server.adapters.store import predicates, tables
+from server.adapters.store.columns import STRING
 from server.adapters.store.executor import Row
 from server.adapters.store.json_codec import codec
 from server.adapters.store.paging import LIMIT, list_parameters, listed_after
@@ -38,18 +40,23 @@ _messages = tables.messages.c
 _COLUMNS: Final = (
     *(_c.id, _c.tenant, _c.owner, _c.conversation_id, _c.conversation_key, _c.state, _c.user_message_id, _c.model),
     *(_c.provider, _c.generation, _c.created_at, _c.epoch, _c.lease_worker, _c.lease_until, _c.session_id, _c.actor),
-    *(_c.started_at, _c.ended_at, _c.error, _c.usage, _c.options),
+    *(_c.started_at, _c.ended_at, _c.error, _c.usage, _c.options, _c.rounds, _c.settled_epoch),
 )
 _GENERATION: Final = codec(GenerationConfig)
 _ERROR: Final = codec(RunError)
 _USAGE: Final = codec(Usage)
 _OPTIONS: Final = codec(RunOptions)
 
-_is_active = text(tables.IS_ACTIVE)
-_is_queued = text(tables.IS_QUEUED)
+_is_active = text(predicates.IS_ACTIVE)
+_is_parked = text(predicates.IS_PARKED)
+_is_queued = text(predicates.IS_QUEUED)
 _RUNNING: Final[ColumnElement[str]] = literal_column(f"'{RunState.RUNNING}'")
 _QUEUED: Final[ColumnElement[str]] = literal_column(f"'{RunState.QUEUED}'")
 _one = _c.id == bindparam("run_id")
+_now = bindparam("now", type_=BigInteger)
+_worker = bindparam("worker", type_=STRING)
+_until = bindparam("until", type_=BigInteger)
+_new_state = parameter(_c.state, "new_state")
 _of_epoch = _c.epoch == bindparam("of_epoch", type_=BigInteger)
 _of_conversation = _c.conversation_id == parameter(_c.conversation_id)
 
@@ -70,12 +77,44 @@ _PAGE = owned(
     _table,
 )
 
+_PARK = owned(
+    update(_table)
+    .where(_one, _of_epoch, _c.state == _RUNNING)
+    .values(state=_new_state, lease_worker=null(), lease_until=literal_column("0"))
+    .returning(_c.id),
+    _table,
+)
+_MOVE = owned(
+    update(_table).where(_one, _of_epoch, _is_parked).values(state=_new_state).returning(_c.id),
+    _table,
+)
+_RESUME = owned(
+    update(_table)
+    .where(_one, _of_epoch, _is_parked)
+    .values(
+        state=_RUNNING,
+        epoch=_c.epoch + literal_column("1"),
+        settled_epoch=_c.epoch,
+        lease_worker=_worker,
+        lease_until=_until,
+    )
+    .returning(*_COLUMNS),
+    _table,
+)
+_SETTLE = owned(
+    update(_table)
+    .where(_one, _of_epoch, _c.state == _RUNNING)
+    .values(
+        settled_epoch=_c.epoch - literal_column("1"),
+        rounds=func.coalesce(bindparam("new_rounds", type_=Integer), _c.rounds),
+    )
+    .returning(_c.id),
+    _table,
+)
 _other = _table.alias("other")
 _conversation_is_idle = ~exists().where(
-    _other.c.conversation_id == _c.conversation_id, text(f"other.{tables.IS_ACTIVE}")
+    _other.c.conversation_id == _c.conversation_id, text(f"other.{predicates.IS_ACTIVE}")
 )
-_now = bindparam("now", type_=BigInteger)
-_worker = bindparam("worker", type_=tables.STRING)
 _lease_is_free = or_(_c.lease_until <= _now, _c.lease_worker == _worker)
 _CLAIM = owned(
     update(_table)
@@ -88,7 +127,7 @@ _CLAIM = owned(
         state=_RUNNING,
         epoch=_c.epoch + literal_column("1"),
         lease_worker=_worker,
-        lease_until=bindparam("until", type_=BigInteger),
+        lease_until=_until,
         started_at=func.coalesce(_c.started_at, _now),
     )
     .returning(*_COLUMNS),
@@ -106,7 +145,7 @@ _END = owned(
     update(_table)
     .where(_one, _of_epoch, or_(_is_queued, _is_active))
     .values(
-        state=parameter(_c.state, "new_state"),
+        state=_new_state,
         ended_at=_now,
         error=parameter(_c.error, "new_error"),
         usage=parameter(_c.usage, "new_usage"),
@@ -173,6 +212,29 @@ class StoredRuns:
         """Whether the run is RUNNING in that epoch; if so it and its conversation are locked."""
         return await self._scope.fetch_one(_HOLD, run_id=run_id, of_epoch=epoch) is not None
 
+    async def park(self, run_id: RunId, *, epoch: int, state: RunState) -> bool:
+        """Let a RUNNING run of that epoch wait in a parked state, held by nobody."""
+        row = await self._scope.fetch_one(_PARK, run_id=run_id, of_epoch=epoch, new_state=_parked(state))
+        return row is not None
+
+    async def move(self, run_id: RunId, *, epoch: int, state: RunState) -> bool:
+        """Let a parked run of that epoch wait for something else."""
+        row = await self._scope.fetch_one(_MOVE, run_id=run_id, of_epoch=epoch, new_state=_parked(state))
+        return row is not None
+
+    async def resume(self, run_id: RunId, *, expected_epoch: int, lease: Lease) -> Run | None:
+        """Make a parked run of that epoch RUNNING in the next one, its first attempt to go on."""
+        until = micros(lease.until)
+        return _first(
+            await self._scope.fetch_one(
+                _RESUME, run_id=run_id, of_epoch=expected_epoch, worker=lease.worker, until=until
+            )
+        )
+
+    async def settle(self, run_id: RunId, *, epoch: int, rounds: int | None = None) -> bool:
+        """Note that a RUNNING run of that epoch has stored a step."""
+        return await self._scope.fetch_one(_SETTLE, run_id=run_id, of_epoch=epoch, new_rounds=rounds) is not None
+
     async def end(
         self,
         run_id: RunId,
@@ -201,6 +263,12 @@ class StoredRuns:
         return int(row[0] or 0) if row else 0
 
 
+def _parked(state: RunState) -> str:
+    if not state.is_parked:
+        raise ValueError(f"no run waits in the state {state}")
+    return state.value
+
+
 def _values(run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
@@ -222,6 +290,8 @@ def _values(run: Run) -> dict[str, Any]:
         "error": _ERROR.dumps(run.error) if run.error else None,
         "usage": _USAGE.dumps(run.usage) if run.usage else None,
         "options": _OPTIONS.dumps(run.options),
+        "rounds": run.rounds,
+        "settled_epoch": run.settled_epoch,
     }
 
 
@@ -231,7 +301,8 @@ def _first(row: Row | None) -> Run | None:
 
 def _run(row: Row) -> Run:
     (run_id, tenant, owner, conversation_id, key, state, user_message_id, model, provider, generation, *rest) = row
-    created, epoch, lease_worker, lease_until, session_id, actor, started, ended, error, usage, options = rest
+    created, epoch, lease_worker, lease_until, session_id, actor, started, ended, error, usage, *rest = rest
+    options, rounds, settled_epoch = rest
     return Run(
         id=run_id,
         owner=Owner(tenant, owner),
@@ -252,4 +323,6 @@ def _run(row: Row) -> Run:
         error=_ERROR.loads(error) if error else None,
         usage=_USAGE.loads(usage) if usage else None,
         options=_OPTIONS.loads(options),
+        rounds=rounds,
+        settled_epoch=settled_epoch,
     )

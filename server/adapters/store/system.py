@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from server.adapters.store import keys, known_files, leases, members, provisioning, retention
+from server.adapters.store import awaited_calls, keys, known_files, leases, members, provisioning, retention
 from server.adapters.store.executor import Executor
 from server.adapters.store.times import moment
 from server.domain.ids import FileId, KeyId, OrganizationId, RunId, WorkerId
@@ -77,6 +77,14 @@ class StoredSystem:
     async def claimable(self, now: datetime, *, limit: int) -> list[RunReference]:
         """Runs that wait for a worker, the oldest first."""
         return await leases.claimable(self._executor, now, limit=limit)
+
+    async def expired_calls(self, now: datetime, *, limit: int) -> list[RunReference]:
+        """Runs with tool calls whose time to wait is over."""
+        return await awaited_calls.expired_calls(self._executor, now, limit=limit)
+
+    async def expiring_calls(self, now: datetime, *, until: datetime, limit: int) -> list[RunReference]:
+        """Runs with tool calls of whose near end nobody was warned."""
+        return await awaited_calls.expiring_calls(self._executor, now, until=until, limit=limit)
 
     async def known_files(self, file_ids: Collection[FileId]) -> set[FileId]:
         """Those of the ids that are a file's."""

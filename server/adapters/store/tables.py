@@ -7,55 +7,25 @@ tenant and its owner. What belongs to a conversation goes with it.
 
 from typing import Final
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, MetaData, Table, Text, text
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.types import TypeEngine
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Index, Integer, Table
+from sqlmodel import Field
 
-from server.domain.run import ACTIVE_STATES, RunState
-
-# PostgreSQL would sort by the collation of its database; ids and names sort by code point on both.
-STRING: Final[TypeEngine[str]] = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
-WHOLE: Final = BigInteger
-
-METADATA: Final = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    }
+from server.adapters.store import columns
+from server.adapters.store.account_tables import ApiKeyRow, MembershipRow, ModelRow, OrganizationRow, UserRow
+from server.adapters.store.columns import EMPTY, STRING, WHOLE, ZERO, OwnedRow, Row, of, partial
+from server.adapters.store.predicates import (
+    HAS_BRANCH,
+    HAS_RUN,
+    IS_ACTIVE,
+    IS_OF_CONVERSATION,
+    IS_QUEUED,
+    IS_RUNNING,
+    IS_WAITING,
 )
-
-# The predicates of partial indices. SQLite uses such an index only for a query that repeats its text.
-IS_ACTIVE: Final = "state IN ({})".format(", ".join(f"'{state}'" for state in sorted(ACTIVE_STATES)))
-IS_RUNNING: Final = f"state = '{RunState.RUNNING}'"
-IS_QUEUED: Final = f"state = '{RunState.QUEUED}'"
-IS_WAITING: Final = "status = 'QUEUED'"
+from server.adapters.store.tool_tables import ApprovalRow, ToolCallRow
 
 
-def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
-
-
-def _of(table: str) -> ForeignKey:
-    return ForeignKey(f"{table}.id", ondelete="CASCADE")
-
-
-# Columns that came with a later revision and are never null: what they hold in the rows of before.
-_EMPTY: Final = {"server_default": ""}
-
-
-class _Row(SQLModel):
-    metadata = METADATA
-
-
-class _OwnedRow(_Row):
-    tenant: str = Field(sa_type=STRING)
-    owner: str = Field(sa_type=STRING)
-
-
-class ConversationRow(_OwnedRow, table=True):
+class ConversationRow(OwnedRow, table=True):
     """A conversation and the counters from which its messages, queue and events get their numbers."""
 
     __tablename__ = "conversations"
@@ -79,9 +49,9 @@ class ConversationRow(_OwnedRow, table=True):
     last_ticket: int = Field(sa_type=WHOLE)
     last_sequence: int = Field(sa_type=WHOLE)
     branch: int = Field(sa_type=Integer, sa_column_kwargs={"server_default": "1"})
-    model: str = Field(sa_type=STRING, sa_column_kwargs=_EMPTY)
-    image_model: str = Field(sa_type=STRING, sa_column_kwargs=_EMPTY)
-    summary: str = Field(sa_type=STRING, sa_column_kwargs=_EMPTY)
+    model: str = Field(sa_type=STRING, sa_column_kwargs=EMPTY)
+    image_model: str = Field(sa_type=STRING, sa_column_kwargs=EMPTY)
+    summary: str = Field(sa_type=STRING, sa_column_kwargs=EMPTY)
     assistant_id: str | None = Field(sa_type=STRING)
     created_by: str | None = Field(sa_type=STRING)
     updated_by: str | None = Field(sa_type=STRING)
@@ -89,38 +59,38 @@ class ConversationRow(_OwnedRow, table=True):
     accessed_at: int | None = Field(sa_type=WHOLE)
 
 
-class SessionRow(_OwnedRow, table=True):
+class SessionRow(OwnedRow, table=True):
     """A chat session."""
 
     __tablename__ = "sessions"
     __table_args__ = (Index("ix_sessions_conversation", "conversation_id", "created_at", "id"),)
 
     id: str = Field(primary_key=True, sa_type=STRING)
-    conversation_id: str = Field(sa_type=STRING, sa_column_args=(_of("conversations"),))
+    conversation_id: str = Field(sa_type=STRING, sa_column_args=(of("conversations"),))
     model_id: str = Field(sa_type=STRING)
     status: str = Field(sa_type=STRING)
     created_at: int = Field(sa_type=WHOLE)
     updated_at: int = Field(sa_type=WHOLE)
 
 
-class MessageRow(_OwnedRow, table=True):
+class MessageRow(OwnedRow, table=True):
     """A message. `position` is its place in the active history, `ticket` the one it drew when it had to wait. One that
     has left the active history has, instead of `position`, the branch it was written in and its place there."""
 
     __tablename__ = "messages"
     __table_args__ = (
         Index("uq_messages_position", "conversation_id", "position", unique=True),
-        _partial("ix_messages_waiting", "conversation_id", "ticket", where=IS_WAITING),
-        _partial(
+        partial("ix_messages_waiting", "conversation_id", "ticket", where=IS_WAITING),
+        partial(
             "uq_messages_branch_position",
             *("conversation_id", "branch", "branch_position"),
-            where="branch IS NOT NULL",
+            where=HAS_BRANCH,
             unique=True,
         ),
     )
 
     id: str = Field(primary_key=True, sa_type=STRING)
-    conversation_id: str = Field(sa_type=STRING, sa_column_args=(_of("conversations"),))
+    conversation_id: str = Field(sa_type=STRING, sa_column_args=(of("conversations"),))
     role: str = Field(sa_type=STRING)
     content: str = Field(sa_type=STRING)
     created_at: int = Field(sa_type=WHOLE)
@@ -139,14 +109,15 @@ class MessageRow(_OwnedRow, table=True):
     usage: str | None = Field(sa_type=STRING)
     image: str | None = Field(sa_type=STRING)
     message_metadata: str | None = Field(sa_type=STRING)
+    provider_parts: str | None = Field(sa_type=STRING)
 
 
-class BranchRow(_OwnedRow, table=True):
+class BranchRow(OwnedRow, table=True):
     """A branch of a conversation that has more than one. `length` is what it was when the branch was last active."""
 
     __tablename__ = "branches"
 
-    conversation_id: str = Field(primary_key=True, sa_type=STRING, sa_column_args=(_of("conversations"),))
+    conversation_id: str = Field(primary_key=True, sa_type=STRING, sa_column_args=(of("conversations"),))
     number: int = Field(primary_key=True, sa_type=Integer)
     parent: int | None = Field(sa_type=Integer)
     forked_at: int = Field(sa_type=WHOLE)
@@ -156,20 +127,20 @@ class BranchRow(_OwnedRow, table=True):
     created_at: int = Field(sa_type=WHOLE)
 
 
-class RunRow(_OwnedRow, table=True):
+class RunRow(OwnedRow, table=True):
     """A run. `ticket` is its message's, 0 when that did not wait; `lease_until` is 0 when no worker holds it."""
 
     __tablename__ = "runs"
     __table_args__ = (
         Index("ix_runs_conversation", "conversation_id", "created_at", "id"),
-        _partial("uq_runs_active", "conversation_id", where=IS_ACTIVE, unique=True),
-        _partial("ix_runs_leases", "lease_until", where=IS_RUNNING),
-        _partial("ix_runs_queue", "conversation_id", "ticket", where=IS_QUEUED),
-        _partial("ix_runs_queued", "created_at", "id", where=IS_QUEUED),
+        partial("uq_runs_active", "conversation_id", where=IS_ACTIVE, unique=True),
+        partial("ix_runs_leases", "lease_until", where=IS_RUNNING),
+        partial("ix_runs_queue", "conversation_id", "ticket", where=IS_QUEUED),
+        partial("ix_runs_queued", "created_at", "id", where=IS_QUEUED),
     )
 
     id: str = Field(primary_key=True, sa_type=STRING)
-    conversation_id: str = Field(sa_type=STRING, sa_column_args=(_of("conversations"),))
+    conversation_id: str = Field(sa_type=STRING, sa_column_args=(of("conversations"),))
     conversation_key: str = Field(sa_type=STRING)
     state: str = Field(sa_type=STRING)
     user_message_id: str = Field(sa_type=STRING)
@@ -188,15 +159,17 @@ class RunRow(_OwnedRow, table=True):
     error: str | None = Field(sa_type=STRING)
     usage: str | None = Field(sa_type=STRING)
     options: str = Field(sa_type=STRING, sa_column_kwargs={"server_default": "{}"})
+    rounds: int = Field(sa_type=Integer, sa_column_kwargs=ZERO)
+    settled_epoch: int = Field(sa_type=WHOLE, sa_column_kwargs=ZERO)
 
 
-class RunEventRow(_OwnedRow, table=True):
+class RunEventRow(OwnedRow, table=True):
     """An entry of a conversation's log; `payload` is JSON of the type that `kind` names."""
 
     __tablename__ = "run_events"
-    __table_args__ = (_partial("ix_run_events_run", "run_id", "sequence", where="run_id IS NOT NULL"),)
+    __table_args__ = (partial("ix_run_events_run", "run_id", "sequence", where=HAS_RUN),)
 
-    conversation_id: str = Field(primary_key=True, sa_type=STRING, sa_column_args=(_of("conversations"),))
+    conversation_id: str = Field(primary_key=True, sa_type=STRING, sa_column_args=(of("conversations"),))
     sequence: int = Field(primary_key=True, sa_type=WHOLE)
     created_at: int = Field(sa_type=WHOLE)
     run_id: str | None = Field(sa_type=STRING)
@@ -205,95 +178,35 @@ class RunEventRow(_OwnedRow, table=True):
     payload: str = Field(sa_type=STRING)
 
 
-class RequestRow(_Row, table=True):
-    """A request id and what came of it: the run it made, or the result of another write as JSON."""
+class RequestRow(Row, table=True):
+    """A request id and what came of it: the run it made, or the result of another write as JSON. What says something of
+    a conversation goes with it."""
 
     __tablename__ = "requests"
-    __table_args__ = (Index("ix_requests_run", "run_id"), Index("ix_requests_created_at", "created_at"))
+    __table_args__ = (
+        Index("ix_requests_run", "run_id"),
+        Index("ix_requests_created_at", "created_at"),
+        partial("ix_requests_conversation", "conversation_id", where=IS_OF_CONVERSATION),
+    )
 
     tenant: str = Field(primary_key=True, sa_type=STRING)
     owner: str = Field(primary_key=True, sa_type=STRING)
     request_id: str = Field(primary_key=True, sa_type=STRING)
     fingerprint: str = Field(sa_type=STRING)
-    run_id: str | None = Field(sa_type=STRING, sa_column_args=(_of("runs"),))
+    run_id: str | None = Field(sa_type=STRING, sa_column_args=(of("runs"),))
     created_at: int = Field(sa_type=WHOLE)
     result: str | None = Field(sa_type=STRING)
+    conversation_id: str | None = Field(sa_type=STRING, sa_column_args=(of("conversations"),))
 
 
-class ApiKeyRow(_OwnedRow, table=True):
-    """An API key's digest and rights."""
-
-    __tablename__ = "api_keys"
-    __table_args__ = (Index("uq_api_keys_digest", "digest", unique=True),)
-
-    id: str = Field(primary_key=True, sa_type=STRING)
-    digest: str = Field(sa_type=STRING)
-    prefix: str = Field(sa_type=STRING)
-    style: str = Field(sa_type=STRING)
-    scopes: str = Field(sa_type=STRING)
-    created_at: int = Field(sa_type=WHOLE)
-    expires_at: int | None = Field(sa_type=WHOLE)
-    revoked_at: int | None = Field(sa_type=WHOLE)
-
-
-class UserRow(_Row, table=True):
-    """A user of a tenant; `owner` is the name."""
-
-    __tablename__ = "users"
-
-    tenant: str = Field(primary_key=True, sa_type=STRING)
-    owner: str = Field(primary_key=True, sa_type=STRING)
-    created_at: int = Field(sa_type=WHOLE)
-
-
-class OrganizationRow(_OwnedRow, table=True):
-    """An organization of a tenant; `owner` is the user with whom it came into being."""
-
-    __tablename__ = "organizations"
-    __table_args__ = (Index("uq_organizations_name", "tenant", "name", unique=True),)
-
-    id: str = Field(primary_key=True, sa_type=STRING)
-    name: str = Field(sa_type=STRING)
-    created_at: int = Field(sa_type=WHOLE)
-
-
-class MembershipRow(_Row, table=True):
-    """What a user is in an organization; `active` is 1 or 0."""
-
-    __tablename__ = "memberships"
-    __table_args__ = (Index("ix_memberships_organization", "organization_id"),)
-
-    tenant: str = Field(primary_key=True, sa_type=STRING)
-    owner: str = Field(primary_key=True, sa_type=STRING)
-    organization_id: str = Field(primary_key=True, sa_type=STRING, sa_column_args=(_of("organizations"),))
-    role: str = Field(sa_type=STRING)
-    active: int = Field(sa_type=Integer)
-    created_at: int = Field(sa_type=WHOLE)
-
-
-class ModelRow(_Row, table=True):
-    """A model that an organization added to the configured ones; `owner` is who added it."""
-
-    __tablename__ = "models"
-    __table_args__ = (Index("ix_models_organization", "organization_id"),)
-
-    tenant: str = Field(primary_key=True, sa_type=STRING)
-    organization_id: str = Field(primary_key=True, sa_type=STRING, sa_column_args=(_of("organizations"),))
-    id: str = Field(primary_key=True, sa_type=STRING)
-    owner: str = Field(sa_type=STRING)
-    provider: str = Field(sa_type=STRING)
-    name: str = Field(sa_type=STRING)
-    created_at: int = Field(sa_type=WHOLE)
-
-
-class FileRow(_OwnedRow, table=True):
+class FileRow(OwnedRow, table=True):
     """What is known of a file; its content lies elsewhere. It goes with its conversation."""
 
     __tablename__ = "files"
     __table_args__ = (Index("ix_files_conversation", "conversation_id"),)
 
     id: str = Field(primary_key=True, sa_type=STRING)
-    conversation_id: str = Field(sa_type=STRING, sa_column_args=(_of("conversations"),))
+    conversation_id: str = Field(sa_type=STRING, sa_column_args=(of("conversations"),))
     name: str = Field(sa_type=STRING)
     media_type: str = Field(sa_type=STRING)
     size: int = Field(sa_type=WHOLE)
@@ -301,7 +214,7 @@ class FileRow(_OwnedRow, table=True):
     created_at: int = Field(sa_type=WHOLE)
 
 
-class CachedAnswerRow(_Row, table=True):
+class CachedAnswerRow(Row, table=True):
     """An answer of the response cache; `answer` is JSON, `key` a digest of everything it depends on, the conversation
     that in which the model gave it."""
 
@@ -314,13 +227,17 @@ class CachedAnswerRow(_Row, table=True):
     tenant: str = Field(primary_key=True, sa_type=STRING)
     owner: str = Field(primary_key=True, sa_type=STRING)
     key: str = Field(primary_key=True, sa_type=STRING)
-    conversation_id: str = Field(sa_type=STRING, sa_column_args=(_of("conversations"),))
+    conversation_id: str = Field(sa_type=STRING, sa_column_args=(of("conversations"),))
     answer: str = Field(sa_type=STRING)
     created_at: int = Field(sa_type=WHOLE)
     expires_at: int = Field(sa_type=WHOLE)
 
 
-def _table(row: type[_Row]) -> Table:
+METADATA: Final = columns.METADATA
+"""All tables."""
+
+
+def _table(row: type[Row]) -> Table:
     return METADATA.tables[str(row.__tablename__)]
 
 
@@ -329,6 +246,8 @@ sessions: Final = _table(SessionRow)
 messages: Final = _table(MessageRow)
 branches: Final = _table(BranchRow)
 runs: Final = _table(RunRow)
+tool_calls: Final = _table(ToolCallRow)
+approvals: Final = _table(ApprovalRow)
 run_events: Final = _table(RunEventRow)
 requests: Final = _table(RequestRow)
 api_keys: Final = _table(ApiKeyRow)

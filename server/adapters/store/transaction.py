@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from server.adapters.store.approvals import StoredApprovals
 from server.adapters.store.archive import StoredArchive
 from server.adapters.store.branches import StoredBranches
 from server.adapters.store.cached_answers import StoredCachedAnswers
@@ -16,6 +17,7 @@ from server.adapters.store.requests import StoredRequests
 from server.adapters.store.runs import StoredRuns
 from server.adapters.store.scope import Scope
 from server.adapters.store.sessions import StoredSessions
+from server.adapters.store.tool_calls import StoredToolCalls
 from server.domain.events import Event
 from server.domain.principal import Owner
 
@@ -24,6 +26,7 @@ class OwnedTransaction:
     """See `ports.store.Transaction`. `record` is told of the events it adds."""
 
     __slots__ = (
+        "approvals",
         "archive",
         "branches",
         "cached_answers",
@@ -37,6 +40,7 @@ class OwnedTransaction:
         "requests",
         "runs",
         "sessions",
+        "tool_calls",
     )
 
     def __init__(self, executor: Executor, owner: Owner, record: Callable[[Sequence[Event]], None]) -> None:
@@ -54,3 +58,5 @@ class OwnedTransaction:
         self.requests = StoredRequests(scope)
         self.cached_answers = StoredCachedAnswers(scope)
         self.archive = StoredArchive(scope)
+        self.tool_calls = StoredToolCalls(scope)
+        self.approvals = StoredApprovals(scope)

@@ -8,12 +8,24 @@ from server.adapters.system import SystemIds
 from server.domain.conversation import Conversation
 from server.domain.file import File
 from server.domain.generation import GenerationConfig
-from server.domain.ids import ConversationId, FileId, KeyId, MessageId, ModelId, RunId, SessionId, WorkerId
+from server.domain.ids import (
+    ApprovalId,
+    ConversationId,
+    FileId,
+    KeyId,
+    MessageId,
+    ModelId,
+    RunId,
+    SessionId,
+    ToolCallId,
+    WorkerId,
+)
 from server.domain.key import ApiKey, KeyStyle
 from server.domain.message import Message, MessageStatus, Role
 from server.domain.principal import Owner
 from server.domain.run import Lease, Run, RunState
 from server.domain.session import ChatSession
+from server.domain.tool import Approval, ToolCallState, ToolInvocation
 from server.ports.store import Store, Transaction
 
 ALICE = Owner("acme", "alice")
@@ -95,6 +107,42 @@ def file(of: Conversation, *, time: float = 0, **fields: Any) -> File:
     return replace(made, **fields)
 
 
+def tool_call(of: Run, *, time: float = 0, **fields: Any) -> ToolInvocation:
+    """A call that a run asks for, ready to be executed."""
+    made = ToolInvocation(
+        id=ToolCallId(f"call_{_ids.uuid().hex}"),
+        conversation_id=of.conversation_id,
+        run_id=of.id,
+        message_id=MessageId(new_id()),
+        ordinal=0,
+        epoch=of.epoch,
+        name="files__read",
+        arguments='{"path": "a"}',
+        state=ToolCallState.READY,
+        requested_at=at(time),
+        server="files",
+        tool="read",
+        definition_digest="d1",
+    )
+    return replace(made, **fields)
+
+
+def approval(of: ToolInvocation, *, time: float = 0, until: float = 60, **fields: Any) -> Approval:
+    """A request that waits for a decision on a call."""
+    made = Approval(
+        id=ApprovalId(new_id()),
+        tool_call_id=of.id,
+        conversation_id=of.conversation_id,
+        run_id=of.run_id,
+        epoch=of.epoch,
+        definition_digest=of.definition_digest,
+        arguments_digest=of.arguments_digest,
+        requested_at=at(time),
+        expires_at=at(until),
+    )
+    return replace(made, **fields)
+
+
 def key(owner: Owner = ALICE, *, digest: str = "", time: float = 0, **fields: Any) -> ApiKey:
     """A key without an end."""
     made = ApiKey(
@@ -122,3 +170,17 @@ async def enqueued(tx: Transaction, of: Conversation, *, time: float = 0, conten
     await tx.messages.enqueue(waiting)
     await tx.runs.add(run)
     return run
+
+
+async def running(store: Store, *, owner: Owner = ALICE, **fields: Any) -> Run:
+    """A run in its first attempt, stored in a conversation of its own."""
+    talk = conversation(owner=owner)
+    await stored(store, talk)
+    run = running_run(talk, **fields)
+    await store.write(owner, lambda tx: tx.runs.add(run))
+    return run
+
+
+async def asked(store: Store, *invocations: ToolInvocation, owner: Owner = ALICE) -> None:
+    """Store tool calls of runs that are stored."""
+    await store.write(owner, lambda tx: tx.tool_calls.add(invocations))

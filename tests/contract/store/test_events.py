@@ -6,6 +6,7 @@ from server.domain.conversation import Conversation
 from server.domain.events import (
     AttemptReset,
     Event,
+    MessageCompleted,
     MessageStarted,
     PartialAnswer,
     Payload,
@@ -17,7 +18,7 @@ from server.domain.ids import MessageId, RunId
 from server.domain.message import Role
 from server.domain.run import RunState
 from server.ports.store import Store, Transaction
-from tests.contract.store.builders import ALICE, at, conversation, running_run, stored
+from tests.contract.store.builders import ALICE, at, conversation, message, running_run, stored
 from tests.contract.store.recording_feed import RecordingFeed
 
 RUN = RunId("run_1")
@@ -125,6 +126,18 @@ async def test_there_is_no_partial_answer_before_its_message_has_started(store: 
 async def test_a_second_message_of_an_attempt_is_a_partial_answer_of_its_own(store: Store, talk: Conversation) -> None:
     await _append(store, talk, MessageStarted(M1, Role.ASSISTANT, "m"), TextDelta(M1, "whole"))
     await _append(store, talk, MessageStarted(M2, Role.ASSISTANT, "m"), TextDelta(M2, "part"))
+    assert await store.read(ALICE, lambda tx: tx.events.partial_answer(RUN, epoch=1)) == PartialAnswer(M2, "part", "")
+
+
+async def test_a_whole_message_is_no_partial_answer(store: Store, talk: Conversation) -> None:
+    """An attempt that waits for its tools' results has nothing to say that is not in the history."""
+    whole = MessageCompleted(message(talk, "whole", id=M1, role=Role.ASSISTANT))
+    result = MessageCompleted(message(talk, "result", id=MessageId("m3"), role=Role.TOOL))
+    await _append(store, talk, MessageStarted(M1, Role.ASSISTANT, "m"), TextDelta(M1, "whole"), whole, result)
+    assert await store.read(ALICE, lambda tx: tx.events.partial_answer(RUN, epoch=1)) is None
+    await _append(store, talk, MessageStarted(M2, Role.ASSISTANT, "m"))
+    assert await store.read(ALICE, lambda tx: tx.events.partial_answer(RUN, epoch=1)) == PartialAnswer(M2, "", "")
+    await _append(store, talk, TextDelta(M2, "part"))
     assert await store.read(ALICE, lambda tx: tx.events.partial_answer(RUN, epoch=1)) == PartialAnswer(M2, "part", "")
 
 

@@ -37,10 +37,11 @@ async def test_what_is_appended_comes_back_equal(store: Store, talk: Conversatio
         model="m",
         provider="p",
         reasoning="so …",
-        tool_calls=(ToolCall("c1", "search", '{"q": "ä"}'), ToolCall("c2", "look", "not json")),
+        tool_calls=(ToolCall("c1", "search", '{"q": "ä"}', "p1"), ToolCall("c2", "look", "not json")),
         usage=Usage(1, 2, 3),
         image=GeneratedImage("painter", "a cat", FileId(new_id())),
         metadata=MessageMetadata(cache_hit=True),
+        provider_parts='{"signature": "ä"}',
     )
     result = message(talk, "", role=Role.TOOL, tool_call_id="c1")
     first = await store.write(ALICE, lambda tx: tx.messages.append(full))

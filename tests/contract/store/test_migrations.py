@@ -21,9 +21,11 @@ from server.adapters.store.sqlite import schema
 from server.adapters.store.tables import METADATA
 from server.domain.branch import BranchCause
 from server.domain.cached_answer import CachedAnswer
-from server.domain.ids import MessageId
-from server.ports.store import Transaction
-from tests.contract.store.builders import ALICE, conversation, new_id, stored
+from server.domain.generation import GenerationConfig
+from server.domain.ids import MessageId, RunId
+from server.domain.tool import ToolInvocation
+from server.ports.store import RememberedRequest, Transaction
+from tests.contract.store.builders import ALICE, approval, conversation, new_id, stored, tool_call
 from tests.contract.store.postgres_server import PostgresServer
 
 PATIENCE = timedelta(seconds=20)
@@ -262,6 +264,59 @@ async def test_answers_of_a_file_in_which_they_belong_to_no_conversation_are_dro
     await _assert_answers_of_nowhere_are_gone(f"sqlite+aiosqlite:///{path}")
 
 
+_ROWS_OF_0005 = (
+    *_ROWS_OF_0003,
+    "INSERT INTO runs (tenant, owner, id, conversation_id, conversation_key, state, user_message_id, model, provider,"
+    " generation, created_at, epoch, ticket, lease_until)"
+    " VALUES ('acme', 'alice', 'r1', 'c1', 'talk', 'RUNNING', 'm1', 'm', 'p', '{\"model\": \"m\"}', 1, 2, 0, 0)",
+    "INSERT INTO requests (tenant, owner, request_id, fingerprint, run_id, created_at, result)"
+    " VALUES ('acme', 'alice', 'q1', 'f', 'r1', 1, NULL)",
+    "INSERT INTO requests (tenant, owner, request_id, fingerprint, run_id, created_at, result)"
+    " VALUES ('acme', 'alice', 'q2', 'f', NULL, 1, '{\"model\": \"m\"}')",
+)
+
+
+def _fill_as_of_0005(connection: Connection) -> None:
+    migrations.upgrade(connection, to="0005")
+    for row in _ROWS_OF_0005:
+        connection.exec_driver_sql(row)
+
+
+async def _assert_old_runs_can_use_tools(url: str) -> None:
+    async with open_store(url, feed=LocalFeed()) as store:
+        run = await store.read(ALICE, lambda tx: tx.runs.get(RunId("r1")))
+        assert run is not None
+        assert (run.rounds, run.settled_epoch, run.attempts) == (0, 0, 2)
+        call = tool_call(run)
+
+        async def go_on(tx: Transaction) -> list[ToolInvocation]:
+            assert [message.provider_parts for message in await tx.messages.history(run.conversation_id)] == [None] * 2
+            request = await tx.requests.find("q1", not_before=run.created_at)
+            assert request == RememberedRequest("f", run.id)
+            assert await tx.requests.recall("q2", GenerationConfig) == GenerationConfig("m")
+            assert await tx.runs.settle(run.id, epoch=2, rounds=1)
+            await tx.tool_calls.add([call])
+            await tx.approvals.add(approval(call))
+            await tx.requests.remember("q3", request, now=run.created_at, conversation_id=run.conversation_id)
+            return await tx.tool_calls.open(run.id)
+
+        assert await store.write(ALICE, go_on) == [call]
+        await store.write(ALICE, lambda tx: tx.conversations.delete(run.conversation_id))
+        assert await store.read(ALICE, lambda tx: tx.requests.find("q1", not_before=run.created_at)) is None
+        assert await store.read(ALICE, lambda tx: tx.requests.find("q3", not_before=run.created_at)) is None
+        assert await store.read(ALICE, lambda tx: tx.requests.find("q2", not_before=run.created_at)) is not None
+
+
+async def test_runs_of_a_file_without_tools_can_use_them(tmp_path: Path) -> None:
+    path = tmp_path / "parley.db"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        _fill_as_of_0005(connection)
+    engine.dispose()
+    schema.migrate(path, busy_timeout=PATIENCE)
+    await _assert_old_runs_can_use_tools(f"sqlite+aiosqlite:///{path}")
+
+
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
@@ -352,6 +407,21 @@ async def test_answers_of_a_database_in_which_they_belong_to_no_conversation_are
     await engine.dispose()
     await migrate(postgres_server.dsn(new_databases[0]), patience=PATIENCE)
     await _assert_answers_of_nowhere_are_gone(postgres_server.url(new_databases[0]))
+
+
+async def test_runs_of_a_database_without_tools_can_use_them(
+    postgres_server: PostgresServer, new_databases: list[str]
+) -> None:
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    from server.adapters.store.postgres.schema import migrate
+
+    engine = create_async_engine(postgres_server.url(new_databases[0]))
+    async with engine.begin() as connection:
+        await connection.run_sync(_fill_as_of_0005)
+    await engine.dispose()
+    await migrate(postgres_server.dsn(new_databases[0]), patience=PATIENCE)
+    await _assert_old_runs_can_use_tools(postgres_server.url(new_databases[0]))
 
 
 async def test_a_database_of_a_later_version_is_left_alone(

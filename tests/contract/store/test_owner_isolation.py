@@ -22,14 +22,15 @@ from server.domain.principal import Owner
 from server.domain.run import Run, RunState
 from server.domain.search import Search
 from server.domain.session import ChatSession
+from server.domain.tool import Approval, ApprovalState, ToolCallState, ToolInvocation
 from server.ports.archive import Archive
 from server.ports.cached_answers import CachedAnswers
+from server.ports.event_logs import Events
 from server.ports.files import Files
 from server.ports.histories import Branches, Messages
 from server.ports.organizations import AddedModels, Organizations
 from server.ports.store import (
     Conversations,
-    Events,
     RememberedRequest,
     Requests,
     Runs,
@@ -37,10 +38,12 @@ from server.ports.store import (
     Store,
     Transaction,
 )
+from server.ports.tool_calls import Approvals, ToolCalls
 from tests.contract.store.builders import (
     ALICE,
     ALICE_ELSEWHERE,
     BOB,
+    approval,
     at,
     conversation,
     enqueued,
@@ -52,6 +55,7 @@ from tests.contract.store.builders import (
     running_run,
     session,
     stored,
+    tool_call,
 )
 
 ORGANIZATION = OrganizationId("o")
@@ -74,13 +78,17 @@ class Theirs:
     waiting: Run
     session: ChatSession
     file: File
+    call: ToolInvocation
+    approval: Approval
+    parked: Run
 
 
 @pytest.fixture
 async def alices(store: Store) -> Theirs:
     """One row of Alice's of every kind."""
     talk = conversation("talk", id=ConversationId(TALK_ID), organization_id=ORGANIZATION)
-    await stored(store, talk)
+    elsewhere = conversation("elsewhere")
+    await stored(store, talk, elsewhere)
     await store.write_system(lambda tx: tx.provision(ALICE, at(0)))
 
     async def fill(tx: Transaction) -> Theirs:
@@ -99,7 +107,13 @@ async def alices(store: Store) -> Theirs:
         drawn = file(talk)
         await tx.files.add(drawn)
         await tx.models.add(ACME, ADDED, at(0))
-        return Theirs(talk, appended, run, waiting, chat, drawn)
+        call = tool_call(run, state=ToolCallState.AWAITING_APPROVAL, expires_at=at(9))
+        asked = approval(call)
+        await tx.tool_calls.add([call])
+        await tx.approvals.add(asked)
+        parked = running_run(elsewhere, state=RunState.AWAITING_APPROVAL)
+        await tx.runs.add(parked)
+        return Theirs(talk, appended, run, waiting, chat, drawn, call, asked, parked)
 
     return await store.write(ALICE, fill)
 
@@ -109,6 +123,12 @@ async def _recalled(tx: Transaction) -> GenerationConfig | None:
         return await tx.requests.recall("w", GenerationConfig)
     except LookupError:
         return None
+
+
+async def _asked_again(tx: Transaction, alices: Theirs) -> None:
+    """A second request for approval, behind a first that is over."""
+    await tx.approvals.settle(alices.approval, ApprovalState.VOID, expected=ApprovalState.PENDING, now=at(1))
+    await tx.approvals.add(approval(alices.call))
 
 
 async def _look(tx: Transaction, alices: Theirs) -> list[Any]:
@@ -132,6 +152,9 @@ async def _look(tx: Transaction, alices: Theirs) -> list[Any]:
         await tx.organizations.memberships(),
         await tx.organizations.members(ACME),
         await tx.models.of_organization(ACME),
+        await tx.runs.get(alices.parked.id),
+        await tx.tool_calls.open(run.id),
+        await tx.approvals.current(alices.call.id),
     ]
 
 
@@ -179,6 +202,25 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "runs.claim": (lambda tx, a: tx.runs.claim(a.run.id, expected_epoch=1, lease=lease("w9"), now=at(9)), None),
     "runs.hold": (lambda tx, a: tx.runs.hold(a.run.id, epoch=1), False),
     "runs.end": (lambda tx, a: tx.runs.end(a.run.id, epoch=1, state=RunState.FAILED, now=at(9)), False),
+    "runs.park": (lambda tx, a: tx.runs.park(a.run.id, epoch=1, state=RunState.AWAITING_APPROVAL), False),
+    "runs.move": (lambda tx, a: tx.runs.move(a.parked.id, epoch=1, state=RunState.AWAITING_CLIENT_TOOLS), False),
+    "runs.resume": (lambda tx, a: tx.runs.resume(a.parked.id, expected_epoch=1, lease=lease("w9")), None),
+    "runs.settle": (lambda tx, a: tx.runs.settle(a.run.id, epoch=1, rounds=9), False),
+    "tool_calls.get": (lambda tx, a: tx.tool_calls.get(a.talk.id, a.call.id), None),
+    "tool_calls.open": (lambda tx, a: tx.tool_calls.open(a.run.id), []),
+    "tool_calls.of_conversation": (lambda tx, a: tx.tool_calls.of_conversation(a.talk.id), []),
+    "tool_calls.save": (
+        lambda tx, a: tx.tool_calls.save(replace(a.call, warned=True), expected=a.call.state),
+        False,
+    ),
+    "approvals.current": (lambda tx, a: tx.approvals.current(a.call.id), None),
+    "approvals.pending": (lambda tx, a: tx.approvals.pending(a.talk.id), []),
+    "approvals.settle": (
+        lambda tx, a: tx.approvals.settle(
+            a.approval, ApprovalState.APPROVED, expected=ApprovalState.PENDING, now=at(9), by=BOB.user_id
+        ),
+        False,
+    ),
     "events.after": (lambda tx, a: tx.events.after(a.talk.id, 0, limit=9), []),
     "events.of_run_after": (lambda tx, a: tx.events.of_run_after(a.run.id, 0, limit=9), []),
     "events.partial_answer": (lambda tx, a: tx.events.partial_answer(a.run.id, epoch=1), None),
@@ -217,6 +259,8 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
     "messages.admit": (lambda tx, a: tx.messages.admit(a.waiting.user_message_id), MessageNotQueued),
     "messages.withdraw": (lambda tx, a: tx.messages.withdraw(a.waiting.user_message_id), MessageNotQueued),
     "runs.add": (lambda tx, a: tx.runs.add(queued_run(a.talk)), ConversationNotFound),
+    "tool_calls.add": (lambda tx, a: tx.tool_calls.add([tool_call(a.run)]), RunNotFound),
+    "approvals.add": (_asked_again, RunNotFound),
     "sessions.add": (lambda tx, a: tx.sessions.add(session(a.talk)), ConversationNotFound),
     "files.add": (lambda tx, a: tx.files.add(file(a.talk)), ConversationNotFound),
     "organizations.set_member": (lambda tx, a: tx.organizations.set_member(ACME, GUEST), UserNotFound),
@@ -308,6 +352,8 @@ def test_every_method_of_the_transaction_is_probed() -> None:
         "requests": Requests,
         "cached_answers": CachedAnswers,
         "archive": Archive,
+        "tool_calls": ToolCalls,
+        "approvals": Approvals,
     }
     methods = {
         f"{part}.{name}" for part, protocol in parts.items() for name in vars(protocol) if not name.startswith("_")

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from server.domain.conversation import Conversation, ConversationSummary
-from server.domain.errors import RunNotFound
-from server.domain.ids import RunId
+from server.domain.errors import ConversationNotFound, RunNotFound
+from server.domain.ids import ConversationId, RunId
 from server.domain.run import Run, RunState
 from server.ports.store import RememberedRequest, Store, Transaction
-from tests.contract.store.builders import ALICE, at, queued_run
+from tests.contract.store.builders import ALICE, at, conversation, queued_run, stored
 
 
 @pytest.fixture
@@ -55,6 +55,37 @@ async def test_a_request_without_a_result_recalls_none(store: Store, runs: list[
     await store.write(ALICE, lambda tx: tx.requests.remember("r", RememberedRequest("f", runs[0].id), now=at(5)))
     with pytest.raises(LookupError):
         await store.read(ALICE, lambda tx: tx.requests.recall("r", ConversationSummary))
+
+
+async def test_a_result_goes_with_the_conversation_it_speaks_of(store: Store, talk: Conversation) -> None:
+    other = conversation()
+    await stored(store, other)
+    request = RememberedRequest("f")
+
+    async def remember(tx: Transaction) -> None:
+        for name, of in (("gone", talk), ("kept", other)):
+            summary = ConversationSummary(of, None)
+            await tx.requests.remember(name, request, now=at(5), result=summary, conversation_id=of.id)
+        await tx.requests.remember("of none", request, now=at(5), result=ConversationSummary(other, None))
+
+    async def found(tx: Transaction) -> list[RememberedRequest | None]:
+        return [await tx.requests.find(name, not_before=at(5)) for name in ("gone", "kept", "of none")]
+
+    await store.write(ALICE, remember)
+    assert await store.read(ALICE, found) == [request] * 3
+    await store.write(ALICE, lambda tx: tx.conversations.delete(talk.id))
+    assert await store.read(ALICE, found) == [None, request, request]
+
+
+async def test_a_result_speaks_of_a_stored_conversation_only(store: Store) -> None:
+    with pytest.raises(ConversationNotFound):
+        await store.write(
+            ALICE,
+            lambda tx: tx.requests.remember(
+                "w", RememberedRequest("f"), now=at(5), conversation_id=ConversationId("none")
+            ),
+        )
+    assert await store.read(ALICE, lambda tx: tx.requests.find("w", not_before=at(0))) is None
 
 
 async def test_outdated_requests_are_forgotten_the_oldest_first(store: Store, runs: list[Run]) -> None:

@@ -14,7 +14,9 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from server.adapters.store import (
+    approvals,
     archive,
+    awaited_calls,
     branches,
     cached_answers,
     conversations,
@@ -33,6 +35,7 @@ from server.adapters.store import (
     retention,
     runs,
     sessions,
+    tool_calls,
 )
 from server.adapters.store.archive import Shape, Term, search_statement
 from server.adapters.store.dialects import POSTGRES, SQLITE
@@ -57,8 +60,10 @@ OWNED_PARTS = [
     organizations,
     models,
     requests,
+    tool_calls,
+    approvals,
 ]
-SYSTEM_PARTS = [keys, provisioning, members, leases, known_files, retention]
+SYSTEM_PARTS = [keys, provisioning, members, leases, known_files, retention, awaited_calls]
 
 
 def _statements(modules: list[ModuleType]) -> Iterator[tuple[str, Statement]]:
@@ -184,6 +189,10 @@ SORTED_BY_INDEX = [
     "events._SAID",
     "sessions._OF_CONVERSATION",
     "leases._STARTABLE",
+    "tool_calls._OPEN",
+    "tool_calls._OPEN_OF_CONVERSATION",
+    "approvals._CURRENT",
+    "approvals._PENDING",
 ]
 
 

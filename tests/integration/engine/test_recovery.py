@@ -1,16 +1,22 @@
 """Runs that lose their worker are taken up again, a bounded number of times, and never written by two."""
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from server.adapters.feed.local import LocalFeed
+from server.adapters.store import open_store
 from server.adapters.system import SystemClock
 from server.domain.events import AttemptReset, Event, TextDelta
 from server.domain.run import RunState
 from server.engine.lease_clock import LeaseClock
 from server.engine.recovery import Recovery
+from server.ports.store import Store
 from server.ports.system import Clock
+from tests.contract.store.builders import lease, running
 from tests.support.house import ANNA, QUICK, House, open_house
 from tests.support.invariants import check_invariants
 from tests.support.scripted_provider import ScriptedProvider
@@ -78,9 +84,38 @@ async def test_wrong_clocks_take_no_run_from_a_worker_that_holds_it(tmp_path: Pa
 
 async def _recovery(house: House, clock: Clock) -> Recovery:
     """What another worker with that clock would look for."""
-    lease_clock = LeaseClock(store=house.store, clock=clock)
+    return await _recovery_of(house.store, clock)
+
+
+async def _recovery_of(store: Store, clock: Clock) -> Recovery:
+    lease_clock = LeaseClock(store=store, clock=clock)
     await lease_clock.look()
-    return Recovery(store=house.store, clock=clock, lease_clock=lease_clock, limits=QUICK)
+    return Recovery(store=store, clock=clock, lease_clock=lease_clock, limits=QUICK)
+
+
+@pytest.mark.parametrize(("epoch", "settled"), [(1, 0), (3, 0), (4, 0), (3, 1), (9, 7), (9, 6)])
+async def test_attempts_before_a_stored_step_do_not_count(sqlite_store: Store, epoch: int, settled: int) -> None:
+    """A run of several steps is given up after as many attempts of one of them, whatever the others took."""
+    recovery = await _recovery_of(sqlite_store, SystemClock())
+    run = await running(sqlite_store, until=0, epoch=epoch, settled_epoch=settled)
+    (reference,) = await recovery.abandoned(held=())
+    taken = await recovery.claim(reference, lambda: lease("w2", 60))
+    found = await sqlite_store.read(run.owner, lambda tx: tx.runs.get(run.id))
+    assert found is not None
+    if epoch - settled < QUICK.run_attempts:
+        assert taken == found == replace(run, epoch=epoch + 1, lease=lease("w2", 60))
+        return
+    assert taken is None
+    assert found.state is RunState.FAILED
+    assert found.error is not None
+    assert found.error.message.startswith(f"the run was begun {epoch - settled} times ")
+
+
+@pytest.fixture
+async def sqlite_store(tmp_path: Path) -> AsyncIterator[Store]:
+    """A store that nobody works on."""
+    async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'parley.db'}", feed=LocalFeed()) as store:
+        yield store
 
 
 async def test_a_worker_whose_lease_was_taken_writes_nothing_any_more(tmp_path: Path) -> None:

@@ -1,0 +1,25 @@
+"""The predicates of partial indices. SQLite uses such an index only for a query that repeats its text."""
+
+from enum import StrEnum
+from typing import Final
+
+from server.domain.run import ACTIVE_STATES, PARKED_STATES, RunState
+from server.domain.tool import OPEN_STATES, ApprovalState, ToolCallState
+
+
+def _state_in(*states: StrEnum) -> str:
+    return "state IN ({})".format(", ".join(f"'{state}'" for state in sorted(states)))
+
+
+IS_ACTIVE: Final = _state_in(*ACTIVE_STATES)
+IS_PARKED: Final = _state_in(*PARKED_STATES)
+IS_RUNNING: Final = f"state = '{RunState.RUNNING}'"
+IS_QUEUED: Final = f"state = '{RunState.QUEUED}'"
+IS_WAITING: Final = "status = 'QUEUED'"
+IS_OPEN: Final = _state_in(*OPEN_STATES)
+IS_AWAITED: Final = _state_in(ToolCallState.AWAITING_APPROVAL, ToolCallState.AWAITING_CLIENT)
+IS_NOT_WARNED_OF: Final = f"{IS_AWAITED} AND warned = 0"
+IS_PENDING: Final = f"state = '{ApprovalState.PENDING}'"
+HAS_RUN: Final = "run_id IS NOT NULL"
+IS_OF_CONVERSATION: Final = "conversation_id IS NOT NULL"
+HAS_BRANCH: Final = "branch IS NOT NULL"
