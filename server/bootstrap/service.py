@@ -18,6 +18,9 @@ from server.adapters.guardrails.configuration import GuardrailsConfig, load_guar
 from server.adapters.provider.configuration import ConfigurationError, ProviderKind, ProvidersConfig, load_providers
 from server.adapters.provider.registry import build_registry
 from server.adapters.system import SystemClock, SystemIds
+from server.adapters.tools.schemas import JsonSchemas
+from server.adapters.tools.server_config import ToolServerConfig
+from server.adapters.tools.toml_servers import read_tool_servers
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
 from server.application.authentication import Authenticator
@@ -41,6 +44,7 @@ from server.application.titles import Titles
 from server.bootstrap.files import files_directory
 from server.bootstrap.keys import key_factory
 from server.bootstrap.store import database_url, opened_store
+from server.bootstrap.tools import opened_tool_servers
 from server.config import Settings
 from server.domain.limits import Limits
 from server.domain.model import Model
@@ -52,6 +56,7 @@ from server.ports.feed import Feed
 from server.ports.provider import Models
 from server.ports.store import Store
 from server.ports.system import Clock, Ids
+from server.ports.tools import ToolServers
 from server.rpc.interceptors.pipeline import Pipeline
 from server.rpc.metrics import Metrics
 from server.rpc.server import RpcServer
@@ -59,7 +64,7 @@ from server.rpc.services import DESCRIPTORS, Services, UseCases
 
 _log = structlog.get_logger(__name__)
 
-_TABLES_OF_THE_FILE = frozenset({"providers", "guardrails", "default_model", "default_image_model"})
+_TABLES_OF_THE_FILE = frozenset({"providers", "guardrails", "mcp_servers", "default_model", "default_image_model"})
 SERVICES = tuple(descriptor.full_name for descriptor in DESCRIPTORS)
 """Full names of everything that is served, health and reflection aside."""
 
@@ -75,6 +80,7 @@ class Service:
     services: Services
     pipeline: Pipeline
     metrics: Metrics
+    tools: ToolServers
     default_model: Model
     answers_are_echoed: bool
     """Whether no model is configured."""
@@ -93,6 +99,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
     Raises `CommandFailed`.
     """
     providers, guardrails = read_providers(settings, os.environ), read_guardrails(settings)
+    tool_configs, schemas = read_mcp_servers(settings, os.environ), JsonSchemas()
     clock, ids, limits, metrics = SystemClock(), SystemIds(), settings.limits, Metrics()
     feed = LocalFeed(limits=limits)
     wakes = Wakes(feed)
@@ -105,6 +112,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
             # held is free at once. On any other database its leases must lapse, for others may work there.
             await store.write_system(lambda tx: tx.void_leases())
         models = await stack.enter_async_context(build_registry(providers, clock=clock, random=random.random))
+        tools = await stack.enter_async_context(opened_tool_servers(tool_configs, schemas=schemas, clock=clock))
         blobs = DirectoryBlobs(files_directory(settings, files))
         engine = await stack.enter_async_context(
             Engine(
@@ -148,6 +156,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 unary_seconds=limits.unary_call.total_seconds(),
             ),
             metrics=metrics,
+            tools=tools,
             default_model=providers.default_model,
             answers_are_echoed=_echoes(providers),
         )
@@ -172,6 +181,14 @@ def read_guardrails(settings: Settings) -> GuardrailsConfig:
     if guardrails.rules is not None and guardrails.rules.holds_whole_answers:
         _log.warning("answers_are_held_back", cause="a pattern of the guardrails has no longest match")
     return guardrails
+
+
+def read_mcp_servers(settings: Settings, env: Mapping[str, str]) -> tuple[ToolServerConfig, ...]:
+    """The tool servers of the configuration file. Raises `InvalidConfiguration`."""
+    try:
+        return read_tool_servers(_read_toml(settings.config), env)
+    except ConfigurationError as error:
+        raise InvalidConfiguration(f"{settings.config}: {error}.") from error
 
 
 def _use_cases(
@@ -255,6 +272,6 @@ def _read_toml(path: Path | None) -> Mapping[str, Any] | None:
     if unknown := sorted(table.keys() - _TABLES_OF_THE_FILE):
         raise InvalidConfiguration(
             f"The file {path} of --config has {unknown[0]!r}, which nobody reads; "
-            "it may hold default_model, default_image_model, [[providers]] and [guardrails]."
+            "it may hold default_model, default_image_model, [[providers]], [guardrails] and [[mcp_servers]]."
         )
     return table

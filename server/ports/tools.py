@@ -10,12 +10,13 @@ from server.domain.tool import ServerTool, ToolPolicy
 
 class ToolServerUnavailable(Exception):
     """A server cannot be asked now: it does not start, does not answer, or breaks the protocol. `message` is for the
-    caller; nothing a server wrote is in it."""
+    caller and says what to do; nothing a server wrote is in it. `retry_after` is when it will be tried again."""
 
-    def __init__(self, server: str, message: str) -> None:
+    def __init__(self, server: str, message: str, *, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.server = server
         self.message = message
+        self.retry_after = retry_after
 
 
 class ToolNotCalled(Exception):
@@ -32,6 +33,37 @@ class ToolOutcomeUnknown(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class InvalidSchema(Exception):
+    """A tool's schema is none that arguments can be held against; `message` says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidArguments(Exception):
+    """Arguments that a tool must not be called with; `message` is for the model that wrote them, and says where."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ToolSchemas(Protocol):
+    """JSON Schema, for tools of servers and of clients alike. Schemas and arguments are untrusted: neither can take
+    long, fetch anything, or run a regular expression that backtracks. Safe to use from any thread."""
+
+    def canonical(self, schema: Mapping[str, Any]) -> str:
+        """The schema as JSON text, the same for the same schema whatever the order of its keys. It is that of an
+        object, at most 64 KiB long and 24 deep, and refers to nothing outside itself. Raises `InvalidSchema`."""
+        ...
+
+    def arguments(self, schema: str, text: str) -> Mapping[str, Any]:
+        """The arguments that a model wrote as JSON text (blank: none), held against a canonical schema. Raises
+        `InvalidArguments`: no JSON, a key twice, no object, deeper than 24, or not what the schema asks for."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +102,11 @@ class ToolResult:
     duration: timedelta = timedelta()
 
 
+CALL_KEY = "parley/call-key"
+"""Where in the `_meta` of a `tools/call` its key stands: the same whenever the same call is made again, so that a
+server can tell a repetition from a second call."""
+
+
 class ToolServers(Protocol):
     """The configured servers. Safe to use from many tasks of one loop. A tenant sees those that its operator gave it;
     another's is as unknown as one that does not exist."""
@@ -79,17 +116,19 @@ class ToolServers(Protocol):
         ...
 
     async def info(self, tenant: str, name: str) -> ToolServerInfo:
-        """What a server says of itself. Raises `UnknownToolServer`, `ToolServerUnavailable`."""
+        """What a server says of itself. Raises `domain.tool_errors.UnknownToolServer`, `ToolServerUnavailable`."""
         ...
 
     async def tools(self, tenant: str, name: str) -> Sequence[ServerTool]:
-        """Its tools as they are now, those that the policy denies included. Kept until the server says that they
-        changed, or is connected anew. Raises `UnknownToolServer`, `ToolServerUnavailable`."""
+        """Its tools as they are now, those that the policy denies included; definitions that cannot be used are
+        left out. Kept until the server says that they changed, or is connected anew. Raises `UnknownToolServer`,
+        `ToolServerUnavailable`."""
         ...
 
     async def call(self, tool: ServerTool, arguments: Mapping[str, Any], *, key: str) -> ToolResult:
-        """Call a tool once; nothing is retried. `key` goes with the call as its metadata and is the same whenever the
-        same call is made again. An error that the tool or the server answers is a `ToolResult` with `is_error`.
+        """Call a tool once; nothing is retried. `key` goes with the call as its metadata `CALL_KEY` and is the same
+        whenever the same call is made again. An error that the tool or the server answers is a `ToolResult` with
+        `is_error`.
 
         Raises `ToolNotCalled`, `ToolOutcomeUnknown`; the time-out of the server's configuration is one of the latter.
         Cancelling the caller tells the server that nobody waits any more.

@@ -51,6 +51,20 @@ class TomlTable:
         table = TomlTable(self._values.get(name, {}), self.key(name))
         return {one: table.text(one) or "" for one in table._values}
 
+    def whole(self, name: str) -> int | None:
+        """A positive whole number, if the key is there."""
+        self._asked.add(name)
+        value = self._values.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value <= 0):
+            raise ConfigurationError(f"{self.key(name)}: expected a positive whole number")
+        return value
+
+    def tables(self, name: str) -> dict[str, "TomlTable"]:
+        """A table of tables; empty if the key is not there."""
+        self._asked.add(name)
+        table = TomlTable(self._values.get(name, {}), self.key(name))
+        return {one: TomlTable(value, table.key(one)) for one, value in table._values.items()}
+
     def items(self, name: str) -> list[object] | None:
         """An array with at least one item, if the key is there."""
         value = self._get(name, list, "an array")
