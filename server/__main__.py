@@ -70,6 +70,13 @@ def serve(
         bool | None,
         typer.Option("--insecure", help="Allow addresses that others can reach, without TLS [PARLEY_INSECURE]"),
     ] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate chain of both addresses [PARLEY_TLS_CERTIFICATE]")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key [PARLEY_TLS_KEY]")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Authorities of clients' certificates [PARLEY_TLS_CLIENT_CA]")
+    ] = None,
     log_level: Annotated[LogLevel | None, typer.Option(help="How much to log [PARLEY_LOG_LEVEL; info]")] = None,
 ) -> None:
     """Start the service: store, gRPC server and HTTP/JSON gateway in one process. Ctrl-C ends it.
@@ -85,6 +92,9 @@ def serve(
             "database": database,
             "config": config,
             "insecure": insecure,
+            "tls_certificate": tls_certificate,
+            "tls_key": tls_key,
+            "tls_client_ca": tls_client_ca,
             "log_level": log_level,
         }
     )
@@ -201,6 +211,16 @@ def chat(
     thread: Annotated[
         str | None, typer.Option(metavar="KEY", help="Thread to resume, or to create under this key [a new one]")
     ] = None,
+    server_tls: Annotated[
+        bool | None, typer.Option("--server-tls/--no-server-tls", help="Speak TLS to it [PARLEY_SERVER_TLS]")
+    ] = None,
+    server_ca: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Authorities to trust, in PEM form [PARLEY_SERVER_CA]")
+    ] = None,
+    client_certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate to show [PARLEY_CLIENT_CERTIFICATE]")
+    ] = None,
+    client_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key [PARLEY_CLIENT_KEY]")] = None,
     data: DataOption = None,
 ) -> int:
     """Talk to a running server in the terminal. Ctrl-C ends an answer; at the prompt it leaves."""
@@ -208,7 +228,16 @@ def chat(
 
     is_whole = chat_command(
         " ".join(message) if message else None,
-        load_client_settings({"server": server, "key": key}),
+        load_client_settings(
+            {
+                "server": server,
+                "key": key,
+                "server_tls": server_tls,
+                "server_ca": server_ca,
+                "client_certificate": client_certificate,
+                "client_key": client_key,
+            }
+        ),
         load_settings({"data": data}),
         thread_key=thread,
     )

@@ -38,6 +38,25 @@ class ClientSettings(BaseSettings):
 
     server: str | None = Field(None, description="gRPC address of the server that `parley chat` talks to")
     key: SecretStr | None = Field(None, description="API key of `parley chat`")
+    server_tls: bool | None = Field(
+        None,
+        description="Whether `parley chat` speaks TLS to it; unset: where its directory or a file below says so",
+    )
+    server_ca: Path | None = Field(
+        None, description="PEM file of the authorities that `parley chat` trusts; unset: those that gRPC brings along"
+    )
+    client_certificate: Path | None = Field(
+        None, description="PEM file of the certificate of `parley chat`, for servers that ask for one"
+    )
+    client_key: Path | None = Field(None, description="PEM file of its private key, readable by its owner alone")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise ValueError("PARLEY_CLIENT_CERTIFICATE and PARLEY_CLIENT_KEY go together, and one of them is missing")
+        if self.server_tls is False and (self.server_ca or self.client_certificate):
+            raise ValueError("PARLEY_SERVER_TLS turns off what PARLEY_SERVER_CA and PARLEY_CLIENT_CERTIFICATE are for")
+        return self
 
 
 class Settings(BaseSettings):
@@ -65,6 +84,14 @@ class Settings(BaseSettings):
     )
     config: Path | None = Field(None, description="TOML file of providers, their models and the guardrails")
     insecure: bool = Field(False, description="Allow addresses that other machines can reach, without TLS")
+    tls_certificate: Path | None = Field(
+        None,
+        description="PEM file of the certificate chain of both addresses; renewed files are taken up",
+    )
+    tls_key: Path | None = Field(None, description="PEM file of its private key, readable by its owner alone")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file of the authorities from one of which every client must have a certificate"
+    )
     cors_origins: Origins = Field((), description="Origins whose web pages may call, separated by commas; `*` is any")
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`")
     grace_seconds: float = Field(
@@ -119,6 +146,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("PARLEY_TLS_CERTIFICATE and PARLEY_TLS_KEY go together, and one of them is missing")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("PARLEY_TLS_CLIENT_CA needs PARLEY_TLS_CERTIFICATE and PARLEY_TLS_KEY")
         if self.lease_heartbeat_seconds * 2 > self.lease_seconds:
             raise ValueError("PARLEY_LEASE_SECONDS must be at least twice PARLEY_LEASE_HEARTBEAT_SECONDS")
         if self.key_pepper is not None and len(self.key_pepper.get_secret_value()) < _MIN_PEPPER_CHARACTERS:

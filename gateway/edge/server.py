@@ -53,7 +53,14 @@ class HttpServer:
 
         self._tick()
         self._server = await loop.create_server(
-            protocol, self._host, self._wanted_port, ssl=self._tls, backlog=_BACKLOG
+            protocol,
+            self._host,
+            self._wanted_port,
+            backlog=_BACKLOG,
+            ssl=self._tls,
+            # A handshake is what comes before a head, and has the same time.
+            ssl_handshake_timeout=None if self._tls is None else limits.head_timeout,
+            ssl_shutdown_timeout=None if self._tls is None else _LAST_WORDS,
         )
         return self
 

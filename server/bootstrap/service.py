@@ -61,6 +61,7 @@ from server.rpc.interceptors.pipeline import Pipeline
 from server.rpc.metrics import Metrics
 from server.rpc.server import RpcServer
 from server.rpc.services import DESCRIPTORS, Services, UseCases
+from server.rpc.tls import IdentitySource
 
 _log = structlog.get_logger(__name__)
 
@@ -85,9 +86,9 @@ class Service:
     answers_are_echoed: bool
     """Whether no model is configured."""
 
-    def rpc_server(self, *, reflection_enabled: bool) -> RpcServer:
-        """A gRPC server for it, not started."""
-        return RpcServer(services=self.services, pipeline=self.pipeline, reflection_enabled=reflection_enabled)
+    def rpc_server(self, *, reflection_enabled: bool, tls: IdentitySource | None = None) -> RpcServer:
+        """A gRPC server for it, not started; encrypted where `tls` says what to show."""
+        return RpcServer(services=self.services, pipeline=self.pipeline, reflection_enabled=reflection_enabled, tls=tls)
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ class Banner:
     grpc: str
     data: Path
     model: Model
+    has_tls: bool
     answers_are_echoed: bool
     """Whether no model is configured and the offline `echo` answers."""
     key: str | None
@@ -46,11 +47,15 @@ class Banner:
             console.print(Text(command), soft_wrap=True)
         console.print(Text("\nCtrl-C ends it.", style="dim"), soft_wrap=True)
 
+    @property
+    def _url(self) -> str:
+        return f"{'https' if self.has_tls else 'http'}://{self.http}"
+
     def _rows(self) -> Iterator[tuple[str, str]]:
-        yield "HTTP", f"http://{self.http}"
+        yield "HTTP", self._url
         if self.docs_path:
-            yield "Docs", f"http://{self.http}{self.docs_path}"
-        yield "gRPC", self.grpc
+            yield "Docs", f"{self._url}{self.docs_path}"
+        yield "gRPC", f"{self.grpc} (TLS)" if self.has_tls else self.grpc
         yield "Data", str(self.data)
         yield "Key", f"{self.key}  (user dev; also in {self.data / 'dev.key'})" if self.key else self.why_no_key
         if not self.answers_are_echoed:
@@ -62,7 +67,7 @@ class Banner:
 
     def _commands(self) -> Iterator[str]:
         yield (
-            f"curl -X POST http://{self.http}/api/v1/llm/gateway/list-threads"
+            f"curl -X POST {self._url}/api/v1/llm/gateway/list-threads"
             f" -H 'X-API-Key: {self.key or 'YOUR_KEY'}' -H 'Content-Type: application/json' -d '{{}}'"
         )
         if self.key:

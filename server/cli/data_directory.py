@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from server.failure import CommandFailed
@@ -26,6 +27,15 @@ class DirectoryInUse(CommandFailed):
 
 class DirectoryUnusable(CommandFailed):
     """The directory cannot be made, read or written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where a running server accepts calls."""
+
+    http: str
+    grpc: str
+    tls: bool
 
 
 class DataDirectory:
@@ -46,7 +56,7 @@ class DataDirectory:
 
     @property
     def addresses(self) -> Path:
-        """Where calls are accepted, while they are: `{"http": "host:port", "grpc": "host:port"}`."""
+        """Where calls are accepted, while they are: `{"http": "host:port", "grpc": "host:port", "tls": false}`."""
         return self.path / "addresses.json"
 
     @property
@@ -104,25 +114,25 @@ class DataDirectory:
         self._write(self.development_key, key + "\n")
 
     @contextlib.contextmanager
-    def published(self, *, http: str, grpc: str) -> Iterator[None]:
-        """Say for the length of the block where calls are accepted."""
-        self._write(self.addresses, json.dumps({"http": http, "grpc": grpc}) + "\n")
+    def published(self, *, http: str, grpc: str, tls: bool) -> Iterator[None]:
+        """Say for the length of the block where calls are accepted, and whether with TLS."""
+        self._write(self.addresses, json.dumps({"http": http, "grpc": grpc, "tls": tls}) + "\n")
         try:
             yield
         finally:
             self.addresses.unlink(missing_ok=True)
 
-    def read_addresses(self) -> dict[str, str] | None:
+    def read_addresses(self) -> Published | None:
         """Where calls are accepted; `None` while no server runs here."""
         try:
-            addresses: dict[str, str] = json.loads(self.addresses.read_text())
+            found = json.loads(self.addresses.read_text())
         except FileNotFoundError:
             return None
-        return addresses
+        return Published(found["http"], found["grpc"], tls=bool(found.get("tls")))
 
     def _who_uses_it(self) -> str:
         addresses = self.read_addresses()
-        where = f", at http://{addresses['http']}" if addresses else ""
+        where = f", at {'https' if addresses.tls else 'http'}://{addresses.http}" if addresses else ""
         return f"Another server already runs on {self.path}{where}. Stop it, or name another directory with --data."
 
     def _write(self, path: Path, text: str) -> None:

@@ -25,6 +25,7 @@ from gateway.config import GatewayConfig
 from gateway.core.openapi import Info
 from gateway.edge.asgi import AsgiHandler
 from gateway.edge.console import DOCS_PATH, console_pages
+from gateway.edge.tls import ListenerTls, TlsFiles, TlsUnusable
 from gateway.edge.upstream import InProcessUpstream
 from server.address import Address
 from server.bootstrap.service import SERVICES, Service, open_service
@@ -43,6 +44,8 @@ _log = structlog.get_logger(__name__)
 
 # What calls that are still there after the drain get, to receive their last event.
 _LAST_WORDS_SECONDS: Final = 0.5
+# A renewed certificate is shown this long after its files were replaced, at the latest.
+_LOOK_FOR_RENEWAL_SECONDS: Final = 5.0
 
 
 class AddressTaken(CommandFailed):
@@ -61,28 +64,41 @@ class Addresses:
 
     http: Address
     grpc: Address
+    tls: bool
+    """Whether they are encrypted."""
 
 
 def serve(settings: Settings) -> None:
     """Serve until a signal. Raises `CommandFailed` when the service cannot start."""
-    if not settings.binds_to_loopback and not settings.insecure:
+    tls = _tls(settings)
+    if not settings.binds_to_loopback and tls is None and not settings.insecure:
         exposed = settings.grpc if settings.http.is_loopback else settings.http
         raise InvalidConfiguration(
-            f"Others can reach {exposed}, and keys and content would cross the network unencrypted. "
-            "Bind to 127.0.0.1 behind a TLS proxy, or say --insecure."
+            f"Others can reach {exposed}, and keys and content would cross the network unencrypted. Name a certificate "
+            "with --tls-certificate and --tls-key, bind to 127.0.0.1 behind a TLS proxy, or say --insecure."
         )
     logs.configure(settings.log_level)
     directory = DataDirectory(settings.data)
     directory.prepare()
     with directory.locked(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
-            runner.run(_serve(settings, directory))
+            runner.run(_serve(settings, directory, tls))
         except asyncio.CancelledError:
             # The signal came before anybody could be served.
             raise KeyboardInterrupt from None
 
 
-async def _serve(settings: Settings, directory: DataDirectory) -> None:
+def _tls(settings: Settings) -> ListenerTls | None:
+    """What both listeners show, if they are to be encrypted. Raises `InvalidConfiguration`."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    try:
+        return ListenerTls(TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca))
+    except TlsUnusable as error:
+        raise InvalidConfiguration(str(error)) from error
+
+
+async def _serve(settings: Settings, directory: DataDirectory, tls: ListenerTls | None) -> None:
     """Open everything, answer until the signal, close everything."""
     with StopSignal() as stop:
         opened = open_service(settings, database=directory.database, files=directory.files, pepper=directory.pepper())
@@ -90,20 +106,23 @@ async def _serve(settings: Settings, directory: DataDirectory) -> None:
             key = await development_key(
                 directory, service.keys, service.key_factory, loopback=settings.binds_to_loopback
             )
-            async with _listening(settings, service) as addresses:
-                with rare_collections(), directory.published(http=str(addresses.http), grpc=str(addresses.grpc)):
+            async with _listening(settings, service, tls) as addresses:
+                published = directory.published(http=str(addresses.http), grpc=str(addresses.grpc), tls=addresses.tls)
+                with rare_collections(), published:
                     _banner(settings, directory, service, key, addresses).show(Console(highlight=False))
                     await stop.wait()
                 await _drain(service, timedelta(seconds=settings.grace_seconds))
 
 
 @asynccontextmanager
-async def _listening(settings: Settings, service: Service) -> AsyncIterator[Addresses]:
+async def _listening(settings: Settings, service: Service, tls: ListenerTls | None) -> AsyncIterator[Addresses]:
     """Accept calls on both addresses for the length of the block; gives them with their real ports.
 
     On leaving, streams that are still open end with an error that says so, and the sockets are closed.
     """
-    rpc = service.rpc_server(reflection_enabled=settings.grpc.is_loopback)
+    rpc = service.rpc_server(
+        reflection_enabled=settings.grpc.is_loopback, tls=None if tls is None else lambda: tls.identity
+    )
     upstream = InProcessUpstream([service.pipeline])
     service.services.register(upstream)
     http = HttpServer(
@@ -111,6 +130,7 @@ async def _listening(settings: Settings, service: Service) -> AsyncIterator[Addr
         host=settings.http.host,
         port=settings.http.port,
         grace=_LAST_WORDS_SECONDS,
+        tls=None if tls is None else tls.context,
     )
     async with AsyncExitStack() as stack:
         try:
@@ -123,8 +143,10 @@ async def _listening(settings: Settings, service: Service) -> AsyncIterator[Addr
             await stack.enter_async_context(http)
         except OSError as error:
             raise AddressTaken("--http", settings.http) from error
+        if tls is not None:
+            await stack.enter_async_context(tls.renewing(_LOOK_FOR_RENEWAL_SECONDS))
         service.services.health.set_serving(True)
-        yield Addresses(http=replace(settings.http, port=http.port), grpc=grpc)
+        yield Addresses(http=replace(settings.http, port=http.port), grpc=grpc, tls=tls is not None)
 
 
 def _gateway(settings: Settings, service: Service, upstream: InProcessUpstream) -> App:
@@ -178,6 +200,7 @@ def _banner(
         version=version("parley"),
         http=str(addresses.http),
         grpc=str(addresses.grpc),
+        has_tls=addresses.tls,
         data=directory.path,
         model=service.default_model,
         answers_are_echoed=service.answers_are_echoed,

@@ -8,6 +8,7 @@ from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]  
 
 from server.rpc.interceptors.pipeline import Pipeline
 from server.rpc.services import DESCRIPTORS, Services
+from server.rpc.tls import IdentitySource, server_credentials
 
 MESSAGE_BYTES: Final = 4 * 1024 * 1024
 METADATA_BYTES: Final = 8 * 1024
@@ -34,12 +35,12 @@ class RpcServer:
         services: Services,
         pipeline: Pipeline,
         reflection_enabled: bool,
-        credentials: grpc.ServerCredentials | None = None,
+        tls: IdentitySource | None = None,
     ) -> None:
         """To be called with the event loop running. `reflection_enabled`: whether anyone who reaches the port may read
-        the protos from it; meant for loopback. `credentials`: TLS."""
+        the protos from it; meant for loopback. `tls`: what connections are shown; `None`: they are not encrypted."""
         self._health = services.health
-        self._credentials = credentials
+        self._tls = tls
         self._server = grpc.aio.server(interceptors=[pipeline], options=OPTIONS)
         services.register(self._server)
         if reflection_enabled:
@@ -62,6 +63,6 @@ class RpcServer:
         await self._server.stop(grace)
 
     def _bind(self, address: str) -> int:
-        if self._credentials is None:
+        if self._tls is None:
             return self._server.add_insecure_port(address)
-        return self._server.add_secure_port(address, self._credentials)
+        return self._server.add_secure_port(address, server_credentials(self._tls))

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import grpc
 from grpc import aio
 
 from gateway.core.metadata import Metadata, Metadatum
@@ -46,7 +47,10 @@ class ChannelUpstream:
     again after it is lost; calls fail with UNAVAILABLE meanwhile.
     """
 
-    def __init__(self, target: str, *, message_limit: int = MESSAGE_LIMIT) -> None:
+    def __init__(
+        self, target: str, *, message_limit: int = MESSAGE_LIMIT, credentials: grpc.ChannelCredentials | None = None
+    ) -> None:
+        """`credentials`: TLS; None: nothing is encrypted."""
         self._message_limit = message_limit
         options = [
             ("grpc.max_receive_message_length", message_limit),
@@ -54,7 +58,11 @@ class ChannelUpstream:
             ("grpc.max_metadata_size", METADATA_LIMIT),
             ("grpc.absolute_max_metadata_size", METADATA_LIMIT),
         ]
-        self._channel = aio.insecure_channel(target, options=options)
+        self._channel = (
+            aio.insecure_channel(target, options=options)
+            if credentials is None
+            else aio.secure_channel(target, credentials, options=options)
+        )
         self._unary: dict[Method, Any] = {}
         self._stream: dict[Method, Any] = {}
         self._pumps: set[_Pump] = set()

@@ -25,6 +25,8 @@ _OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
+# BoringSSL's word for a certificate that has expired or whose authority is unknown; gRPC's for a wrong name.
+_VERIFICATION_FAILED: Final = "CERTIFICATE_VERIFY_FAILED"
 # A server that dies or stops cuts its streams with one of these; the run goes on without us.
 _CUT: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN})
 
@@ -40,10 +42,16 @@ class CallRefused(CommandFailed):
 class ChatClient:
     """A connection to one server with one key. Entered with `async with`."""
 
-    def __init__(self, server: str, key: str) -> None:
+    def __init__(self, server: str, key: str, credentials: grpc.ChannelCredentials | None = None) -> None:
+        """`credentials`: TLS; `None`: nothing is encrypted."""
         self._server = server
+        self._has_tls = credentials is not None
         self._metadata = (("x-api-key", key),)
-        self._channel = grpc.aio.insecure_channel(server, options=_OPTIONS)
+        self._channel = (
+            grpc.aio.insecure_channel(server, options=_OPTIONS)
+            if credentials is None
+            else grpc.aio.secure_channel(server, credentials, options=_OPTIONS)
+        )
         self._threads = ThreadServiceStub(self._channel)
         self._runs = RunServiceStub(self._channel)
 
@@ -136,7 +144,7 @@ class ChatClient:
     def _refusal(self, error: grpc.aio.AioRpcError) -> CommandFailed:
         details = (error.details() or error.code().name).rstrip(".")
         if error.code() is grpc.StatusCode.UNAVAILABLE:
-            return self._unreachable()
+            return self._distrusted() if _VERIFICATION_FAILED in details else self._unreachable()
         if error.code() is grpc.StatusCode.UNAUTHENTICATED:
             return CallRefused(f"The server at {self._server} does not accept the key: {details}. Give one with --key.")
         if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -144,6 +152,15 @@ class ChatClient:
         return CallRefused(f"The server refused: {details}.")
 
     def _unreachable(self) -> ServerUnreachable:
+        hint = (
+            "It may not speak TLS, or ask for a certificate: --client-certificate and --client-key."
+            if self._has_tls
+            else "Start one with `parley serve`, or name one with --server; one that speaks TLS needs --server-tls."
+        )
+        return ServerUnreachable(f"No Parley server answers at {self._server}. {hint}")
+
+    def _distrusted(self) -> ServerUnreachable:
         return ServerUnreachable(
-            f"No Parley server answers at {self._server}. Start one with `parley serve`, or name one with --server."
+            f"The certificate of the server at {self._server} cannot be verified: it has expired, is for another name, "
+            "or comes from an authority that is not trusted; name that with --server-ca."
         )

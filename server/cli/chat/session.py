@@ -6,13 +6,16 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from typing import Final
 
+import grpc
 from parley.v1.event_pb2 import Event
 from parley.v1.run_pb2 import RUN_STATUS_RUNNING
 
 from server.cli.chat.client import ChatClient
 from server.cli.chat.terminal import Terminal
+from server.cli.chat.tls import credentials
 from server.cli.data_directory import DataDirectory
 from server.config import ClientSettings, Settings
 from server.failure import CommandFailed
@@ -28,14 +31,14 @@ def chat(message: str | None, client: ClientSettings, settings: Settings, *, thr
 
     Raises `CommandFailed` when there is no server or no key, or the key is refused.
     """
-    server, key = _destination(client, settings)
+    destination = _destination(client, settings)
     terminal = Terminal()
     if message is None and not terminal.is_interactive:
         message = sys.stdin.read().strip()
     if message is not None and not message.strip():
         raise CommandFailed("There is no message: give one as an argument or on standard input.")
     with asyncio.Runner() as runner:
-        sitting = runner.run(_sit_down(server, key, terminal, thread_key, name=message or _DEFAULT_NAME))
+        sitting = runner.run(_sit_down(destination, terminal, thread_key, name=message or _DEFAULT_NAME))
         try:
             if message is not None:
                 return runner.run(sitting.answer(message))
@@ -43,6 +46,16 @@ def chat(message: str | None, client: ClientSettings, settings: Settings, *, thr
             return True
         finally:
             runner.run(sitting.leave())
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Whom to talk to and as whom."""
+
+    server: str
+    key: str = field(repr=False)
+    credentials: grpc.ChannelCredentials | None = None
+    """TLS; `None`: nothing is encrypted."""
 
 
 class Sitting:
@@ -111,28 +124,31 @@ class Sitting:
         await self._client.cancel(await run_id)
 
 
-async def _sit_down(server: str, key: str, terminal: Terminal, thread_key: str | None, *, name: str) -> Sitting:
+async def _sit_down(to: Destination, terminal: Terminal, thread_key: str | None, *, name: str) -> Sitting:
     """Connect and open the thread; what is under way there is shown to its end."""
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(ChatClient(server, key))
+        client = await stack.enter_async_context(ChatClient(to.server, to.key, to.credentials))
         state = await client.open_thread(thread_key, name=" ".join(name.split())[:_NAME_CHARACTERS])
         sitting = Sitting(client, stack.pop_all(), terminal, state.conversation_key)
     if terminal.is_interactive:
-        terminal.note(f"thread {state.conversation_key} on {server}; Ctrl-C ends an answer, at the prompt it leaves")
+        terminal.note(f"thread {state.conversation_key} on {to.server}; Ctrl-C ends an answer, at the prompt it leaves")
         terminal.show_history(state.messages)
         if state.active_run.status == RUN_STATUS_RUNNING:
             await sitting.finish(state.active_run.id)
     return sitting
 
 
-def _destination(client: ClientSettings, settings: Settings) -> tuple[str, str]:
-    """Whom to talk to and with which key: as told, else as the data directory says."""
+def _destination(client: ClientSettings, settings: Settings) -> Destination:
+    """Whom to talk to, with which key and how: as told, else as the data directory says."""
     directory = DataDirectory(settings.data)
-    running = directory.read_addresses() or {}
+    running = directory.read_addresses()
     key = client.key.get_secret_value() if client.key else directory.read_development_key()
     if not key:
         raise CommandFailed(
             f"There is no API key in {directory.path}. "
             "Give one with --key or PARLEY_KEY, or the server's directory with --data."
         )
-    return client.server or running.get("grpc") or str(settings.grpc), key
+    # What the directory says of its own server is not said of another.
+    own = running if client.server is None or (running and client.server == running.grpc) else None
+    server = client.server or (own.grpc if own else str(settings.grpc))
+    return Destination(server, key, credentials(client, server_has_tls=own is not None and own.tls))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.cli.data_directory import DataDirectory, DirectoryInUse, DirectoryUnusable
+from server.cli.data_directory import DataDirectory, DirectoryInUse, DirectoryUnusable, Published
 
 
 @pytest.fixture
@@ -31,10 +31,10 @@ def test_all_who_ask_first_get_the_same_pepper(directory: DataDirectory) -> None
 
 
 def test_one_server_at_a_time(directory: DataDirectory) -> None:
-    with directory.locked(), directory.published(http="127.0.0.1:1", grpc="127.0.0.1:2"):
-        with pytest.raises(DirectoryInUse, match=r"http://127\.0\.0\.1:1\."), DataDirectory(directory.path).locked():
+    with directory.locked(), directory.published(http="127.0.0.1:1", grpc="127.0.0.1:2", tls=True):
+        with pytest.raises(DirectoryInUse, match=r"https://127\.0\.0\.1:1\."), DataDirectory(directory.path).locked():
             pass
-        assert directory.read_addresses() == {"http": "127.0.0.1:1", "grpc": "127.0.0.1:2"}
+        assert directory.read_addresses() == Published("127.0.0.1:1", "127.0.0.1:2", tls=True)
     assert directory.read_addresses() is None
 
 
