@@ -151,9 +151,9 @@ class Runs(Protocol):
         """Make a parked run of that epoch RUNNING with the lease and the next epoch. What came before does not count as
         an attempt: the epoch that it had is settled."""
 
-    async def settle(self, run_id: RunId, *, epoch: int, rounds: int | None = None) -> bool:
+    async def settle(self, run_id: RunId, *, epoch: int, rounds: int | None = None, usage: Usage | None = None) -> bool:
         """Note that a RUNNING run of that epoch has stored a step: this epoch is the first attempt of what follows.
-        Sets `rounds` when it is given."""
+        Sets `rounds` and `usage`, each when it is given."""
 
     async def end(
         self,

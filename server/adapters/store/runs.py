@@ -107,6 +107,7 @@ _SETTLE = owned(
     .values(
         settled_epoch=_c.epoch - literal_column("1"),
         rounds=func.coalesce(bindparam("new_rounds", type_=Integer), _c.rounds),
+        usage=func.coalesce(parameter(_c.usage, "new_usage"), _c.usage),
     )
     .returning(_c.id),
     _table,
@@ -231,9 +232,13 @@ class StoredRuns:
             )
         )
 
-    async def settle(self, run_id: RunId, *, epoch: int, rounds: int | None = None) -> bool:
+    async def settle(self, run_id: RunId, *, epoch: int, rounds: int | None = None, usage: Usage | None = None) -> bool:
         """Note that a RUNNING run of that epoch has stored a step."""
-        return await self._scope.fetch_one(_SETTLE, run_id=run_id, of_epoch=epoch, new_rounds=rounds) is not None
+        spent = _USAGE.dumps(usage) if usage else None
+        settled = await self._scope.fetch_one(
+            _SETTLE, run_id=run_id, of_epoch=epoch, new_rounds=rounds, new_usage=spent
+        )
+        return settled is not None
 
     async def end(
         self,

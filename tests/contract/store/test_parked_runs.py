@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from server.domain.message import Usage
 from server.domain.run import PARKED_STATES, Run, RunState
 from server.ports.store import Store, Transaction
 from tests.contract.store.builders import ALICE, at, lease, running
@@ -51,8 +52,9 @@ async def test_a_parked_run_goes_on_in_its_next_epoch_and_its_first_attempt(stor
 async def test_a_stored_step_settles_the_attempts_before_it(store: Store) -> None:
     run = await running(store, epoch=3)
     assert run.attempts == 3
-    assert await store.write(ALICE, lambda tx: tx.runs.settle(run.id, epoch=3, rounds=1))
-    settled = replace(run, settled_epoch=2, rounds=1)
+    spent = Usage(1, 2, 3)
+    assert await store.write(ALICE, lambda tx: tx.runs.settle(run.id, epoch=3, rounds=1, usage=spent))
+    settled = replace(run, settled_epoch=2, rounds=1, usage=spent)
     assert await _get(store, run) == settled
     assert settled.attempts == 1
     assert await store.write(ALICE, lambda tx: tx.runs.settle(run.id, epoch=3))
