@@ -4,16 +4,27 @@ The answer is whole at `data: [DONE]`, or when the body ends in order after a `f
 send no `[DONE]`, and a choice that has finished says nothing more. A body that ends with neither was cut.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import orjson
 
 from server.adapters.provider.call_assembly import CallAssembly
 from server.adapters.provider.failures import Failures
+from server.adapters.provider.parts_collection import PartsCollection
+from server.adapters.provider.provider_parts import REASONING, parts_json
 from server.adapters.provider.sse import SseLineTooLong, SseParser
 from server.domain.message import Usage
-from server.ports.provider import Piece, ProviderError, ReasoningPiece, TextPiece, ToolCallsPiece, UsageReport
+from server.ports.provider import (
+    CutShort,
+    Piece,
+    ProviderError,
+    ProviderParts,
+    ReasoningPiece,
+    TextPiece,
+    ToolCallsPiece,
+    UsageReport,
+)
 
 _DONE: Final = b"[DONE]"
 # PostgreSQL cannot store NUL in a text; a model has no business sending it.
@@ -43,6 +54,7 @@ class Answer:
         self._usage: Usage | None = None
         self._offered = frozenset(offered)
         self._calls = CallAssembly(failures=failures)
+        self._parts = PartsCollection()
         self.events = 0
         """Events seen, whatever they held: they show that the provider is at work."""
         self.is_cut_short = False
@@ -75,6 +87,13 @@ class Answer:
         if not self.done and not self._finished:
             raise self._failures.cut()
 
+    def rest(self) -> Iterator[Piece]:
+        """The pieces behind all text of an answer that came to its end: what it asks for and what goes with it, whether
+        it was cut short, what it cost."""
+        for piece in (self.asked(), self.provider_parts(), CutShort() if self.is_cut_short else None, self.usage()):
+            if piece is not None:
+                yield piece
+
     @property
     def has_begun_to_ask(self) -> bool:
         """Whether anything of a tool call has come: it is no piece before the answer is whole."""
@@ -84,6 +103,11 @@ class Answer:
         """The tool calls of an answer that came to its end, if there are any."""
         calls = self._calls.calls(self._offered, is_cut_short=self.is_cut_short)
         return ToolCallsPiece(calls) if calls else None
+
+    def provider_parts(self) -> ProviderParts | None:
+        """What the provider wants to see again with an answer that came to its end, if there is anything."""
+        json = parts_json(self._parts.fields(), self._calls.parts())
+        return ProviderParts(json) if json else None
 
     def usage(self) -> UsageReport | None:
         """What the provider counted, the last of its reports, if it sent any."""
@@ -115,8 +139,10 @@ class Answer:
         except (AttributeError, LookupError, TypeError):
             raise self._failures.malformed("an event whose choices are not those of a chat completion") from None
         if not _PLAIN.issuperset(delta):
-            self._ask(delta)
+            self._look_closer(delta)
         if reasoning:
+            if self._offered and delta.get(REASONING):
+                self._parts.think(reasoning)
             _append(pieces, ReasoningPiece, self._text(reasoning))
         if text:
             _append(pieces, TextPiece, self._text(text))
@@ -126,8 +152,9 @@ class Answer:
             self._finished = True
             self.is_cut_short = finish_reason in _CUTTING
 
-    def _ask(self, delta: dict[str, Any]) -> None:
+    def _look_closer(self, delta: dict[str, Any]) -> None:
         """Look at what a delta holds besides text."""
+        self._parts.add(delta)
         if not self._offered:
             return
         if calls := delta.get("tool_calls"):
@@ -136,10 +163,12 @@ class Answer:
             self._calls.add([{"index": 0, "function": call}])
 
     def _whole(self, message: Any) -> dict[str, Any]:
-        """Look at the whole message that some servers send at the end: its text has come before, its calls perhaps
-        not. What is left to look at is nothing."""
+        """Look at the whole message that some servers send at the end: its text has come before, the rest perhaps not.
+        What is left to look at is nothing."""
         if message and self._offered and (calls := message.get("tool_calls")):
             self._calls.add_whole(calls)
+        if message and self._parts.is_empty:
+            self._parts.add(message)
         return {}
 
     def _text(self, value: Any) -> str:

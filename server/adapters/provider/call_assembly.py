@@ -11,6 +11,7 @@ import orjson
 
 from server.adapters.provider.failures import Failures
 from server.adapters.provider.growing_call import GrowingCall
+from server.adapters.provider.provider_parts import CALL_FIELDS, MAX_PARTS_BYTES, json_size
 from server.ports.provider import ProviderError, RequestedCall
 
 MAX_CALLS: Final = 128
@@ -58,15 +59,21 @@ class CallAssembly:
 
         No arguments at all are those of a call that needs none, unless the answer was cut before they came.
         """
-        said = sorted((call for call in self._calls if not call.is_blank), key=lambda call: call.index)
         return tuple(
             RequestedCall(
-                call.id if len(call.id) <= _LONGEST_ID else "",
+                _sendable(call.id),
                 call.name(offered),
                 call.arguments() if is_cut_short or call.arguments().strip() else "{}",
             )
-            for call in said
+            for call in self._said()
         )
+
+    def parts(self) -> list[dict[str, Any]]:
+        """What the provider wants to see again with every call, in the same order: its `id` and its `fields`."""
+        return [{"id": _sendable(call.id), "fields": call.fields} for call in self._said()]
+
+    def _said(self) -> list[GrowingCall]:
+        return sorted((call for call in self._calls if not call.is_blank), key=lambda call: call.index)
 
     def _add(self, item: Any) -> None:
         if not isinstance(item, dict):
@@ -83,6 +90,9 @@ class CallAssembly:
             call.id = call_id
             self._by_id[call_id] = call
             self._grow(len(call_id))
+        for field in CALL_FIELDS:
+            if (value := item.get(field)) and json_size(value) <= MAX_PARTS_BYTES:
+                call.fields[field] = value
         if name:
             self._grow(call.name_more(name))
         if arguments:
@@ -141,3 +151,8 @@ class CallAssembly:
 
     def _malformed(self) -> ProviderError:
         return self._failures.malformed("tool calls that are not those of a chat completion")
+
+
+def _sendable(call_id: str) -> str:
+    """The id, unless it is one that nobody would send back."""
+    return call_id if len(call_id) <= _LONGEST_ID else ""

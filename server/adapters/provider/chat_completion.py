@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 
 from server.adapters.provider.growing_call import is_object
+from server.adapters.provider.provider_parts import call_fields, message_fields
 from server.domain.addressed import addressed
 from server.domain.context import PromptMessage
 from server.domain.message import Role, ToolCall
@@ -56,7 +57,10 @@ def _message(message: PromptMessage) -> dict[str, Any]:
     shown: dict[str, Any] = {"role": message.role.value, "content": message.content}
     if message.tool_calls:
         shown["content"] = message.content or None
-        shown["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
+        fields = call_fields(message.provider_parts, message.tool_calls)
+        shown["tool_calls"] = [_tool_call(call) | own for call, own in zip(message.tool_calls, fields, strict=True)]
+    if message.provider_parts:
+        shown.update(message_fields(message.provider_parts))
     if message.role is Role.TOOL:
         shown["tool_call_id"] = message.tool_call_id
     return shown

@@ -22,6 +22,8 @@ class GrowingCall:
         """Begin without anything; `index` is the provider's own number."""
         self.index = index
         self.id = ""
+        self.fields: dict[str, Any] = {}
+        """What the provider wants to see again with it."""
         self.is_named = False
         """Whether any of its name has come."""
         self._name = ""

@@ -16,7 +16,7 @@ from server.adapters.provider.images import ImagesEndpoint
 from server.adapters.provider.patience import Patience, PatienceEnded
 from server.adapters.provider.provider_config import ProviderConfig
 from server.failpoint import failpoint
-from server.ports.provider import CompletionRequest, CutShort, Image, ImageRequest, Piece
+from server.ports.provider import CompletionRequest, Image, ImageRequest, Piece
 from server.ports.system import Clock
 
 
@@ -63,12 +63,8 @@ class OpenAICompatibleProvider:
                     if begun and answer.events != events:
                         patience.put_off(self._config.timeouts.between_tokens)
                 answer.end()
-                if (asked := answer.asked()) is not None:
-                    yield asked
-                if answer.is_cut_short:
-                    yield CutShort()
-                if (usage := answer.usage()) is not None:
-                    yield usage
+                for piece in answer.rest():
+                    yield piece
                 await body.drain()
         finally:
             patience.close()
