@@ -198,7 +198,12 @@ def test_arguments_nested_too_deeply_are_an_error_of_the_provider() -> None:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4) | st.just("{}"),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=4)
+    | st.just("{}"),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
