@@ -34,6 +34,7 @@ from server.domain.run import Lease, Run, RunError, RunState
 from server.domain.session import ChatSession
 from server.ports.archive import Archive
 from server.ports.cached_answers import CachedAnswers
+from server.ports.contexts import Compactions, ModelRequests
 from server.ports.event_logs import Events
 from server.ports.files import Files
 from server.ports.histories import Branches, Messages
@@ -250,6 +251,10 @@ class Transaction(Protocol):
     def tool_calls(self) -> ToolCalls: ...  # noqa: D102
     @property
     def approvals(self) -> Approvals: ...  # noqa: D102
+    @property
+    def compactions(self) -> Compactions: ...  # noqa: D102
+    @property
+    def model_requests(self) -> ModelRequests: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sqlmodel import Field
 from server.adapters.store import columns
 from server.adapters.store.account_tables import ApiKeyRow, MembershipRow, ModelRow, OrganizationRow, UserRow
 from server.adapters.store.columns import EMPTY, STRING, WHOLE, ZERO, OwnedRow, Row, of, partial
+from server.adapters.store.context_tables import CompactionRow, ModelRequestRow, RequestTextRow
 from server.adapters.store.predicates import (
     HAS_BRANCH,
     HAS_RUN,
@@ -257,3 +258,6 @@ memberships: Final = _table(MembershipRow)
 models: Final = _table(ModelRow)
 files: Final = _table(FileRow)
 cached_answers: Final = _table(CachedAnswerRow)
+compactions: Final = _table(CompactionRow)
+model_requests: Final = _table(ModelRequestRow)
+request_texts: Final = _table(RequestTextRow)

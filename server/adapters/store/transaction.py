@@ -6,11 +6,13 @@ from server.adapters.store.approvals import StoredApprovals
 from server.adapters.store.archive import StoredArchive
 from server.adapters.store.branches import StoredBranches
 from server.adapters.store.cached_answers import StoredCachedAnswers
+from server.adapters.store.compactions import StoredCompactions
 from server.adapters.store.conversations import StoredConversations
 from server.adapters.store.events import StoredEvents
 from server.adapters.store.executor import Executor
 from server.adapters.store.files import StoredFiles
 from server.adapters.store.messages import StoredMessages
+from server.adapters.store.model_requests import StoredModelRequests
 from server.adapters.store.models import StoredModels
 from server.adapters.store.organizations import StoredOrganizations
 from server.adapters.store.requests import StoredRequests
@@ -30,10 +32,12 @@ class OwnedTransaction:
         "archive",
         "branches",
         "cached_answers",
+        "compactions",
         "conversations",
         "events",
         "files",
         "messages",
+        "model_requests",
         "models",
         "organizations",
         "owner",
@@ -60,3 +64,5 @@ class OwnedTransaction:
         self.archive = StoredArchive(scope)
         self.tool_calls = StoredToolCalls(scope)
         self.approvals = StoredApprovals(scope)
+        self.compactions = StoredCompactions(scope)
+        self.model_requests = StoredModelRequests(scope)

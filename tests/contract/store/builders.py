@@ -5,16 +5,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from server.adapters.system import SystemIds
+from server.domain.compaction import Compaction, CompactionCause
 from server.domain.conversation import Conversation
 from server.domain.file import File
 from server.domain.generation import GenerationConfig
 from server.domain.ids import (
     ApprovalId,
+    CompactionId,
     ConversationId,
     FileId,
     KeyId,
     MessageId,
     ModelId,
+    ModelRequestId,
     RunId,
     SessionId,
     ToolCallId,
@@ -22,7 +25,9 @@ from server.domain.ids import (
 )
 from server.domain.key import ApiKey, KeyStyle
 from server.domain.message import Message, MessageStatus, Role
+from server.domain.model_request import Positions
 from server.domain.principal import Owner
+from server.domain.request_record import RequestRecord
 from server.domain.run import Lease, Run, RunState
 from server.domain.session import ChatSession
 from server.domain.tool import Approval, ToolCallState, ToolInvocation
@@ -139,6 +144,52 @@ def approval(of: ToolInvocation, *, time: float = 0, until: float = 60, **fields
         arguments_digest=of.arguments_digest,
         requested_at=at(time),
         expires_at=at(until),
+    )
+    return replace(made, **fields)
+
+
+def compaction(of: Conversation, *, time: float = 0, **fields: Any) -> Compaction:
+    """The first summary of a conversation, of two messages."""
+    made = Compaction(
+        id=CompactionId(new_id()),
+        conversation_id=of.id,
+        version=1,
+        branch=1,
+        upto=2,
+        text="They met.",
+        messages_summarized=2,
+        tokens_before=40,
+        tokens_after=9,
+        model="m",
+        provider="p",
+        cause=CompactionCause.ON_DEMAND,
+        created_at=at(time),
+    )
+    return replace(made, **fields)
+
+
+def request_record(of: Run, *, time: float = 0, **fields: Any) -> RequestRecord:
+    """A request of a run that carried one message."""
+    made = RequestRecord(
+        id=ModelRequestId(new_id()),
+        conversation_id=of.conversation_id,
+        run_id=of.id,
+        epoch=of.epoch,
+        round=1,
+        message_id=MessageId(new_id()),
+        branch=1,
+        included=(Positions(1, 1),),
+        left_out=(),
+        system_prompt=None,
+        compaction_id=None,
+        compaction_failure=None,
+        tools=(),
+        provider=of.provider,
+        generation=of.generation,
+        estimated_tokens=12,
+        plain_tokens=10,
+        room=None,
+        created_at=at(time),
     )
     return replace(made, **fields)
 

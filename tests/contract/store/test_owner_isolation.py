@@ -9,13 +9,14 @@ import pytest
 from server.adapters.store.errors import MessageNotQueued
 from server.domain.branch import ORIGINAL, Branch, BranchCause
 from server.domain.cached_answer import CachedAnswer
+from server.domain.compaction import Compaction
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, RunNotFound, UserNotFound
 from server.domain.events import AttemptReset, MessageStarted, Payload, TextDelta
 from server.domain.file import File
 from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, MessageId, OrganizationId, default_organization_id
-from server.domain.message import Message, Role
+from server.domain.message import Message, Role, Usage
 from server.domain.model import Model
 from server.domain.organization import Member, MemberRole
 from server.domain.principal import Owner
@@ -25,6 +26,7 @@ from server.domain.session import ChatSession
 from server.domain.tool import Approval, ApprovalState, ToolCallState, ToolInvocation
 from server.ports.archive import Archive
 from server.ports.cached_answers import CachedAnswers
+from server.ports.contexts import Compactions, ModelRequests
 from server.ports.event_logs import Events
 from server.ports.files import Files
 from server.ports.histories import Branches, Messages
@@ -45,6 +47,7 @@ from tests.contract.store.builders import (
     BOB,
     approval,
     at,
+    compaction,
     conversation,
     enqueued,
     file,
@@ -52,6 +55,7 @@ from tests.contract.store.builders import (
     message,
     new_id,
     queued_run,
+    request_record,
     running_run,
     session,
     stored,
@@ -81,6 +85,7 @@ class Theirs:
     call: ToolInvocation
     approval: Approval
     parked: Run
+    summary: Compaction
 
 
 @pytest.fixture
@@ -94,7 +99,7 @@ async def alices(store: Store) -> Theirs:
     async def fill(tx: Transaction) -> Theirs:
         run = running_run(talk, until=0)
         chat = session(talk)
-        appended = await tx.messages.append(message(talk))
+        appended = await tx.messages.append(message(talk, usage=Usage(5, 2, 7)))
         await tx.branches.start(talk.id, BRANCH)
         await tx.runs.add(run)
         waiting = await enqueued(tx, talk)
@@ -113,7 +118,10 @@ async def alices(store: Store) -> Theirs:
         await tx.approvals.add(asked)
         parked = running_run(elsewhere, state=RunState.AWAITING_APPROVAL)
         await tx.runs.add(parked)
-        return Theirs(talk, appended, run, waiting, chat, drawn, call, asked, parked)
+        summary = compaction(talk)
+        await tx.compactions.add(summary)
+        await tx.model_requests.add(request_record(run, message_id=appended.id, system_prompt="secret"))
+        return Theirs(talk, appended, run, waiting, chat, drawn, call, asked, parked, summary)
 
     return await store.write(ALICE, fill)
 
@@ -155,6 +163,8 @@ async def _look(tx: Transaction, alices: Theirs) -> list[Any]:
         await tx.runs.get(alices.parked.id),
         await tx.tool_calls.open(run.id),
         await tx.approvals.current(alices.call.id),
+        await tx.compactions.all(talk.id),
+        await tx.model_requests.of_run(run.id, offset=0, limit=9),
     ]
 
 
@@ -238,6 +248,11 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "models.of_organization": (lambda tx, a: tx.models.of_organization(ACME), []),
     "models.get": (lambda tx, a: tx.models.get(ACME, ADDED.id), None),
     "cached_answers.find": (lambda tx, a: tx.cached_answers.find("c", now=at(0)), None),
+    "compactions.get": (lambda tx, a: tx.compactions.get(a.summary.id), None),
+    "compactions.newest": (lambda tx, a: tx.compactions.newest(a.talk.id), None),
+    "compactions.all": (lambda tx, a: tx.compactions.all(a.talk.id), []),
+    "model_requests.of_run": (lambda tx, a: tx.model_requests.of_run(a.run.id, offset=0, limit=9), []),
+    "model_requests.counts": (lambda tx, a: tx.model_requests.counts(a.talk.id, provider="p", model="m"), []),
     "requests.find": (lambda tx, a: tx.requests.find("r", not_before=at(0)), None),
     "archive.find": (lambda tx, a: tx.archive.find(Search(), most=9), []),
     "archive.histories": (
@@ -252,6 +267,8 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
         lambda tx, a: tx.cached_answers.put("c", CachedAnswer("mine"), given_in=a.talk.id, now=at(0), expires_at=at(9)),
         ConversationNotFound,
     ),
+    "compactions.add": (lambda tx, a: tx.compactions.add(compaction(a.talk, version=2)), ConversationNotFound),
+    "model_requests.add": (lambda tx, a: tx.model_requests.add(request_record(a.run, round=2)), ConversationNotFound),
     "messages.append": (lambda tx, a: tx.messages.append(message(a.talk)), ConversationNotFound),
     "messages.extend": (lambda tx, a: tx.messages.extend(a.talk.id, [message(a.talk)]), ConversationNotFound),
     "branches.start": (lambda tx, a: tx.branches.start(a.talk.id, ANOTHER), ConversationNotFound),
@@ -354,6 +371,8 @@ def test_every_method_of_the_transaction_is_probed() -> None:
         "archive": Archive,
         "tool_calls": ToolCalls,
         "approvals": Approvals,
+        "compactions": Compactions,
+        "model_requests": ModelRequests,
     }
     methods = {
         f"{part}.{name}" for part, protocol in parts.items() for name in vars(protocol) if not name.startswith("_")

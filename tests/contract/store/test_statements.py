@@ -19,6 +19,7 @@ from server.adapters.store import (
     awaited_calls,
     branches,
     cached_answers,
+    compactions,
     conversations,
     events,
     files,
@@ -28,6 +29,7 @@ from server.adapters.store import (
     leases,
     members,
     messages,
+    model_requests,
     models,
     organizations,
     provisioning,
@@ -62,6 +64,8 @@ OWNED_PARTS = [
     requests,
     tool_calls,
     approvals,
+    compactions,
+    model_requests,
 ]
 SYSTEM_PARTS = [keys, provisioning, members, leases, known_files, retention, awaited_calls]
 
@@ -193,6 +197,10 @@ SORTED_BY_INDEX = [
     "tool_calls._OPEN_OF_CONVERSATION",
     "approvals._CURRENT",
     "approvals._PENDING",
+    "compactions._ALL",
+    "compactions._NEWEST",
+    "model_requests._OF_RUN",
+    "model_requests._COUNTS",
 ]
 
 
