@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.tool_invariants import check_tools, open_calls_of
+
 TERMINAL = {"COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"}
 ACTIVE = {"RUNNING", "AWAITING_APPROVAL", "AWAITING_CLIENT_TOOLS"}
 
@@ -19,6 +21,8 @@ TABLES: Final = {
     "branches": "SELECT * FROM branches ORDER BY conversation_id, number",
     "events": "SELECT * FROM run_events ORDER BY conversation_id, sequence",
     "files": "SELECT * FROM files ORDER BY id",
+    "tool_calls": "SELECT * FROM tool_calls ORDER BY conversation_id, message_id, ordinal",
+    "approvals": "SELECT * FROM approvals ORDER BY tool_call_id, number",
 }
 """The queries that read what the invariants speak of, by the name of their rows in `Tables`."""
 
@@ -39,6 +43,8 @@ class Tables:
     branches: Rows
     events: Rows
     files: Rows
+    tool_calls: Rows
+    approvals: Rows
 
     def of(self, conversation_id: str) -> "Tables":
         """The rows of one conversation alone."""
@@ -47,7 +53,7 @@ class Tables:
             return [row for row in rows if row["conversation_id"] == conversation_id]
 
         named = [row for row in self.conversations if row["id"] == conversation_id]
-        parts = (self.runs, self.messages, self.branches, self.events, self.files)
+        parts = (self.runs, self.messages, self.branches, self.events, self.files, self.tool_calls, self.approvals)
         return Tables(named, *map(own, parts))
 
 
@@ -75,6 +81,7 @@ def check_tables(tables: Tables, *, settled: bool = True) -> None:
     _check_stories(events, runs)
     _check_texts(events, runs, messages)
     _check_images(messages, tables.files)
+    check_tools(tables)
 
 
 def _check_runs(runs: Rows, *, settled: bool) -> None:
@@ -89,15 +96,11 @@ def _check_runs(runs: Rows, *, settled: bool) -> None:
 
 def _check_messages(messages: Rows, runs: Rows) -> None:
     places: dict[str, list[int]] = defaultdict(list)
-    answers: dict[str, int] = defaultdict(int)
     for message in messages:
         if message["position"] is not None:
             places[message["conversation_id"]].append(message["position"])
-        if message["run_id"] is not None:  # a copy of another thread's has none
-            answers[message["run_id"]] += message["role"] == "assistant"
     for found in places.values():
         assert found == list(range(1, len(found) + 1)), "positions have gaps or repeats"
-    assert all(count <= 1 for count in answers.values()), "a run answered twice"
     questions = {message["id"]: message for message in messages}
     for run in runs:
         question = questions[run["user_message_id"]]
@@ -158,11 +161,13 @@ def _home(branches: Mapping[int, Row], number: int, position: int) -> int:
 
 
 def _check_histories(tables: Tables) -> None:
-    """A provider would take every history: no answer before a question, every tool call with its result behind it; the
-    end of a history may wait for results."""
+    """A provider would take every history: no answer before a question, every tool call with its result behind it; at
+    the end only calls lack theirs that the ledger has as open."""
     for conversation in tables.conversations:
-        for history in histories_of(tables.of(conversation["id"])).values():
+        own = tables.of(conversation["id"])
+        for history in histories_of(own).values():
             open_calls: set[str] = set()
+            asking: Row | None = None
             for place, message in enumerate(history):
                 assert place or message["role"] in ("user", "system"), "a history begins with an answer"
                 if message["role"] == "tool":
@@ -171,6 +176,9 @@ def _check_histories(tables: Tables) -> None:
                 else:
                     assert not open_calls, "a tool call without its result"
                     open_calls = {call["id"] for call in json.loads(message["tool_calls"] or "[]")}
+                    asking = message
+            if asking is not None and asking["run_id"] is not None:
+                assert open_calls == open_calls_of(own, asking), "a history waits for other results than the ledger"
 
 
 def _check_logs(events: Rows, conversations: Rows) -> None:
@@ -210,25 +218,31 @@ def _check_images(messages: Rows, files: Rows) -> None:
 
 
 def _check_texts(events: Rows, runs: Rows, messages: Rows) -> None:
-    """Every answer is what its run's last attempt said, in the log and in the history alike."""
-    said: dict[tuple[str, int, str], str] = defaultdict(str)
+    """Every answer is what the attempt that wrote it said, in the log and in the history alike; the one that ends its
+    run is the last attempt's."""
+    said: dict[tuple[str, int, str, str], str] = defaultdict(str)
     started: set[tuple[str, int, str]] = set()
     completed: dict[str, Any] = {}
+    written_in: dict[str, int] = {}
     for event in events:
         payload = json.loads(event["payload"])
         match event["kind"]:
             case "text_delta" | "reasoning_delta":
-                said[event["run_id"], event["epoch"], event["kind"]] += payload["text"]
+                said[event["run_id"], event["epoch"], event["kind"], payload["message_id"]] += payload["text"]
             case "message_started":
                 started.add((event["run_id"], event["epoch"], payload["message_id"]))
             case "message_completed":
+                assert payload["message"]["id"] not in completed, "a message was completed twice"
                 completed[payload["message"]["id"]] = payload["message"]
+                written_in[payload["message"]["id"]] = event["epoch"]
     epochs = {run["id"]: run["epoch"] for run in runs}
-    answers = [message for message in messages if message["role"] == "assistant" and message["run_id"] is not None]
-    assert completed.keys() == {answer["id"] for answer in answers}, "the log completes other messages than there are"
-    for answer in answers:
-        attempt = answer["run_id"], epochs[answer["run_id"]]
-        assert (*attempt, answer["id"]) in started, "an answer was never announced"
-        assert answer["content"] == said[*attempt, "text_delta"], "a stored answer is not its deltas joined"
-        assert (answer["reasoning"] or "") == said[*attempt, "reasoning_delta"], "its reasoning is not"
-        assert completed[answer["id"]]["content"] == answer["content"], "the log tells another answer"
+    by_runs = [message for message in messages if message["role"] != "user" and message["run_id"] is not None]
+    assert completed.keys() == {each["id"] for each in by_runs}, "the log completes other messages than there are"
+    for message in by_runs:
+        assert completed[message["id"]]["content"] == message["content"], "the log tells another message"
+    for answer in (message for message in by_runs if message["role"] == "assistant"):
+        attempt, name = (answer["run_id"], written_in[answer["id"]]), answer["id"]
+        assert answer["tool_calls"] or attempt[1] == epochs[answer["run_id"]], "a run went on behind its answer"
+        assert (*attempt, name) in started, "an answer was never announced"
+        assert answer["content"] == said[*attempt, "text_delta", name], "a stored answer is not its deltas joined"
+        assert (answer["reasoning"] or "") == said[*attempt, "reasoning_delta", name], "its reasoning is not"
