@@ -4,7 +4,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -16,14 +16,34 @@ from server.adapters.system import SystemClock
 from server.domain.context import PromptMessage
 from server.domain.generation import GenerationConfig
 from server.domain.image import MAX_IMAGE_BYTES, image_type
-from server.domain.message import Role
-from server.ports.provider import CompletionRequest, ImageRequest, Piece, Provider, TextPiece, UsageReport
+from server.domain.message import Role, ToolCall
+from server.domain.origin import Origin
+from server.domain.tool import ToolSpec
+from server.ports.provider import (
+    CompletionRequest,
+    ImageRequest,
+    Piece,
+    Provider,
+    ReasoningPiece,
+    RequestedCall,
+    TextPiece,
+    ToolCallsPiece,
+    UsageReport,
+)
 from tests.support.images import DOT
 from tests.support.scripted_provider import ScriptedProvider, usage
-from tests.support.upstream import HANG, Gate, ScriptedUpstream, answer, refusal, wire
+from tests.support.upstream import HANG, Delta, Gate, ScriptedUpstream, answer, refusal, wire
 
 _DRAWN = wire.json_bytes({"data": [{"b64_json": base64.b64encode(DOT).decode()}]})
 REQUEST = CompletionRequest((PromptMessage(Role.USER, "hello"),), GenerationConfig(model="some/model"))
+TOOLS = (ToolSpec("clock", "Says the time.", '{"type":"object"}'), ToolSpec("dice", "", '{"type":"object"}'))
+ASKING = replace(
+    REQUEST, messages=(PromptMessage(Role.USER, '/call dice {}\n/call clock {"zone":"CET"}'),), tools=TOOLS
+)
+_CALLED = [
+    {"index": 0, "id": "a", "function": {"name": "dice", "arguments": "{}"}},
+    {"index": 1, "id": "b", "function": {"name": "clock", "arguments": '{"zone":"CET"}'}},
+]
 
 
 @dataclass
@@ -33,6 +53,8 @@ class Subject:
     provider: Provider
     answers: Callable[[], None]
     """The next answer is whole, of several pieces, with usage."""
+    asks: Callable[[], None]
+    """The next answer, to `ASKING`, asks for the tools that it names."""
     draws: Callable[[], None]
     """The next image is whole."""
     hangs: Callable[[], None]
@@ -47,6 +69,11 @@ async def _scripted() -> AsyncIterator[Subject]:
     yield Subject(
         provider,
         answers=lambda: provider.script("one", " two", usage(1, 2)),
+        asks=lambda: provider.script(
+            "one",
+            ToolCallsPiece((RequestedCall("a", "dice", "{}"), RequestedCall("b", "clock", '{"zone":"CET"}'))),
+            usage(1, 2),
+        ),
         draws=lambda: provider.script_image(DOT),
         hangs=lambda: provider.script("one", Gate()),
         released=provider.idle,
@@ -76,6 +103,7 @@ async def _echo() -> AsyncIterator[Subject]:
     yield Subject(
         EchoProvider(name="subject", clock=clock),
         answers=lambda: setattr(clock, "hanging", False),
+        asks=lambda: setattr(clock, "hanging", False),
         draws=lambda: None,
         hangs=lambda: setattr(clock, "hanging", True),
         released=released,
@@ -92,6 +120,7 @@ async def _openai_compatible() -> AsyncIterator[Subject]:
         yield Subject(
             provider,
             answers=lambda: upstream.script(answer("one", " two")),
+            asks=lambda: upstream.script(answer("one", Delta({"tool_calls": _CALLED}), finish_reason="tool_calls")),
             draws=lambda: upstream.script(refusal(200, body=_DRAWN)),
             hangs=lambda: upstream.script(answer("one", HANG)),
             released=lambda: upstream.until(lambda: upstream.abandoned == len(upstream.requests)),
@@ -105,8 +134,8 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
         yield made
 
 
-async def _collect(provider: Provider) -> list[Piece]:
-    async with aclosing(provider.stream(REQUEST)) as pieces:
+async def _collect(provider: Provider, request: CompletionRequest = REQUEST) -> list[Piece]:
+    async with aclosing(provider.stream(request)) as pieces:
         return [piece async for piece in pieces]
 
 
@@ -121,6 +150,31 @@ async def test_a_whole_answer_is_pieces_of_text_with_usage_at_most_once_and_then
     assert "".join(texts)
     assert all(texts)
     assert len([piece for piece in pieces if isinstance(piece, UsageReport)]) == 1
+
+
+async def test_tool_calls_come_at_once_behind_all_text(subject: Subject) -> None:
+    subject.asks()
+    pieces = await _collect(subject.provider, ASKING)
+    (place,) = [place for place, piece in enumerate(pieces) if isinstance(piece, ToolCallsPiece)]
+    asked = pieces[place]
+    assert isinstance(asked, ToolCallsPiece)
+    assert [(call.name, call.arguments) for call in asked.calls] == [("dice", "{}"), ("clock", '{"zone":"CET"}')]
+    assert len({call.provider_id for call in asked.calls}) == 2
+    assert not any(isinstance(piece, TextPiece | ReasoningPiece) for piece in pieces[place:])
+
+
+async def test_results_are_answered(subject: Subject) -> None:
+    subject.asks()
+    (asked,) = [piece for piece in await _collect(subject.provider, ASKING) if isinstance(piece, ToolCallsPiece)]
+    calls = tuple(
+        ToolCall(f"call_{place}", call.name, call.arguments, call.provider_id) for place, call in enumerate(asked.calls)
+    )
+    said = PromptMessage(Role.ASSISTANT, "", calls, origin=Origin("subject", "some/model"))
+    results = [PromptMessage(Role.TOOL, "done", tool_call_id=call.id) for call in calls]
+    subject.answers()
+    pieces = await _collect(subject.provider, replace(ASKING, messages=(*ASKING.messages, said, *results)))
+    assert any(isinstance(piece, TextPiece) for piece in pieces)
+    assert not any(isinstance(piece, ToolCallsPiece) for piece in pieces)
 
 
 async def test_nothing_happens_before_the_stream_is_read(subject: Subject) -> None:
