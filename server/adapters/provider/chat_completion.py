@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import orjson
 
+from server.adapters.provider.dialect import adapt
 from server.adapters.provider.growing_call import is_object
 from server.adapters.provider.provider_parts import call_fields, message_fields
 from server.domain.addressed import addressed
@@ -20,16 +21,19 @@ _NOT_IN_A_NAME: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _LONGEST_NAME: Final = 64
 
 
-def request_body(request: CompletionRequest, *, provider: str, max_tokens_field: str) -> bytes:
+def request_body(request: CompletionRequest, *, provider: str, base_url: str, max_tokens_field: str) -> bytes:
     """UTF-8 JSON that asks for a stream with usage. What `generation` leaves open is left to the provider.
 
-    `provider` is the name of the one that it goes to: only its own ids are in it, see `addressed`.
+    `provider` is the name of the one that it goes to: only its own ids are in it, see `addressed`. `base_url` tells
+    what it demands besides, see `dialect`.
     """
     generation = request.generation
-    messages = addressed(request.messages, Origin(provider, generation.model or ""))
+    model = generation.model or ""
+    messages = [_message(message) for message in addressed(request.messages, Origin(provider, model))]
+    adapt(messages, base_url=base_url, model=model)
     body: dict[str, Any] = {
         "model": generation.model,
-        "messages": [_message(message) for message in messages],
+        "messages": messages,
         "stream": True,
         "stream_options": {"include_usage": True},
     }

@@ -79,7 +79,10 @@ class OpenAICompatibleProvider:
 
     async def _open(self, request: CompletionRequest, model: str, patience: Patience) -> Body:
         """Send the request; the body of the answer, once its head says that it is one."""
-        content = request_body(request, provider=self._config.name, max_tokens_field=self._config.max_tokens_field)
+        config = self._config
+        content = request_body(
+            request, provider=config.name, base_url=config.base_url, max_tokens_field=config.max_tokens_field
+        )
         http_request = self._client.build_request("POST", self._url, content=content)
         try:
             response = await patience.wait(self._client.send(http_request, stream=True))

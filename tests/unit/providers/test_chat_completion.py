@@ -18,9 +18,8 @@ def _body(
     *messages: PromptMessage, generation: GenerationConfig, tools: tuple[ToolSpec, ...] = (), **options: str
 ) -> dict[str, Any]:
     request = CompletionRequest(messages, generation, tools)
-    body: dict[str, Any] = orjson.loads(
-        request_body(request, **{"provider": "acme", "max_tokens_field": "max_tokens", **options})
-    )
+    usual = {"provider": "acme", "base_url": "http://acme.example/v1", "max_tokens_field": "max_tokens"}
+    body: dict[str, Any] = orjson.loads(request_body(request, **{**usual, **options}))
     return body
 
 
@@ -102,3 +101,13 @@ def test_a_call_that_no_provider_would_take_does_not_get_the_request_refused(
     message = PromptMessage(Role.ASSISTANT, "", (ToolCall("call_1", name, arguments),))
     function = _body(message, generation=GenerationConfig(model="m"))["messages"][0]["tool_calls"][0]["function"]
     assert (function["name"], function["arguments"]) == wanted
+
+
+def test_what_the_server_of_the_url_demands_is_met() -> None:
+    messages = (
+        PromptMessage(Role.ASSISTANT, "", (ToolCall("call_1", "clock", "{}"),)),
+        PromptMessage(Role.TOOL, "12:00", tool_call_id="call_1"),
+    )
+    body = _body(*messages, generation=GenerationConfig(model="large"), base_url="https://api.mistral.ai/v1")
+    asked, answered = body["messages"]
+    assert (len(answered["tool_call_id"]), answered["tool_call_id"]) == (9, asked["tool_calls"][0]["id"])

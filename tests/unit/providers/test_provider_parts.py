@@ -41,7 +41,9 @@ def _again(answer: Answer, *, target: Origin = ACME, text: str = "said") -> dict
     )
     message = PromptMessage(Role.ASSISTANT, text, calls, None, ACME, parts.json if parts else None)
     request = CompletionRequest((message,), GenerationConfig(model=target.model))
-    body = orjson.loads(request_body(request, provider=target.provider, max_tokens_field="max_tokens"))
+    body = orjson.loads(
+        request_body(request, provider=target.provider, base_url="http://x/v1", max_tokens_field="max_tokens")
+    )
     shown: dict[str, Any] = body["messages"][0]
     return shown
 
@@ -235,7 +237,9 @@ def test_no_request_holds_anything_of_another_s(
 ) -> None:
     messages = tuple(message for _, *pair in history for message in pair)
     request = CompletionRequest(messages, GenerationConfig(model=target.model))
-    body = request_body(request, provider=target.provider, max_tokens_field="max_tokens").decode()
+    body = request_body(
+        request, provider=target.provider, base_url="http://x/v1", max_tokens_field="max_tokens"
+    ).decode()
     for origin in {origin for origin, *_ in history}:
         assert (f"<{origin.provider}/{origin.model}>" in body) == (origin == target)
         assert origin.provider == target.provider or f"<{origin.provider}>" not in body
