@@ -14,7 +14,8 @@ from server.config import load as load_settings
 from server.config import load_client as load_client_settings
 from server.domain.key import KeyEnvironment, KeyStyle
 from server.domain.organization import MemberRole
-from server.domain.principal import WILDCARD_SCOPE, Owner
+from server.domain.principal import Owner
+from server.domain.scope import WILDCARD_SCOPE
 from server.failure import CommandFailed
 
 _INTERRUPTED = 130

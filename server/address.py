@@ -1,7 +1,8 @@
-"""Addresses to listen on: `HOST:PORT`, with a port of 0 for any free one."""
+"""Addresses to listen on, `HOST:PORT` with a port of 0 for any free one, and URLs to ask."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
 
 _MAX_PORT = 65535
 
@@ -37,3 +38,25 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def is_loopback_url(url: str) -> bool:
+    """Whether a URL names this machine, which no proxy between can reach."""
+    return _names_loopback(urlsplit(url))
+
+
+def is_safe_url(url: str) -> bool:
+    """Whether what a URL answers comes from who it names: `https`, or `http` on this machine; and it bears no password,
+    which would be shown with it."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises `ValueError` for what is no port
+    except ValueError:
+        return False
+    if not parts.hostname or parts.username is not None or parts.fragment:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _names_loopback(parts))
+
+
+def _names_loopback(parts: SplitResult) -> bool:
+    return Address(parts.hostname or "", 0).is_loopback

@@ -14,17 +14,18 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from server.address import Address
+from server.address import Address, is_safe_url
 from server.domain.limits import Limits
 from server.failure import InvalidConfiguration
 
 PREFIX = "PARLEY_"
 _MIN_PEPPER_CHARACTERS = 16
+_MIN_SECRET_BYTES = 32
 _LIMITS = Limits()
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 ListenAddress = Annotated[Address, NoDecode, BeforeValidator(lambda value: _from_text(value, Address.parse))]
-Origins = Annotated[
+Names = Annotated[
     tuple[str, ...],
     NoDecode,
     BeforeValidator(lambda value: _from_text(value, lambda text: text.replace(",", " ").split())),
@@ -92,7 +93,7 @@ class Settings(BaseSettings):
     tls_client_ca: Path | None = Field(
         None, description="PEM file of the authorities from one of which every client must have a certificate"
     )
-    cors_origins: Origins = Field((), description="Origins whose web pages may call, separated by commas; `*` is any")
+    cors_origins: Names = Field((), description="Origins whose web pages may call, separated by commas; `*` is any")
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`")
     grace_seconds: float = Field(
         25, gt=0, description="How long running answers may take to finish after a stop signal"
@@ -101,6 +102,14 @@ class Settings(BaseSettings):
         None,
         description="Secret under which keys are hashed; unset: made once, in the file `pepper` of the data directory",
     )
+
+    jwt_issuer: str | None = Field(None, description="Issuer of the tokens of people, which are taken beside keys then")
+    jwt_audience: str | None = Field(None, description="What such tokens must name as their audience")
+    jwt_jwks_url: str | None = Field(None, description="Where the issuer publishes its keys: RS256, ES256 and EdDSA")
+    jwt_secret: SecretStr | None = Field(None, description="Secret shared with the issuer, at least 32 bytes: HS256")
+    jwt_tenants: Names = Field((), description="Tenants that tokens may name, separated by commas; unset: any")
+    jwt_leeway_seconds: float = Field(30, ge=0, le=300, description="How far the issuer's clock may be from this one")
+    jwt_jwks_seconds: float = Field(300, ge=10, description="How old the issuer's keys may get before they are fetched")
 
     openrouter_api_key: SecretStr | None = Field(
         None, validation_alias="OPENROUTER_API_KEY", description="Makes OpenRouter the default provider"
@@ -154,7 +163,19 @@ class Settings(BaseSettings):
             raise ValueError("PARLEY_LEASE_SECONDS must be at least twice PARLEY_LEASE_HEARTBEAT_SECONDS")
         if self.key_pepper is not None and len(self.key_pepper.get_secret_value()) < _MIN_PEPPER_CHARACTERS:
             raise ValueError(f"PARLEY_KEY_PEPPER must have at least {_MIN_PEPPER_CHARACTERS} characters")
+        if self.jwt_issuer or self.jwt_audience or self.jwt_jwks_url or self.jwt_secret:
+            self._check_tokens()
         return self
+
+    def _check_tokens(self) -> None:
+        if not (self.jwt_issuer and self.jwt_audience and (self.jwt_jwks_url or self.jwt_secret)):
+            raise ValueError(
+                "Tokens need PARLEY_JWT_ISSUER, PARLEY_JWT_AUDIENCE, and PARLEY_JWT_JWKS_URL or PARLEY_JWT_SECRET"
+            )
+        if self.jwt_secret is not None and len(self.jwt_secret.get_secret_value().encode()) < _MIN_SECRET_BYTES:
+            raise ValueError(f"PARLEY_JWT_SECRET must have at least {_MIN_SECRET_BYTES} bytes")
+        if self.jwt_jwks_url is not None and not is_safe_url(self.jwt_jwks_url):
+            raise ValueError("PARLEY_JWT_JWKS_URL must be an https URL, or an http one of this machine, without a user")
 
     @property
     def limits(self) -> Limits:

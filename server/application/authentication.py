@@ -1,101 +1,110 @@
-"""Who is calling: turns a credential, and the user it speaks for, into the principal of the call."""
+"""Who is calling: turns credentials, and the user they speak for, into the principal of the call."""
 
-import hmac
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
-from server.application.keys import KeyFactory, is_well_formed
-from server.domain.errors import FieldViolation, InvalidField, KeyInvalid, KeyMissing, ScopeMissing
+from server.application.credentials import presented
+from server.application.known_keys import KnownKeys
+from server.domain.errors import FieldViolation, InvalidField, KeyInvalid, ScopeMissing
+from server.domain.identity_errors import TenantForbidden, TenantMissing
 from server.domain.key import ApiKey, KeyStyle
-from server.domain.principal import IMPERSONATE_SCOPE, WILDCARD_SCOPE, Owner, Principal
+from server.domain.person import LONGEST_NAME, Person, is_name, person_of
+from server.domain.principal import Owner, Principal
+from server.domain.scope import IMPERSONATE_SCOPE, SUBJECT_SCOPES, common
 from server.ports.store import Store
 from server.ports.system import Clock
+from server.ports.user_tokens import UserTokens
 
 ON_BEHALF_OF: Final = "x-on-behalf-of"
-REVOCATION_SECONDS: Final = 1.0
-"""A key that was revoked elsewhere opens nothing after this long."""
-_CACHED_KEYS: Final = 4096
-_KNOWN_SUBJECTS: Final = 16384
-_LONGEST_SUBJECT: Final = 255
-# Compared with when the store knows no key of a digest, so that the unknown takes the time of the known.
-_NO_DIGEST: Final = "0" * 64
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A key as the store had it at `at`, a monotonic time."""
-
-    key: ApiKey
-    principal: Principal
-    at: float
+_KNOWN_OWNERS: Final = 16384
 
 
 class Authenticator:
-    """Recognises callers. Remembers keys for at most a second, and only such as the store knows: guesses cost a look-up
-    each and push nobody out."""
+    """Recognises callers."""
 
-    def __init__(self, *, store: Store, clock: Clock, factory: KeyFactory) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        keys: KnownKeys,
+        tokens: UserTokens | None = None,
+        tenants: Collection[str] = (),
+    ) -> None:
+        """`tokens`: without it no token counts. `tenants`: those that tokens may name; none: any, which comes into
+        being with its first user."""
         self._store = store
         self._clock = clock
-        self._factory = factory
-        self._seen: dict[str, _Seen] = {}
+        self._keys = keys
+        self._tokens = tokens
+        self._tenants = frozenset(tenants)
         self._provisioned: dict[Owner, None] = {}
 
-    async def authenticate(self, credential: str | None, on_behalf_of: str | None) -> Principal:
-        """The principal of a call. `on_behalf_of` names the user of the key's tenant for whom it acts; `None`: its own.
+    async def authenticate(self, credentials: Sequence[str], on_behalf_of: str | None) -> Principal:
+        """The principal of a call. `on_behalf_of` names the user of the same tenant for whom it acts; `None`: its own.
 
-        Raises `KeyMissing`, `KeyInvalid`, `ScopeMissing` (acting for another needs `users:impersonate`),
-        `InvalidField` (nobody is named), `StoreUnavailable`.
+        Raises `KeyMissing`, `KeyConflict`, `KeyInvalid`, `IssuerUnavailable`, `TenantMissing`, `TenantForbidden`,
+        `ScopeMissing` (acting for another needs `users:impersonate`), `InvalidField` (nobody is named),
+        `StoreUnavailable`.
         """
-        if not credential:
-            raise KeyMissing
-        digest = self._factory.digest(credential)
-        seen = self._seen.get(digest)
-        if seen is None or self._clock.monotonic() - seen.at >= REVOCATION_SECONDS:
-            seen = await self._look_up(credential, digest)
-        # A publishable key is no secret: it counts only together with a user's token, which is not taken here.
-        if not seen.key.is_valid(self._clock.now()) or seen.key.style is KeyStyle.PUBLISHABLE:
-            raise KeyInvalid
-        if on_behalf_of is None:
-            return seen.principal
-        return await self._impersonate(seen.principal, on_behalf_of)
+        found = presented(credentials)
+        if found.token is None:
+            principal = _holder(await self._keys.valid(str(found.key)))
+        else:
+            key = None if found.key is None else await self._keys.valid(found.key)
+            principal = await self._person(await self._verified(found.token), key)
+        return principal if on_behalf_of is None else await self._impersonate(principal, on_behalf_of)
 
-    async def _look_up(self, credential: str, digest: str) -> _Seen:
-        if not is_well_formed(credential):
+    async def _verified(self, token: str) -> Person:
+        if self._tokens is None:
             raise KeyInvalid
-        at = self._clock.monotonic()
-        key = await self._store.read_system(lambda tx: tx.key_by_digest(digest))
-        if not hmac.compare_digest(_NO_DIGEST if key is None else key.digest, digest) or key is None:
-            self._seen.pop(digest, None)
-            raise KeyInvalid
-        principal = Principal(owner=key.owner, scopes=key.scopes, key_id=key.id)
-        return self._remember(digest, _Seen(key, principal, at))
+        return person_of(await self._tokens.verified(token))
 
-    def _remember(self, digest: str, seen: _Seen) -> _Seen:
-        # Taken out first, so that the order of the dict is the order of the look-ups and the oldest one goes.
-        self._seen.pop(digest, None)
-        if len(self._seen) >= _CACHED_KEYS:
-            del self._seen[next(iter(self._seen))]
-        self._seen[digest] = seen
-        return seen
+    async def _person(self, person: Person, key: ApiKey | None) -> Principal:
+        """A person, in the tenant that the token or the publishable key names, with the rights that both give."""
+        if key is not None and key.style is not KeyStyle.PUBLISHABLE:
+            raise KeyInvalid
+        tenant = person.tenant if key is None else key.owner.tenant
+        if tenant is None:
+            raise TenantMissing
+        if person.tenant not in (None, tenant) or (key is None and self._tenants and tenant not in self._tenants):
+            raise TenantForbidden
+        owner = Owner(tenant, person.user)
+        await self._provision(owner)
+        scopes = person.scopes if key is None else common(person.scopes, key.scopes)
+        return Principal(owner, scopes, None if key is None else key.id, is_person=True)
 
     async def _impersonate(self, principal: Principal, on_behalf_of: str) -> Principal:
-        """Act for another user with the key's own rights; an empty name never falls back to the key's user."""
+        """Act for another user, with what both may do; an empty name never falls back to the credential's user."""
         if not principal.has_scope(IMPERSONATE_SCOPE):
             raise ScopeMissing(IMPERSONATE_SCOPE)
         subject = Owner(tenant=principal.owner.tenant, user=_subject(on_behalf_of))
-        if subject not in self._provisioned:
-            now = self._clock.now()
-            await self._store.write_system(lambda tx: tx.provision(subject, now))
-            if len(self._provisioned) >= _KNOWN_SUBJECTS:
-                del self._provisioned[next(iter(self._provisioned))]
-            self._provisioned[subject] = None
-        return replace(principal, owner=subject, actor=principal.owner.user)
+        await self._provision(subject)
+        scopes = common(principal.scopes, SUBJECT_SCOPES)
+        return replace(principal, owner=subject, scopes=scopes, actor=principal.owner.user)
+
+    async def _provision(self, owner: Owner) -> None:
+        """Make sure that the user is one, at the first call of this process that acts for the user."""
+        if owner in self._provisioned:
+            return
+        now = self._clock.now()
+        await self._store.write_system(lambda tx: tx.provision(owner, now))
+        if len(self._provisioned) >= _KNOWN_OWNERS:
+            del self._provisioned[next(iter(self._provisioned))]
+        self._provisioned[owner] = None
+
+
+def _holder(key: ApiKey) -> Principal:
+    """Whoever has a key acts as its user. A publishable key is no secret: it counts only together with a token."""
+    if key.style is KeyStyle.PUBLISHABLE:
+        raise KeyInvalid
+    return Principal(owner=key.owner, scopes=key.scopes, key_id=key.id)
 
 
 def _subject(on_behalf_of: str) -> str:
     """The user named. Raises `InvalidField` for nobody, everybody (`*`) and names that cannot be one."""
     user = on_behalf_of.strip()
-    if not user or user == WILDCARD_SCOPE or len(user) > _LONGEST_SUBJECT or not user.isprintable():
-        raise InvalidField([FieldViolation(ON_BEHALF_OF, f"must name one user, 1 to {_LONGEST_SUBJECT} characters")])
+    if not is_name(user):
+        raise InvalidField([FieldViolation(ON_BEHALF_OF, f"must name one user, 1 to {LONGEST_NAME} characters")])
     return user

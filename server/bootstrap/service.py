@@ -23,7 +23,6 @@ from server.adapters.tools.server_config import ToolServerConfig
 from server.adapters.tools.toml_servers import read_tool_servers
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
-from server.application.authentication import Authenticator
 from server.application.branches import Branches
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
@@ -42,6 +41,7 @@ from server.application.streams import Streams
 from server.application.threads import Threads
 from server.application.titles import Titles
 from server.bootstrap.files import files_directory
+from server.bootstrap.identity import open_authenticator
 from server.bootstrap.keys import key_factory
 from server.bootstrap.store import database_url, opened_store
 from server.bootstrap.tools import opened_tool_servers
@@ -112,6 +112,9 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
             # The directory's lock makes this process the only worker on the directory's own file: what a killed one
             # held is free at once. On any other database its leases must lapse, for others may work there.
             await store.write_system(lambda tx: tx.void_leases())
+        authenticator = await stack.enter_async_context(
+            open_authenticator(settings, store=store, clock=clock, factory=factory)
+        )
         models = await stack.enter_async_context(build_registry(providers, clock=clock, random=random.random))
         tools = await stack.enter_async_context(opened_tool_servers(tool_configs, schemas=schemas, clock=clock))
         blobs = DirectoryBlobs(files_directory(settings, files))
@@ -150,7 +153,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
             services=Services(use_cases),
             pipeline=Pipeline(
                 services=DESCRIPTORS,
-                authenticator=Authenticator(store=store, clock=clock, factory=factory),
+                authenticator=authenticator,
                 clock=clock,
                 ids=ids,
                 metrics=metrics,

@@ -7,7 +7,8 @@ from typing import Final
 from server.application.keys import KeyFactory, Keys
 from server.cli.data_directory import DataDirectory
 from server.domain.key import ApiKey
-from server.domain.principal import WILDCARD_SCOPE, Owner
+from server.domain.principal import Owner
+from server.domain.scope import WILDCARD_SCOPE
 
 OWNER: Final = Owner(tenant="default", user="dev")
 

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 
 from server.domain.ids import KeyId, UserId, user_id
-
-WILDCARD_SCOPE = "*"
-IMPERSONATE_SCOPE = "users:impersonate"
+from server.domain.scope import permits
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +39,14 @@ class Principal:
     owner: Owner
     """On whose behalf the call acts."""
     scopes: frozenset[str]
-    key_id: KeyId
+    key_id: KeyId | None
+    """The key that was presented; `None` for a person's token alone."""
     actor: str | None = None
-    """The key's own user when it acts on behalf of another."""
+    """The credential's own user when it acts on behalf of another."""
     request_key: RequestKey | None = None
     """The mark of this call, when it is a write that bears one."""
+    is_person: bool = False
+    """Whether a token says that the user, or the actor, is there in person; a key alone may be anybody's who has it."""
 
     @property
     def user_id(self) -> UserId:
@@ -54,4 +55,4 @@ class Principal:
 
     def has_scope(self, scope: str) -> bool:
         """Whether the call may use a method that needs `scope`."""
-        return scope in self.scopes or WILDCARD_SCOPE in self.scopes
+        return permits(self.scopes, scope)

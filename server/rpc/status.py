@@ -9,7 +9,7 @@ from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 
-from server.domain import errors, guardrail_errors, history_errors, tool_call_errors
+from server.domain import errors, guardrail_errors, history_errors, identity_errors, tool_call_errors
 
 DOMAIN: Final = "parley"
 UNEXPECTED: Final = "an unexpected failure; it is logged under the request id"
@@ -31,6 +31,13 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     errors.KeyMissing: grpc.StatusCode.UNAUTHENTICATED,
     errors.KeyInvalid: grpc.StatusCode.UNAUTHENTICATED,
     errors.KeyConflict: grpc.StatusCode.UNAUTHENTICATED,
+    identity_errors.IssuerUnavailable: grpc.StatusCode.UNAVAILABLE,
+    identity_errors.TenantMissing: grpc.StatusCode.PERMISSION_DENIED,
+    identity_errors.TenantForbidden: grpc.StatusCode.PERMISSION_DENIED,
+    identity_errors.PersonNeeded: grpc.StatusCode.PERMISSION_DENIED,
+    identity_errors.ScopeExceeded: grpc.StatusCode.PERMISSION_DENIED,
+    identity_errors.KeyNotFound: grpc.StatusCode.NOT_FOUND,
+    identity_errors.KeyEnded: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ScopeMissing: grpc.StatusCode.PERMISSION_DENIED,
     errors.NotAMember: grpc.StatusCode.PERMISSION_DENIED,
     errors.RoleMissing: grpc.StatusCode.PERMISSION_DENIED,

@@ -47,9 +47,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_KEY_MISSING: _ErrorReason.ValueType  # 10
     """No credential was presented. UNAUTHENTICATED."""
     ERROR_REASON_KEY_INVALID: _ErrorReason.ValueType  # 11
-    """The credential is malformed, unknown, revoked or expired. UNAUTHENTICATED."""
+    """The credential, a key or a token, is malformed, unknown, revoked, expired or not meant for this service.
+    UNAUTHENTICATED.
+    """
     ERROR_REASON_KEY_CONFLICT: _ErrorReason.ValueType  # 12
-    """The headers carry two different credentials. UNAUTHENTICATED."""
+    """The headers carry two different credentials, and not a publishable key with a user's token. UNAUTHENTICATED."""
     ERROR_REASON_SCOPE_MISSING: _ErrorReason.ValueType  # 13
     """The credential lacks the scope named in the metadata entry `scope`. PERMISSION_DENIED."""
     ERROR_REASON_NOT_A_MEMBER: _ErrorReason.ValueType  # 14
@@ -162,6 +164,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Run: the model asked for tools in as many answers as it may, and once more when it was to answer
     without. What the tools returned is kept; send another message.
     """
+    ERROR_REASON_TENANT_MISSING: _ErrorReason.ValueType  # 90
+    """The token names no tenant, and no publishable key does. PERMISSION_DENIED."""
+    ERROR_REASON_TENANT_FORBIDDEN: _ErrorReason.ValueType  # 91
+    """The token's tenant is not that of the publishable key, or not served here. PERMISSION_DENIED."""
+    ERROR_REASON_ISSUER_UNAVAILABLE: _ErrorReason.ValueType  # 92
+    """Whether the token is valid cannot be told, for its issuer's keys cannot be fetched; send again. UNAVAILABLE."""
+    ERROR_REASON_PERSON_NEEDED: _ErrorReason.ValueType  # 93
+    """Only a person may do this, by a user's token; an API key may not. PERMISSION_DENIED."""
+    ERROR_REASON_SCOPE_EXCEEDED: _ErrorReason.ValueType  # 94
+    """A key may be given no scope that its maker lacks; the metadata entry `scope` names one. PERMISSION_DENIED."""
+    ERROR_REASON_KEY_NOT_FOUND: _ErrorReason.ValueType  # 95
+    """The caller has no API key of that id. NOT_FOUND."""
+    ERROR_REASON_KEY_ENDED: _ErrorReason.ValueType  # 96
+    """The API key is revoked or expired, which cannot be undone. FAILED_PRECONDITION."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or a run failed. A refused call carries the name without its prefix as the
@@ -194,9 +210,11 @@ ERROR_REASON_MODEL_INACTIVE: ErrorReason.ValueType  # 9
 ERROR_REASON_KEY_MISSING: ErrorReason.ValueType  # 10
 """No credential was presented. UNAUTHENTICATED."""
 ERROR_REASON_KEY_INVALID: ErrorReason.ValueType  # 11
-"""The credential is malformed, unknown, revoked or expired. UNAUTHENTICATED."""
+"""The credential, a key or a token, is malformed, unknown, revoked, expired or not meant for this service.
+UNAUTHENTICATED.
+"""
 ERROR_REASON_KEY_CONFLICT: ErrorReason.ValueType  # 12
-"""The headers carry two different credentials. UNAUTHENTICATED."""
+"""The headers carry two different credentials, and not a publishable key with a user's token. UNAUTHENTICATED."""
 ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 13
 """The credential lacks the scope named in the metadata entry `scope`. PERMISSION_DENIED."""
 ERROR_REASON_NOT_A_MEMBER: ErrorReason.ValueType  # 14
@@ -309,4 +327,18 @@ ERROR_REASON_TOOL_ROUNDS_EXHAUSTED: ErrorReason.ValueType  # 74
 """Run: the model asked for tools in as many answers as it may, and once more when it was to answer
 without. What the tools returned is kept; send another message.
 """
+ERROR_REASON_TENANT_MISSING: ErrorReason.ValueType  # 90
+"""The token names no tenant, and no publishable key does. PERMISSION_DENIED."""
+ERROR_REASON_TENANT_FORBIDDEN: ErrorReason.ValueType  # 91
+"""The token's tenant is not that of the publishable key, or not served here. PERMISSION_DENIED."""
+ERROR_REASON_ISSUER_UNAVAILABLE: ErrorReason.ValueType  # 92
+"""Whether the token is valid cannot be told, for its issuer's keys cannot be fetched; send again. UNAVAILABLE."""
+ERROR_REASON_PERSON_NEEDED: ErrorReason.ValueType  # 93
+"""Only a person may do this, by a user's token; an API key may not. PERMISSION_DENIED."""
+ERROR_REASON_SCOPE_EXCEEDED: ErrorReason.ValueType  # 94
+"""A key may be given no scope that its maker lacks; the metadata entry `scope` names one. PERMISSION_DENIED."""
+ERROR_REASON_KEY_NOT_FOUND: ErrorReason.ValueType  # 95
+"""The caller has no API key of that id. NOT_FOUND."""
+ERROR_REASON_KEY_ENDED: ErrorReason.ValueType  # 96
+"""The API key is revoked or expired, which cannot be undone. FAILED_PRECONDITION."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -28,14 +28,14 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from parley.options.v1 import options_pb2 as parley_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14parley/v1/file.proto\x12\tparley.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fparley/options/v1/options.proto\"1\n\x13\x44ownloadFileRequest\x12\x1a\n\x07\x66ile_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@2\x9b\x01\n\x0b\x46ileService\x12\x8b\x01\n\x0c\x44ownloadFile\x12\x1e.parley.v1.DownloadFileRequest\x1a\x14.google.api.HttpBody\"C\x90\x02\x01\x92\xb2\x19\x0c\n\nfiles:read\x82\xd3\xe4\x93\x02*\"%/api/v1/storage/gateway/download-file:\x01*0\x01\x42\xde\x01\x8a\xb2\x19\xd9\x01\x08\x01\x10\x01\x18\x02*_\n]{\"error\": {\"code\": \"$http\", \"message\": \"$message\", \"status\": \"$code\", \"details\": \"$details\"}}BB\n\x06\x61piKey\x12\tX-API-Key\x1a-A secret key, `sk_live_\xe2\x80\xa6` or `sk_test_\xe2\x80\xa6`.B,\n\x06\x62\x65\x61rer\x12\rAuthorization\x1a\x13`Bearer` and a key.b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14parley/v1/file.proto\x12\tparley.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fparley/options/v1/options.proto\"1\n\x13\x44ownloadFileRequest\x12\x1a\n\x07\x66ile_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@2\x9b\x01\n\x0b\x46ileService\x12\x8b\x01\n\x0c\x44ownloadFile\x12\x1e.parley.v1.DownloadFileRequest\x1a\x14.google.api.HttpBody\"C\x90\x02\x01\x92\xb2\x19\x0c\n\nfiles:read\x82\xd3\xe4\x93\x02*\"%/api/v1/storage/gateway/download-file:\x01*0\x01\x42\xf0\x01\x8a\xb2\x19\xeb\x01\x08\x01\x10\x01\x18\x02*_\n]{\"error\": {\"code\": \"$http\", \"message\": \"$message\", \"status\": \"$code\", \"details\": \"$details\"}}BB\n\x06\x61piKey\x12\tX-API-Key\x1a-A secret key, `sk_live_\xe2\x80\xa6` or `sk_test_\xe2\x80\xa6`.B>\n\x06\x62\x65\x61rer\x12\rAuthorization\x1a%`Bearer` and a user\'s token or a key.b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.v1.file_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'\212\262\031\331\001\010\001\020\001\030\002*_\n]{\"error\": {\"code\": \"$http\", \"message\": \"$message\", \"status\": \"$code\", \"details\": \"$details\"}}BB\n\006apiKey\022\tX-API-Key\032-A secret key, `sk_live_\342\200\246` or `sk_test_\342\200\246`.B,\n\006bearer\022\rAuthorization\032\023`Bearer` and a key.'
+  _globals['DESCRIPTOR']._serialized_options = b'\212\262\031\353\001\010\001\020\001\030\002*_\n]{\"error\": {\"code\": \"$http\", \"message\": \"$message\", \"status\": \"$code\", \"details\": \"$details\"}}BB\n\006apiKey\022\tX-API-Key\032-A secret key, `sk_live_\342\200\246` or `sk_test_\342\200\246`.B>\n\006bearer\022\rAuthorization\032%`Bearer` and a user\'s token or a key.'
   _globals['_DOWNLOADFILEREQUEST'].fields_by_name['file_id']._loaded_options = None
   _globals['_DOWNLOADFILEREQUEST'].fields_by_name['file_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_FILESERVICE'].methods_by_name['DownloadFile']._loaded_options = None

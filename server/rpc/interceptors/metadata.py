@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from server.application.authentication import ON_BEHALF_OF
-from server.domain.errors import FieldViolation, InvalidField, KeyConflict
+from server.domain.errors import FieldViolation, InvalidField
 
 REQUEST_ID: Final = "x-request-id"
 _API_KEYS: Final = frozenset({"x-api-key", "uni-api-key"})
@@ -24,17 +24,9 @@ class Headers:
 
     request_id: str | None
     credentials: list[str]
+    """Keys and tokens, whatever header they came in."""
     subjects: list[str]
     keys: list[str]
-
-    def credential(self) -> str | None:
-        """The one credential. The same one twice is one; raises `KeyConflict` for two."""
-        found = self.credentials
-        if not found:
-            return None
-        if len(found) > 1 and len(set(found)) > 1:
-            raise KeyConflict
-        return found[0]
 
     def on_behalf_of(self) -> str | None:
         """The one user for whom the call acts. Raises `InvalidField` for two."""

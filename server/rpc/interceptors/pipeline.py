@@ -18,6 +18,7 @@ from grpc_status import rpc_status  # type: ignore[import-untyped]  # ships no s
 
 from server.application.authentication import Authenticator
 from server.domain.errors import ScopeMissing
+from server.domain.identity_errors import PersonNeeded
 from server.domain.principal import RequestKey
 from server.ports.system import Clock, Ids
 from server.rpc import status
@@ -163,9 +164,11 @@ class Pipeline(grpc.aio.ServerInterceptor):
         principal = None
         scope = method.rule.scope
         if scope is not None:
-            principal = await self._authenticator.authenticate(headers.credential(), headers.on_behalf_of())
+            principal = await self._authenticator.authenticate(headers.credentials, headers.on_behalf_of())
             if not principal.has_scope(scope):
                 raise ScopeMissing(scope)
+            if method.rule.needs_person and not principal.is_person:
+                raise PersonNeeded
         self._validation.check(request)
         if headers.keys and principal is not None and method.rule.writes:
             principal = replace(principal, request_key=_request_key(method.rule, headers, request))

@@ -25,6 +25,8 @@ class Rule:
     """`parley.v1.ThreadService/GetThread`."""
     scope: str | None
     """What a caller needs; `None`: no credential at all."""
+    needs_person: bool
+    """Whether a key alone does not do."""
     request: type[Message]
     timeout_seconds: int | None
     """The declared bound of a call."""
@@ -54,6 +56,7 @@ def _rule(service: ServiceDescriptor, method: MethodDescriptor) -> Rule:
     return Rule(
         name=name,
         scope=declared.scope or None,
+        needs_person=declared.needs_person,
         request=GetMessageClass(method.input_type),
         timeout_seconds=declared.timeout_seconds or None,
         writes=method.GetOptions().idempotency_level != MethodOptions.NO_SIDE_EFFECTS,

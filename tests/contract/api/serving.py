@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -13,10 +13,13 @@ from google.protobuf import descriptor_pool
 from gateway.bootstrap import HttpServer, build_app
 from gateway.edge.upstream import ChannelUpstream, InProcessUpstream
 from server.adapters.guardrails.configuration import load_guardrails
+from server.adapters.identity.key_set import KeySet
+from server.adapters.identity.verifier import Expected, TokenVerifier
 from server.adapters.system import SystemClock, SystemIds
 from server.application.authentication import Authenticator
 from server.application.guard import Guard
 from server.application.keys import KeyFactory, Keys
+from server.application.known_keys import KnownKeys
 from server.domain.key import ApiKey, KeyEnvironment, KeyStyle
 from server.domain.principal import Owner
 from server.ports.system import Clock
@@ -25,11 +28,13 @@ from server.rpc.metrics import Metrics
 from server.rpc.server import RpcServer
 from server.rpc.services import DESCRIPTORS, Services, UseCases
 from tests.support.house import House, open_house
+from tests.support.issuer import AUDIENCE, SECRET, Issuer
 from tests.support.scripted_provider import ScriptedProvider, usage
 
 GUARDRAILS = {"words": ["unspeakable"], "phrases": ["said: secretly"]}
 """What the operator does not allow."""
 PEPPER = b"a pepper of enough bytes"
+LEEWAY = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,8 @@ class Served:
     """A running server and everything behind it."""
 
     house: House
+    issuer: Issuer
+    """Whose tokens are taken beside keys."""
     database: Path
     keys: Keys
     factory: KeyFactory
@@ -77,12 +84,20 @@ async def serve(
     clock: Clock | None = None,
     reflection_enabled: bool = True,
 ) -> AsyncIterator[Served]:
-    """Compose the service over a database in `folder`, listen, and take everything down again. `clock` is what keys are
-    checked by; the model says "Hello there" unless a provider is given."""
+    """Compose the service over a database in `folder`, listen, and take everything down again. `clock` is what keys and
+    tokens are checked by; the model says "Hello there" unless a provider is given."""
     provider = provider or ScriptedProvider(default=("Hello", " there", usage(3, 2)))
     ids, metrics, factory = SystemIds(), Metrics(), KeyFactory(PEPPER)
     guard = Guard(load_guardrails({"guardrails": GUARDRAILS}).rules)
-    async with open_house(folder, provider, guard=guard) as house:
+    watch = clock or SystemClock()
+    async with (
+        open_house(folder, provider, guard=guard) as house,
+        Issuer() as issuer,
+        KeySet(issuer.url, clock=watch, trust_env=False) as key_set,
+    ):
+        tokens = TokenVerifier(
+            expected=Expected(issuer.name, AUDIENCE, LEEWAY), clock=watch, key_set=key_set, secret=SECRET.encode()
+        )
         services = Services(
             UseCases(
                 threads=house.threads,
@@ -103,7 +118,12 @@ async def serve(
         )
         pipeline = Pipeline(
             services=DESCRIPTORS,
-            authenticator=Authenticator(store=house.store, clock=clock or SystemClock(), factory=factory),
+            authenticator=Authenticator(
+                store=house.store,
+                clock=watch,
+                keys=KnownKeys(store=house.store, clock=watch, factory=factory),
+                tokens=tokens,
+            ),
             clock=SystemClock(),
             ids=ids,
             metrics=metrics,
@@ -120,6 +140,7 @@ async def serve(
         ):
             yield Served(
                 house=house,
+                issuer=issuer,
                 database=folder / "house.db",
                 keys=Keys(store=house.store, clock=SystemClock(), ids=ids, factory=factory),
                 factory=factory,

@@ -10,10 +10,12 @@ import pytest
 from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from server.adapters.system import SystemIds
-from server.application import authentication
+from server.application import authentication, known_keys
 from server.application.authentication import Authenticator
 from server.application.keys import KeyFactory, Keys
+from server.application.known_keys import KnownKeys
 from server.domain.errors import KeyInvalid, KeyMissing
+from server.domain.identity_errors import TenantForbidden
 from server.domain.key import KeyEnvironment, KeyStyle
 from server.domain.principal import Owner, Principal
 from server.ports.store import Store, SystemTransaction
@@ -61,7 +63,9 @@ async def gatehouse(tmp_path: Path) -> AsyncIterator[Gatehouse]:
     async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'keys.db'}", feed=LocalFeed()) as store:
         counting: Any = CountingStore(store)
         yield Gatehouse(
-            authenticator=Authenticator(store=counting, clock=clock, factory=factory),
+            authenticator=Authenticator(
+                store=counting, clock=clock, keys=KnownKeys(store=counting, clock=clock, factory=factory)
+            ),
             store=counting,
             keys=Keys(store=store, clock=clock, ids=SystemIds(), factory=factory),
             factory=factory,
@@ -72,21 +76,21 @@ async def gatehouse(tmp_path: Path) -> AsyncIterator[Gatehouse]:
 async def test_what_cannot_be_a_key_costs_no_look_up(gatehouse: Gatehouse) -> None:
     key = await gatehouse.key()
     with pytest.raises(KeyMissing):
-        await gatehouse.authenticator.authenticate(None, None)
+        await gatehouse.authenticator.authenticate([], None)
     for text in ("hello", key + "0", key[:-1], key[:20] + ("0" if key[20] != "0" else "1") + key[21:]):
         with pytest.raises(KeyInvalid):
-            await gatehouse.authenticator.authenticate(text, None)
+            await gatehouse.authenticator.authenticate([text], None)
     assert gatehouse.store.reads == 0
 
 
 async def test_a_known_key_is_looked_up_once_a_second(gatehouse: Gatehouse) -> None:
     key = await gatehouse.key()
     for _ in range(5):
-        principal = await gatehouse.authenticator.authenticate(key, None)
+        principal = await gatehouse.authenticator.authenticate([key], None)
         assert (principal.owner, principal.actor) == (ANNA, None)
     assert gatehouse.store.reads == 1
     gatehouse.clock.move(1)
-    await gatehouse.authenticator.authenticate(key, None)
+    await gatehouse.authenticator.authenticate([key], None)
     assert gatehouse.store.reads == 2
 
 
@@ -94,28 +98,65 @@ async def test_guesses_are_not_remembered(gatehouse: Gatehouse) -> None:
     guess = gatehouse.factory.make(KeyStyle.SECRET, KeyEnvironment.LIVE)
     for _ in range(3):
         with pytest.raises(KeyInvalid):
-            await gatehouse.authenticator.authenticate(guess, None)
+            await gatehouse.authenticator.authenticate([guess], None)
     assert gatehouse.store.reads == 3
 
 
 async def test_the_memory_is_bounded_and_the_oldest_goes(gatehouse: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(authentication, "_CACHED_KEYS", 2)
+    monkeypatch.setattr(known_keys, "_CACHED_KEYS", 2)
     one, two, three = [await gatehouse.key() for _ in range(3)]
     for key in (one, two, three, three, two):
-        await gatehouse.authenticator.authenticate(key, None)
+        await gatehouse.authenticator.authenticate([key], None)
     assert gatehouse.store.reads == 3
-    await gatehouse.authenticator.authenticate(one, None)
+    await gatehouse.authenticator.authenticate([one], None)
     assert gatehouse.store.reads == 4
 
 
 async def test_a_subject_is_provisioned_once(gatehouse: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(authentication, "_KNOWN_SUBJECTS", 1)
+    monkeypatch.setattr(authentication, "_KNOWN_OWNERS", 1)
     key = await gatehouse.key()
     for _ in range(3):
-        principal = await gatehouse.authenticator.authenticate(key, " bert ")
+        principal = await gatehouse.authenticator.authenticate([key], " bert ")
         assert isinstance(principal, Principal)
         assert (principal.owner, principal.actor) == (Owner("acme", "bert"), "anna")
     assert gatehouse.store.writes == 1
-    await gatehouse.authenticator.authenticate(key, "carl")
-    await gatehouse.authenticator.authenticate(key, "bert")
+    await gatehouse.authenticator.authenticate([key], "carl")
+    await gatehouse.authenticator.authenticate([key], "bert")
     assert gatehouse.store.writes == 3
+
+
+class TrustedTokens:
+    """Takes every token for one that says what the test says."""
+
+    def __init__(self, **claims: object) -> None:
+        self._claims = claims
+
+    async def verified(self, token: str) -> dict[str, object]:
+        """The claims."""
+        del token
+        return self._claims
+
+
+async def test_tokens_may_be_bound_to_tenants(gatehouse: Gatehouse) -> None:
+    def by_tokens_of(tenant: str) -> Authenticator:
+        return Authenticator(
+            store=gatehouse.store,  # type: ignore[arg-type]  # as above: a store as far as it is asked
+            clock=gatehouse.clock,
+            keys=KnownKeys(store=gatehouse.store, clock=gatehouse.clock, factory=gatehouse.factory),  # type: ignore[arg-type]
+            tokens=TrustedTokens(sub="anna", tenant_id=tenant),
+            tenants=["acme", "globex"],
+        )
+
+    for tenant in ("acme", "globex"):
+        principal = await by_tokens_of(tenant).authenticate(["a.b.c"], None)
+        assert (principal.owner, principal.key_id, principal.is_person) == (Owner(tenant, "anna"), None, True)
+    with pytest.raises(TenantForbidden):
+        await by_tokens_of("initech").authenticate(["a.b.c"], None)
+    publishable = (await gatehouse.keys.create(Owner("initech", "shop"), scopes=["*"], style=KeyStyle.PUBLISHABLE))[1]
+    assert (await by_tokens_of("initech").authenticate(["a.b.c", publishable], None)).owner.tenant == "initech"
+
+
+async def test_without_an_issuer_no_token_counts(gatehouse: Gatehouse) -> None:
+    with pytest.raises(KeyInvalid):
+        await gatehouse.authenticator.authenticate(["a.b.c"], None)
+    assert gatehouse.store.reads == 0

@@ -18,6 +18,7 @@ from server.adapters.store import open_store
 from server.adapters.system import SystemClock, SystemIds
 from server.application.authentication import Authenticator
 from server.application.keys import KeyFactory, Keys
+from server.application.known_keys import KnownKeys
 from server.domain.principal import Owner
 from server.rpc.interceptors.call import owner
 from server.rpc.interceptors.pipeline import Pipeline
@@ -92,7 +93,9 @@ async def toys(folder: Path, *, unary_seconds: float | None = None) -> AsyncIter
         with capture_logs() as logged:
             pipeline = Pipeline(
                 services=[run_pb2.DESCRIPTOR.services_by_name["RunService"]],
-                authenticator=Authenticator(store=store, clock=clock, factory=factory),
+                authenticator=Authenticator(
+                    store=store, clock=clock, keys=KnownKeys(store=store, clock=clock, factory=factory)
+                ),
                 clock=clock,
                 ids=ids,
                 metrics=metrics,

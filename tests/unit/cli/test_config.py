@@ -77,3 +77,43 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, v
     with pytest.raises(InvalidConfiguration, match=says) as refused:
         config.load({})
     assert "hidden" not in str(refused.value)
+
+
+TOKENS = {"jwt_issuer": "https://issuer.example", "jwt_audience": "parley"}
+
+
+def test_tokens_need_an_issuer_an_audience_and_keys() -> None:
+    complete = {**TOKENS, "jwt_jwks_url": "https://issuer.example/keys"}
+    assert config.load(complete).jwt_jwks_url == "https://issuer.example/keys"
+    for name in complete:
+        with pytest.raises(InvalidConfiguration, match="PARLEY_JWT_ISSUER"):
+            config.load({key: value for key, value in complete.items() if key != name})
+
+
+def test_a_short_shared_secret_is_refused_without_showing_it() -> None:
+    assert config.load({**TOKENS, "jwt_secret": "s" * 32}).jwt_secret is not None
+    with pytest.raises(InvalidConfiguration, match="PARLEY_JWT_SECRET") as caught:
+        config.load({**TOKENS, "jwt_secret": "hidden-" + "s" * 24})
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://issuer.example/keys",
+        "ftp://issuer.example/keys",
+        "https://anna:secret@issuer.example/keys",
+        "https:///keys",
+        "https://[::1",
+        "https://issuer.example:port/",
+        "keys.json",
+    ],
+)
+def test_keys_come_from_nowhere_but_their_issuer(url: str) -> None:
+    with pytest.raises(InvalidConfiguration, match="PARLEY_JWT_JWKS_URL"):
+        config.load({**TOKENS, "jwt_jwks_url": url})
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/keys", "http://localhost/keys", "http://[::1]:9/keys"])
+def test_an_issuer_on_this_machine_needs_no_tls(url: str) -> None:
+    assert config.load({**TOKENS, "jwt_jwks_url": url}).jwt_jwks_url == url

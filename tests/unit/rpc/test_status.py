@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 from parley.v1 import error_reason_pb2
 
-from server.domain import errors, guardrail_errors, history_errors, tool_call_errors
+from server.domain import errors, guardrail_errors, history_errors, identity_errors, tool_call_errors
 from server.rpc.status import CODES, RUN_CODES, DeadlinePassed, code_of, is_expected, reason_of, status_of
 
 REASONS = {name.removeprefix("ERROR_REASON_") for name, number in error_reason_pb2.ErrorReason.items() if number}
@@ -50,6 +50,13 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
     (errors.KeyInvalid(), grpc.StatusCode.UNAUTHENTICATED, "KEY_INVALID", {}),
     (errors.KeyConflict(), grpc.StatusCode.UNAUTHENTICATED, "KEY_CONFLICT", {}),
     (errors.ScopeMissing("a:b"), grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING", {"scope": "a:b"}),
+    (identity_errors.IssuerUnavailable(), grpc.StatusCode.UNAVAILABLE, "ISSUER_UNAVAILABLE", {}),
+    (identity_errors.TenantMissing(), grpc.StatusCode.PERMISSION_DENIED, "TENANT_MISSING", {}),
+    (identity_errors.TenantForbidden(), grpc.StatusCode.PERMISSION_DENIED, "TENANT_FORBIDDEN", {}),
+    (identity_errors.PersonNeeded(), grpc.StatusCode.PERMISSION_DENIED, "PERSON_NEEDED", {}),
+    (identity_errors.ScopeExceeded("a:b"), grpc.StatusCode.PERMISSION_DENIED, "SCOPE_EXCEEDED", {"scope": "a:b"}),
+    (identity_errors.KeyNotFound("k"), grpc.StatusCode.NOT_FOUND, "KEY_NOT_FOUND", {"id": "k"}),
+    (identity_errors.KeyEnded("k"), grpc.StatusCode.FAILED_PRECONDITION, "KEY_ENDED", {"id": "k"}),
     (errors.NotAMember(), grpc.StatusCode.PERMISSION_DENIED, "NOT_A_MEMBER", {}),
     (errors.RoleMissing("Admin"), grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING", {"role": "Admin"}),
     (errors.LastOwner(), grpc.StatusCode.FAILED_PRECONDITION, "LAST_OWNER", {}),

@@ -25,23 +25,23 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fparley/options/v1/options.proto\x12\x11parley.options.v1\x1a google/protobuf/descriptor.proto\"\x94\x03\n\x07\x44ialect\x12\x32\n\x0b\x66ield_names\x18\x01 \x01(\x0e\x32\x1d.parley.options.v1.FieldNames\x12\x30\n\nint64_form\x18\x02 \x01(\x0e\x32\x1c.parley.options.v1.Int64Form\x12\x30\n\nunset_form\x18\x03 \x01(\x0e\x32\x1c.parley.options.v1.UnsetForm\x12\"\n\x15ignore_unknown_fields\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12.\n\x06\x65rrors\x18\x05 \x01(\x0b\x32\x1e.parley.options.v1.ErrorFormat\x12\x32\n\x0bstream_data\x18\x06 \x01(\x0e\x32\x1d.parley.options.v1.StreamData\x12\x1b\n\x13\x61uthenticate_scheme\x18\x07 \x01(\t\x12\x32\n\x0b\x63redentials\x18\x08 \x03(\x0b\x32\x1d.parley.options.v1.CredentialB\x18\n\x16_ignore_unknown_fields\"?\n\nCredential\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06header\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"P\n\x0b\x45rrorFormat\x12\x0c\n\x04\x62ody\x18\x01 \x01(\t\x12\x33\n\toverrides\x18\x02 \x03(\x0b\x32 .parley.options.v1.ErrorOverride\"S\n\rErrorOverride\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0bhttp_status\x18\x03 \x01(\x05\x12\x0f\n\x07message\x18\x04 \x01(\t\"\xd4\x01\n\nMethodRule\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x0e\n\x06public\x18\x02 \x01(\x08\x12\x0f\n\x07\x61udited\x18\x03 \x01(\x08\x12\x16\n\x0esuccess_status\x18\x04 \x01(\x05\x12\x17\n\x0ftimeout_seconds\x18\x05 \x01(\x05\x12\x31\n\x07\x66raming\x18\x06 \x01(\x0e\x32 .parley.options.v1.StreamFraming\x12\x32\n\x0bstream_twin\x18\x07 \x01(\x0b\x32\x1d.parley.options.v1.StreamTwin\"*\n\nStreamTwin\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0c\n\x04when\x18\x02 \x01(\t\")\n\x0bStreamEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04last\x18\x02 \x01(\x08*W\n\nFieldNames\x12\x1b\n\x17\x46IELD_NAMES_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46IELD_NAMES_CAMEL\x10\x01\x12\x15\n\x11\x46IELD_NAMES_SNAKE\x10\x02*U\n\tInt64Form\x12\x1a\n\x16INT64_FORM_UNSPECIFIED\x10\x00\x12\x15\n\x11INT64_FORM_STRING\x10\x01\x12\x15\n\x11INT64_FORM_NUMBER\x10\x02*l\n\tUnsetForm\x12\x1a\n\x16UNSET_FORM_UNSPECIFIED\x10\x00\x12\x16\n\x12UNSET_FORM_OMITTED\x10\x01\x12\x16\n\x12UNSET_FORM_DEFAULT\x10\x02\x12\x13\n\x0fUNSET_FORM_NULL\x10\x03*Z\n\nStreamData\x12\x1b\n\x17STREAM_DATA_UNSPECIFIED\x10\x00\x12\x17\n\x13STREAM_DATA_MESSAGE\x10\x01\x12\x16\n\x12STREAM_DATA_MEMBER\x10\x02*b\n\rStreamFraming\x12\x1e\n\x1aSTREAM_FRAMING_UNSPECIFIED\x10\x00\x12\x16\n\x12STREAM_FRAMING_SSE\x10\x01\x12\x19\n\x15STREAM_FRAMING_NDJSON\x10\x02:P\n\x0c\x66ile_dialect\x12\x1c.google.protobuf.FileOptions\x18\xa1\x96\x03 \x01(\x0b\x32\x1a.parley.options.v1.Dialect:V\n\x0fservice_dialect\x12\x1f.google.protobuf.ServiceOptions\x18\xa1\x96\x03 \x01(\x0b\x32\x1a.parley.options.v1.Dialect:T\n\x0emethod_dialect\x12\x1e.google.protobuf.MethodOptions\x18\xa1\x96\x03 \x01(\x0b\x32\x1a.parley.options.v1.Dialect:M\n\x04rule\x12\x1e.google.protobuf.MethodOptions\x18\xa2\x96\x03 \x01(\x0b\x32\x1d.parley.options.v1.MethodRule:U\n\x0cstream_event\x12\x1d.google.protobuf.FieldOptions\x18\xa1\x96\x03 \x01(\x0b\x32\x1e.parley.options.v1.StreamEvent:/\n\x06\x63ursor\x12\x1d.google.protobuf.FieldOptions\x18\xa2\x96\x03 \x01(\x08:L\n\x05unset\x12\x1d.google.protobuf.FieldOptions\x18\xa3\x96\x03 \x01(\x0e\x32\x1c.parley.options.v1.UnsetForm:1\n\x04word\x12!.google.protobuf.EnumValueOptions\x18\xa1\x96\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fparley/options/v1/options.proto\x12\x11parley.options.v1\x1a google/protobuf/descriptor.proto\"\x94\x03\n\x07\x44ialect\x12\x32\n\x0b\x66ield_names\x18\x01 \x01(\x0e\x32\x1d.parley.options.v1.FieldNames\x12\x30\n\nint64_form\x18\x02 \x01(\x0e\x32\x1c.parley.options.v1.Int64Form\x12\x30\n\nunset_form\x18\x03 \x01(\x0e\x32\x1c.parley.options.v1.UnsetForm\x12\"\n\x15ignore_unknown_fields\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12.\n\x06\x65rrors\x18\x05 \x01(\x0b\x32\x1e.parley.options.v1.ErrorFormat\x12\x32\n\x0bstream_data\x18\x06 \x01(\x0e\x32\x1d.parley.options.v1.StreamData\x12\x1b\n\x13\x61uthenticate_scheme\x18\x07 \x01(\t\x12\x32\n\x0b\x63redentials\x18\x08 \x03(\x0b\x32\x1d.parley.options.v1.CredentialB\x18\n\x16_ignore_unknown_fields\"?\n\nCredential\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06header\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"P\n\x0b\x45rrorFormat\x12\x0c\n\x04\x62ody\x18\x01 \x01(\t\x12\x33\n\toverrides\x18\x02 \x03(\x0b\x32 .parley.options.v1.ErrorOverride\"S\n\rErrorOverride\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0bhttp_status\x18\x03 \x01(\x05\x12\x0f\n\x07message\x18\x04 \x01(\t\"\xea\x01\n\nMethodRule\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x0e\n\x06public\x18\x02 \x01(\x08\x12\x0f\n\x07\x61udited\x18\x03 \x01(\x08\x12\x16\n\x0esuccess_status\x18\x04 \x01(\x05\x12\x17\n\x0ftimeout_seconds\x18\x05 \x01(\x05\x12\x31\n\x07\x66raming\x18\x06 \x01(\x0e\x32 .parley.options.v1.StreamFraming\x12\x32\n\x0bstream_twin\x18\x07 \x01(\x0b\x32\x1d.parley.options.v1.StreamTwin\x12\x14\n\x0cneeds_person\x18\x08 \x01(\x08\"*\n\nStreamTwin\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0c\n\x04when\x18\x02 \x01(\t\")\n\x0bStreamEvent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04last\x18\x02 \x01(\x08*W\n\nFieldNames\x12\x1b\n\x17\x46IELD_NAMES_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46IELD_NAMES_CAMEL\x10\x01\x12\x15\n\x11\x46IELD_NAMES_SNAKE\x10\x02*U\n\tInt64Form\x12\x1a\n\x16INT64_FORM_UNSPECIFIED\x10\x00\x12\x15\n\x11INT64_FORM_STRING\x10\x01\x12\x15\n\x11INT64_FORM_NUMBER\x10\x02*l\n\tUnsetForm\x12\x1a\n\x16UNSET_FORM_UNSPECIFIED\x10\x00\x12\x16\n\x12UNSET_FORM_OMITTED\x10\x01\x12\x16\n\x12UNSET_FORM_DEFAULT\x10\x02\x12\x13\n\x0fUNSET_FORM_NULL\x10\x03*Z\n\nStreamData\x12\x1b\n\x17STREAM_DATA_UNSPECIFIED\x10\x00\x12\x17\n\x13STREAM_DATA_MESSAGE\x10\x01\x12\x16\n\x12STREAM_DATA_MEMBER\x10\x02*b\n\rStreamFraming\x12\x1e\n\x1aSTREAM_FRAMING_UNSPECIFIED\x10\x00\x12\x16\n\x12STREAM_FRAMING_SSE\x10\x01\x12\x19\n\x15STREAM_FRAMING_NDJSON\x10\x02:P\n\x0c\x66ile_dialect\x12\x1c.google.protobuf.FileOptions\x18\xa1\x96\x03 \x01(\x0b\x32\x1a.parley.options.v1.Dialect:V\n\x0fservice_dialect\x12\x1f.google.protobuf.ServiceOptions\x18\xa1\x96\x03 \x01(\x0b\x32\x1a.parley.options.v1.Dialect:T\n\x0emethod_dialect\x12\x1e.google.protobuf.MethodOptions\x18\xa1\x96\x03 \x01(\x0b\x32\x1a.parley.options.v1.Dialect:M\n\x04rule\x12\x1e.google.protobuf.MethodOptions\x18\xa2\x96\x03 \x01(\x0b\x32\x1d.parley.options.v1.MethodRule:U\n\x0cstream_event\x12\x1d.google.protobuf.FieldOptions\x18\xa1\x96\x03 \x01(\x0b\x32\x1e.parley.options.v1.StreamEvent:/\n\x06\x63ursor\x12\x1d.google.protobuf.FieldOptions\x18\xa2\x96\x03 \x01(\x08:L\n\x05unset\x12\x1d.google.protobuf.FieldOptions\x18\xa3\x96\x03 \x01(\x0e\x32\x1c.parley.options.v1.UnsetForm:1\n\x04word\x12!.google.protobuf.EnumValueOptions\x18\xa1\x96\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parley.options.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FIELDNAMES']._serialized_start=1029
-  _globals['_FIELDNAMES']._serialized_end=1116
-  _globals['_INT64FORM']._serialized_start=1118
-  _globals['_INT64FORM']._serialized_end=1203
-  _globals['_UNSETFORM']._serialized_start=1205
-  _globals['_UNSETFORM']._serialized_end=1313
-  _globals['_STREAMDATA']._serialized_start=1315
-  _globals['_STREAMDATA']._serialized_end=1405
-  _globals['_STREAMFRAMING']._serialized_start=1407
-  _globals['_STREAMFRAMING']._serialized_end=1505
+  _globals['_FIELDNAMES']._serialized_start=1051
+  _globals['_FIELDNAMES']._serialized_end=1138
+  _globals['_INT64FORM']._serialized_start=1140
+  _globals['_INT64FORM']._serialized_end=1225
+  _globals['_UNSETFORM']._serialized_start=1227
+  _globals['_UNSETFORM']._serialized_end=1335
+  _globals['_STREAMDATA']._serialized_start=1337
+  _globals['_STREAMDATA']._serialized_end=1427
+  _globals['_STREAMFRAMING']._serialized_start=1429
+  _globals['_STREAMFRAMING']._serialized_end=1527
   _globals['_DIALECT']._serialized_start=89
   _globals['_DIALECT']._serialized_end=493
   _globals['_CREDENTIAL']._serialized_start=495
@@ -51,9 +51,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERROROVERRIDE']._serialized_start=642
   _globals['_ERROROVERRIDE']._serialized_end=725
   _globals['_METHODRULE']._serialized_start=728
-  _globals['_METHODRULE']._serialized_end=940
-  _globals['_STREAMTWIN']._serialized_start=942
-  _globals['_STREAMTWIN']._serialized_end=984
-  _globals['_STREAMEVENT']._serialized_start=986
-  _globals['_STREAMEVENT']._serialized_end=1027
+  _globals['_METHODRULE']._serialized_end=962
+  _globals['_STREAMTWIN']._serialized_start=964
+  _globals['_STREAMTWIN']._serialized_end=1006
+  _globals['_STREAMEVENT']._serialized_start=1008
+  _globals['_STREAMEVENT']._serialized_end=1049
 # @@protoc_insertion_point(module_scope)

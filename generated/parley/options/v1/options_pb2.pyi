@@ -330,6 +330,7 @@ class MethodRule(_message.Message):
     TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
     FRAMING_FIELD_NUMBER: _builtins.int
     STREAM_TWIN_FIELD_NUMBER: _builtins.int
+    NEEDS_PERSON_FIELD_NUMBER: _builtins.int
     scope: _builtins.str
     """Scope a caller needs. Exactly one of `scope` and `public` must be given."""
     public: _builtins.bool
@@ -344,6 +345,8 @@ class MethodRule(_message.Message):
     """
     framing: Global___StreamFraming.ValueType
     """Framing of a server stream when `Accept` names none. Default: server-sent events."""
+    needs_person: _builtins.bool
+    """Whether only a person may call, by a user's token: PERMISSION_DENIED (`PERSON_NEEDED`) for API keys."""
     @_builtins.property
     def stream_twin(self) -> Global___StreamTwin:
         """The stream that answers in this unary method's place on its declared HTTP routes when the request
@@ -360,10 +363,11 @@ class MethodRule(_message.Message):
         timeout_seconds: _builtins.int = ...,
         framing: Global___StreamFraming.ValueType = ...,
         stream_twin: Global___StreamTwin | None = ...,
+        needs_person: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stream_twin", b"stream_twin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audited", b"audited", "framing", b"framing", "public", b"public", "scope", b"scope", "stream_twin", b"stream_twin", "success_status", b"success_status", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audited", b"audited", "framing", b"framing", "needs_person", b"needs_person", "public", b"public", "scope", b"scope", "stream_twin", b"stream_twin", "success_status", b"success_status", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
