@@ -3,13 +3,17 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host, best first. Raises `OSError`."""
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+_REFUSED_V4: Final = (
+    IPv4Network("192.0.0.0/24"),  # protocol assignments; the standard library lets some through
+    IPv4Network("192.88.99.0/24"),  # 6to4 relays
+)
 _REFUSED: Final = (
     IPv6Network("::/96"),  # IPv4-compatible, deprecated
     IPv6Network("64:ff9b:1::/48"),  # NAT64 for local use
@@ -21,7 +25,9 @@ class AddressRefused(Exception):
     """A host has an address that it may not be reached at."""
 
     def __init__(self, host: str) -> None:
-        super().__init__(f"{host} has an address of this machine or of a private network")
+        super().__init__(
+            f"{host} has an address of this machine or of a private network, which allow_private_addresses permits"
+        )
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -50,6 +56,8 @@ def is_public(address: str) -> bool:
             return is_public(str(inner))
         if ip.is_site_local or any(ip in network for network in _REFUSED):
             return False
+    elif any(ip in network for network in _REFUSED_V4):
+        return False
     return ip.is_global and not ip.is_multicast
 
 

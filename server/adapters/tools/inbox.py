@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+import anyio
 import structlog
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
@@ -113,16 +114,28 @@ class Inbox:
         return True
 
 
+class NotSent(Exception):
+    """A request did not leave: the server takes nothing any more."""
+
+
 class Outbox:
     """A write stream as the SDK wants one."""
 
-    def __init__(self, send: Send, *, questions: Questions) -> None:
+    def __init__(self, send: Send, *, questions: Questions, over: asyncio.Event) -> None:
         self._send = send
         self._questions = questions
+        self._over = over
 
     async def send(self, item: SessionMessage, /) -> None:
-        """Send a message. Raises `anyio.BrokenResourceError` when the server takes no more."""
-        await self._send(item)
+        """Send a message. When the server takes no more, raises `NotSent` for a request, which passes through the SDK
+        to whoever makes it, and `anyio.BrokenResourceError` for the rest, which the SDK drops."""
+        try:
+            await self._send(item)
+        except anyio.BrokenResourceError:
+            self._over.set()
+            if isinstance(item.message, JSONRPCRequest):
+                raise NotSent from None
+            raise
         if isinstance(item.message, JSONRPCResponse | JSONRPCError):
             self._questions.open -= 1
 

@@ -109,14 +109,12 @@ class Link:
         except asyncio.CancelledError:
             cause = "the service is stopping"
             raise
-        except ToolServerUnavailable as error:
-            cause = error.message
         except TimeoutError:
             cause = f"the tool server {name!r} did not answer in time"
         except OSError as error:
             cause = f"the tool server {name!r} cannot be started: {error.strerror or 'the system refuses'}"
         except Exception as error:  # noqa: BLE001 - the boundary of a server: nothing else may suffer from it
-            _log.warning("tool_server_failed", server=name, error=type(error).__name__)
+            cause = _told(error) or cause
         finally:
             pause = self._note_end(life)
             _log.info("tool_server_closed", server=name, cause=cause, next_in=round(pause, 3))
@@ -150,3 +148,11 @@ class Link:
             f"{cause}; go on without it or have its operator look at it",
             retry_after=timedelta(seconds=seconds),
         )
+
+
+def _told(error: Exception) -> str | None:
+    """What a connection failed of, where it is known: the SDK's task groups wrap whatever passes through them."""
+    if isinstance(error, ToolServerUnavailable):
+        return error.message
+    inner = error.exceptions if isinstance(error, ExceptionGroup) else ()
+    return next((told for one in inner if (told := _told(one))), None)

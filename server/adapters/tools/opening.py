@@ -10,7 +10,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp_types import Implementation, InitializeResult
 
-from server.adapters.tools.inbox import Inbox, Outbox, Questions, Wire
+from server.adapters.tools.inbox import Inbox, NotSent, Outbox, Questions, Wire
 from server.adapters.tools.server_config import ToolServerConfig
 from server.adapters.tools.session import Session
 from server.ports.system import Clock
@@ -33,7 +33,7 @@ async def opened_session(
 
     questions = Questions()
     inbox = Inbox(wire.receive, server=config.name, questions=questions, over=over, on_tools_changed=forget_tools)
-    dispatcher = JSONRPCDispatcher(inbox, Outbox(wire.send, questions=questions))
+    dispatcher = JSONRPCDispatcher(inbox, Outbox(wire.send, questions=questions, over=over))
     async with ClientSession(dispatcher=dispatcher, client_info=_CLIENT) as client:
         session = Session(
             config=config,
@@ -53,7 +53,7 @@ async def opened_session(
 async def _greeted(client: ClientSession, name: str, wire: Wire) -> InitializeResult:
     try:
         return await client.initialize()
-    except (MCPError, RuntimeError, ValueError) as error:
+    except (MCPError, NotSent, RuntimeError, ValueError) as error:
         # The error's own text is a stranger's, and may quote what was sent.
         cause = wire.refusal() or f"the tool server {name!r} {_cause(error)}"
         raise ToolServerUnavailable(name, cause) from None
@@ -61,7 +61,7 @@ async def _greeted(client: ClientSession, name: str, wire: Wire) -> InitializeRe
 
 def _cause(error: Exception) -> str:
     match error:
-        case MCPError():
+        case MCPError() | NotSent():
             return "ended, cannot be reached, or refused to be spoken to"
         case RuntimeError():
             return "speaks a version of the protocol that is not known here"

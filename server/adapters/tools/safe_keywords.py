@@ -16,7 +16,7 @@ from jsonschema.validators import extend
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
-_MOST_STEPS: Final = 50_000
+_MOST_STEPS: Final = 30_000
 """Some tenths of a second."""
 _MOST_PATTERN: Final = 512
 _PATTERN_MEMORY: Final = 1 << 20

@@ -13,6 +13,7 @@ from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST, METHOD_NOT_FOUND, PARS
 
 from server.adapters.tools.definitions import server_tools
 from server.adapters.tools.guarded_http import LOST, NOT_SENT, OWN_MARK
+from server.adapters.tools.inbox import NotSent
 from server.adapters.tools.listing import NoToolList, listed
 from server.adapters.tools.results import NoResult, refusal, tool_result
 from server.adapters.tools.server_config import ToolServerConfig
@@ -81,7 +82,7 @@ class Session:
     async def call(self, tool: ServerTool, arguments: Mapping[str, Any], *, key: str) -> ToolResult:
         """See `ports.tools.ToolServers.call`."""
         if not self.is_usable:
-            raise ToolNotCalled(f"the tool server {self._config.name!r} has just ended; nothing was called")
+            raise self._not_called("has just ended")
         started = self._clock.monotonic()
         params = {"name": tool.tool, "arguments": dict(arguments), "_meta": {CALL_KEY: key}}
         limit = self._config.call_timeout.total_seconds()
@@ -94,6 +95,8 @@ class Session:
                 raise ToolOutcomeUnknown(
                     f"the tool was called and did not answer within {limit:g} s; it may or may not have run"
                 ) from None
+            except NotSent:
+                raise self._not_called("has just ended") from None
             except NoResult:
                 raise ToolOutcomeUnknown("the tool was called; its server's answer makes no sense") from None
             except MCPError as error:
@@ -105,15 +108,18 @@ class Session:
         is_http = self._config.transport == "http"
         if is_own and code == NOT_SENT:
             self.retire()
-            raise ToolNotCalled(f"the tool server {self._config.name!r} cannot be reached; nothing was called")
+            raise self._not_called("cannot be reached")
         if is_http and code == INVALID_REQUEST and error.error.message == "Session terminated":
             self.retire()
-            raise ToolNotCalled(f"the tool server {self._config.name!r} has started anew; nothing was called")
+            raise self._not_called("has started anew")
         if is_own and code == LOST:
             self.retire()
         if (is_own and code == LOST) or (is_http and code in {CONNECTION_CLOSED, PARSE_ERROR}) or self._over.is_set():
             raise ToolOutcomeUnknown("the tool was called and its server's answer was lost; it may or may not have run")
         return refusal(error.error.message, most_bytes=self._config.result_bytes, duration=self._since(started))
+
+    def _not_called(self, cause: str) -> ToolNotCalled:
+        return ToolNotCalled(f"the tool server {self._config.name!r} {cause}; nothing was called")
 
     async def _list(self) -> tuple[ServerTool, ...]:
         name = self._config.name
@@ -121,7 +127,7 @@ class Session:
         try:
             async with asyncio.timeout(self._config.connect_timeout.total_seconds()):
                 definitions = await listed(self._ask, server=name)
-        except (TimeoutError, MCPError, NoToolList) as error:
+        except (TimeoutError, MCPError, NotSent, NoToolList) as error:
             if isinstance(error, MCPError) and error.error.data == OWN_MARK:
                 self.retire()
             raise ToolServerUnavailable(
