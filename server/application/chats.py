@@ -80,7 +80,7 @@ class Chats:
             old = unarchived(await tx.conversations.lock_by_id(conversation_id), conversation_id)
             return await save(tx, principal, old, described(old, name=name, archived=archived), now=self._clock.now())
 
-        return (await self._repeats.write(principal, Conversation, unit)).result
+        return (await self._repeats.write(principal, Conversation, unit, of=lambda chat: chat.id)).result
 
 
 def unarchived(found: Conversation | None, conversation_id: ConversationId) -> Conversation:

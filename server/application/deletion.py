@@ -21,10 +21,11 @@ Locked = Callable[[Transaction], Awaitable[Conversation]]
 
 @dataclass(frozen=True, slots=True)
 class _Deleted:
-    """What is gone, the run that was active in it, and the files that it had."""
+    """What is gone, the run that was active in it, and the files that it had: those only while they are needed, for
+    nothing that tells of the conversation outlives it."""
 
     id: ConversationId
-    active: Run | None
+    active: Run | None = None
     files: tuple[FileId, ...] = ()
 
 
@@ -50,7 +51,7 @@ class Deletion:
             await tx.conversations.delete(conversation.id)
             return _Deleted(conversation.id, active, tuple(files))
 
-        done = await self._repeats.write(principal, _Deleted, unit)
+        done = await self._repeats.write(principal, _Deleted, unit, keep=lambda deleted: _Deleted(deleted.id))
         if not done.repeated:
             if done.result.active:
                 self._worker.stop(done.result.active)

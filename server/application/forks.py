@@ -69,7 +69,11 @@ class Forks:
 
         for _ in range(_ATTEMPTS):
             try:
-                return (await self._repeats.write(principal, ConversationSummary, unit)).result
+                return (
+                    await self._repeats.write(
+                        principal, ConversationSummary, unit, of=lambda summary: summary.conversation.id
+                    )
+                ).result
             except _FileMissing:
                 files = await self._copied_files(principal.owner, key, upto, fork=identity)
         raise StoreUnavailable("the thread gets images faster than they can be copied; nothing was stored")

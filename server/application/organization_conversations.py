@@ -79,7 +79,9 @@ class OrganizationConversations:
             await tx.conversations.add(conversation)
             return conversation
 
-        return (await self._repeats.write(principal, Conversation, unit)).result
+        return (
+            await self._repeats.write(principal, Conversation, unit, of=lambda conversation: conversation.id)
+        ).result
 
     async def all(self, owner: Owner, organization_id: OrganizationId) -> list[Conversation]:
         """The owner's conversations in the organization, the newest first."""
@@ -143,7 +145,9 @@ class OrganizationConversations:
             new = described(old, name=title, archived=archived)
             return await save(tx, principal, old, new, now=self._clock.now())
 
-        return (await self._repeats.write(principal, Conversation, unit)).result
+        return (
+            await self._repeats.write(principal, Conversation, unit, of=lambda conversation: conversation.id)
+        ).result
 
     async def remove(
         self, principal: Principal, organization_id: OrganizationId, conversation_id: ConversationId

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from server.domain.errors import RequestIdReused
+from server.domain.ids import ConversationId
 from server.domain.limits import Limits
 from server.domain.principal import Principal, RequestKey
 from server.ports.store import RememberedRequest, Store, Transaction
@@ -31,12 +32,20 @@ class Repeats:
         self._limits = limits
 
     async def write(
-        self, principal: Principal, result: type[Result], work: Callable[[Transaction], Awaitable[Result]]
+        self,
+        principal: Principal,
+        result: type[Result],
+        work: Callable[[Transaction], Awaitable[Result]],
+        *,
+        of: Callable[[Result], ConversationId] | None = None,
+        keep: Callable[[Result], Result] | None = None,
     ) -> Done[Result]:
         """Do a unit of work once for all calls with the same mark; each time, if the call bears none.
 
-        `result` is the dataclass that `work` returns; the reply must follow from it and the request alone. Raises
-        `RequestIdReused` when the mark stands for another request, and what `work` and `Store.write` raise.
+        `result` is the dataclass that `work` returns; the reply must follow from it and the request alone. One that
+        says anything of a conversation names it by `of`: it is forgotten when that is deleted, and the call is a new
+        one then. `keep` makes what is remembered of a result, when that need not be all. Raises `RequestIdReused` when
+        the mark stands for another request, and what `work` and `Store.write` raise.
         """
         key = principal.request_key
 
@@ -47,7 +56,13 @@ class Repeats:
             if await self.found(tx, key, now=now) is not None:
                 return Done(await tx.requests.recall(key.id, result), repeated=True)
             done = await work(tx)
-            await tx.requests.remember(key.id, RememberedRequest(key.fingerprint), now=now, result=done)
+            await tx.requests.remember(
+                key.id,
+                RememberedRequest(key.fingerprint),
+                now=now,
+                result=keep(done) if keep else done,
+                conversation_id=of(done) if of else None,
+            )
             return Done(done)
 
         return await self._store.write(principal.owner, unit)

@@ -183,7 +183,9 @@ class Runs:
             following = await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
             return _Cancelled(ended, was_active=True, following=following)
 
-        done = await self._repeats.write(principal, _Cancelled, unit)
+        done = await self._repeats.write(
+            principal, _Cancelled, unit, of=lambda cancelled: cancelled.run.conversation_id
+        )
         cancelled = done.result
         if cancelled.was_active and not done.repeated:
             self._worker.stop(cancelled.run)

@@ -55,7 +55,9 @@ class Sessions:
             await tx.sessions.add(session)
             return session
 
-        return (await self._repeats.write(principal, ChatSession, unit)).result
+        return (
+            await self._repeats.write(principal, ChatSession, unit, of=lambda session: session.conversation_id)
+        ).result
 
     async def send(
         self,

@@ -96,7 +96,9 @@ class Threads:
             await tx.conversations.add(conversation)
             return ConversationSummary(conversation, active_state=None)
 
-        return (await self._repeats.write(principal, ConversationSummary, unit)).result
+        return (
+            await self._repeats.write(principal, ConversationSummary, unit, of=lambda summary: summary.conversation.id)
+        ).result
 
     async def get(self, owner: Owner, key: str) -> ConversationSummary:
         """A thread without its messages. Raises `ConversationNotFound`."""
@@ -217,7 +219,9 @@ class Threads:
             new = await save(tx, principal, old, change(old), now=self._clock.now())
             return await _summary(tx, new)
 
-        return (await self._repeats.write(principal, ConversationSummary, unit)).result
+        return (
+            await self._repeats.write(principal, ConversationSummary, unit, of=lambda summary: summary.conversation.id)
+        ).result
 
 
 async def _summary(tx: Transaction, conversation: Conversation) -> ConversationSummary:
