@@ -10,14 +10,13 @@ from tests.support.images import DOT
 from tests.support.scripted_provider import ScriptedProvider
 
 TITLE = "A fine title"
+_PIECE = 4096
+"""Characters at a time."""
 
 
 class DirectedProvider(ScriptedProvider):
-    """`hold` says "Holding" and never ends; `fail REASON` fails at once; anything else is said back, or drawn
-    as a single dot."""
-
-    """`hold` says "Holding" and never ends; `fail REASON` fails at once; anything else is said back. Asked for
-    a title, it says `TITLE`."""
+    """`hold` says "Holding" and never ends; `fail REASON` fails at once; `briefly ANYTHING` is answered "Briefly.";
+    anything else is said back, or drawn as a single dot. Asked for a title, it says `TITLE`."""
 
     holding = 0
     """How many answers are being held."""
@@ -37,7 +36,9 @@ class DirectedProvider(ScriptedProvider):
                 self.holding -= 1
         if told.startswith("fail "):
             raise ProviderError(told.removeprefix("fail "), "as directed")
-        yield TextPiece(f"You said: {told}")
+        said = "Briefly." if told.startswith("briefly ") else f"You said: {told}"
+        for start in range(0, len(said), _PIECE):
+            yield TextPiece(said[start : start + _PIECE])
         yield UsageReport(Usage(3, 4, 7))
 
     async def draw(self, request: ImageRequest) -> Image:

@@ -16,6 +16,7 @@ from tests.contract.api.cases import (
     conversation_changes,
     conversations,
     file,
+    large,
     organizations,
     roles,
     run,
@@ -30,6 +31,7 @@ from tests.contract.api.stage import Stage
 CASES: list[Case] = [
     *(*thread.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
+    *large.CASES,
     *access.CASES,
 ]
 
