@@ -6,9 +6,20 @@ Every function expects the conversation to be locked by its unit.
 from dataclasses import replace
 from datetime import datetime
 
+from server.application.run_log import record
+from server.application.tool_call_states import end_open_calls
 from server.domain.events import MessageCompleted, Payload, RunEnded, RunStarted
 from server.domain.ids import ConversationId, MessageId, UserId
-from server.domain.message import NO_METADATA, GeneratedImage, Message, MessageMetadata, MessageStatus, Role, Usage
+from server.domain.message import (
+    NO_METADATA,
+    GeneratedImage,
+    Message,
+    MessageMetadata,
+    MessageStatus,
+    Role,
+    Usage,
+    added,
+)
 from server.domain.run import Lease, Run, RunError, RunState
 from server.failpoint import failpoint
 from server.ports.store import Transaction
@@ -58,20 +69,22 @@ async def end_run(
     usage: Usage | None = None,
     by: UserId | None = None,
 ) -> Run | None:
-    """End a run: its answer joins the history, its last events the log. `before` are events still to be written, `by`
-    is who ended it, when that is not who began it.
+    """End a run: its open tool calls get results, its answer joins the history, its last events the log. `before` are
+    events still to be written, `usage` is what its last answer cost, `by` is who ended it, when that is not who began
+    it.
 
     Returns the run as it is now, `None` when it had moved on and nothing was done.
     """
-    if not await tx.runs.end(run.id, epoch=run.epoch, state=state, now=now, error=error, usage=usage):
+    total = added(run.usage, usage)
+    if not await tx.runs.end(run.id, epoch=run.epoch, state=state, now=now, error=error, usage=total):
         return None
-    payloads: list[Payload] = list(before)
+    payloads: list[Payload] = [*await end_open_calls(tx, run, now=now), *before]
     if answer is not None:
         payloads.append(MessageCompleted(await tx.messages.append(answer)))
-    payloads.append(RunEnded(state, error.reason if error else None, error.message if error else None, usage))
+    payloads.append(RunEnded(state, error.reason if error else None, error.message if error else None, total))
     await record(tx, run, payloads, now=now)
     await tx.conversations.touch(run.conversation_id, now, by=by or run.user_id)
-    return replace(run, state=state, ended_at=now, error=error, usage=usage, lease=None)
+    return replace(run, state=state, ended_at=now, error=error, usage=total, lease=None)
 
 
 async def cut_off(
@@ -123,6 +136,7 @@ def written(
     usage: Usage | None = None,
     image: GeneratedImage | None = None,
     metadata: MessageMetadata = NO_METADATA,
+    provider_parts: str | None = None,
 ) -> Message:
     """The assistant's message that a run which ends in `state` leaves behind."""
     return Message(
@@ -140,9 +154,5 @@ def written(
         usage=usage,
         image=image,
         metadata=metadata,
+        provider_parts=provider_parts,
     )
-
-
-async def record(tx: Transaction, run: Run, payloads: list[Payload], *, now: datetime) -> None:
-    """Append events of the run's current epoch to its conversation's log; of none while it has not begun."""
-    await tx.events.append(run.conversation_id, payloads, now=now, run_id=run.id, epoch=run.epoch or None)

@@ -7,12 +7,14 @@ from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from server.application.client_tools import checked
 from server.application.conversations import find, lock
 from server.application.guard import Guard
 from server.application.paging import Page, cut, list_position, list_token
 from server.application.repeats import Repeats
 from server.application.revisions import Edit, Fork, Revision, inherited, locate, start_branch
-from server.application.run_states import begin, cut_off, record, start_next, user_message, withdraw
+from server.application.run_log import record
+from server.application.run_states import begin, cut_off, start_next, user_message, withdraw
 from server.domain.conversation import Conversation, InterruptPolicy
 from server.domain.errors import FieldViolation, InvalidField, QueueFull, RequestIdReused, RunNotFound, ShuttingDown
 from server.domain.events import RunQueued
@@ -28,6 +30,7 @@ from server.failpoint import failpoint
 from server.ports.provider import Models
 from server.ports.store import ListPosition, RememberedRequest, Store, Transaction
 from server.ports.system import Clock, Ids
+from server.ports.tools import ToolSchemas
 from server.ports.worker import Worker
 
 Prepare = Callable[[Transaction], Awaitable[None]]
@@ -101,6 +104,7 @@ class Runs:
         limits: Limits,
         repeats: Repeats,
         guard: Guard,
+        schemas: ToolSchemas,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -110,17 +114,24 @@ class Runs:
         self._limits = limits
         self._repeats = repeats
         self._guard = guard
+        self._schemas = schemas
 
     async def send(self, principal: Principal, command: SendMessage, *, prepare: Prepare | None = None) -> Run:
         """Accept a message and start its run, or queue it behind the active one; a revision starts a branch and its
         run at once, or not at all. `prepare` may make or check the conversation.
 
         Returns the run as it was accepted, RUNNING or QUEUED. Raises `ConversationNotFound`, `UnknownModel`,
-        `ImagesUnavailable`, `QueueFull`, `RequestIdReused`, `ShuttingDown`, and what `Guard.check` raises; for a
-        revision what `revisions.locate` raises, and `RunActive`. Cancelled, it may have been accepted; then it is
-        carried out.
+        `ImagesUnavailable`, `QueueFull`, `RequestIdReused`, `ShuttingDown`, `InvalidField` for a schema of a client's
+        tool that is none, and what `Guard.check` raises; for a revision what `revisions.locate` raises, and
+        `RunActive`. Cancelled, it may have been accepted; then it is carried out.
         """
-        await self._guard.check(command.content)
+        tools = command.options.client_tools
+        await self._guard.check(
+            command.content, *(text for tool in tools for text in (tool.description, tool.input_schema))
+        )
+        if tools:
+            canonical = await checked(self._schemas, tools, field="client_tools")
+            command = replace(command, options=replace(command.options, client_tools=canonical))
         return await self._worker.uninterrupted(self._send(principal, command, prepare))
 
     async def get(self, owner: Owner, run_id: RunId) -> Run:
@@ -179,16 +190,13 @@ class Runs:
             if run.state is RunState.QUEUED:
                 return _Cancelled(await withdraw(tx, run, now=now, by=principal.user_id) or run)
             ended = await cut_off(tx, run, state=RunState.CANCELLED, now=now, by=principal.user_id) or run
-            failpoint("cancel.cut_off")
             lease = self._lease_unless_draining()
             following = await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
             return _Cancelled(ended, was_active=True, following=following)
 
-        failpoint("cancel.parsed")
         done = await self._repeats.write(
             principal, _Cancelled, unit, of=lambda cancelled: cancelled.run.conversation_id
         )
-        failpoint("cancel.committed")
         cancelled = done.result
         if cancelled.was_active and not done.repeated:
             self._worker.stop(cancelled.run)

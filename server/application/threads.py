@@ -1,8 +1,10 @@
 """Use cases of conversation threads: make, list, read, configure, delete."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from server.application.approvals import PendingApproval, pending_approvals
+from server.application.client_tools import checked
 from server.application.conversations import described, find, lock, new_conversation, save
 from server.application.deletion import Deletion
 from server.application.guard import Guard
@@ -16,7 +18,7 @@ from server.domain.conversation import (
     InterruptPolicy,
     Settings,
 )
-from server.domain.errors import ConversationNotFound
+from server.domain.errors import ConversationNotFound, FieldViolation, InvalidField
 from server.domain.generation import GenerationConfig
 from server.domain.history_errors import BranchNotFound
 from server.domain.ids import ConversationId
@@ -24,10 +26,11 @@ from server.domain.limits import Limits
 from server.domain.message import Message
 from server.domain.principal import Owner, Principal
 from server.domain.run import Run
-from server.domain.tool import ToolSpec
+from server.domain.tool import ToolCallState, ToolInvocation, ToolSpec
 from server.ports.provider import Models
 from server.ports.store import ListPosition, Store, Transaction
 from server.ports.system import Clock, Ids
+from server.ports.tools import ToolSchemas, ToolServers
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class ConversationState:
     active_run: Run | None
     messages: list[Message]
     queued_messages: list[Message]
+    pending_approvals: Sequence[PendingApproval] = ()
+    """What waits for a person, the oldest request first."""
+    pending_client_calls: Sequence[ToolInvocation] = ()
+    """What waits for the client, in the order in which the model asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,8 @@ class Threads:
         limits: Limits,
         repeats: Repeats,
         guard: Guard,
+        servers: ToolServers,
+        schemas: ToolSchemas,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -82,6 +91,8 @@ class Threads:
         self._limits = limits
         self._repeats = repeats
         self._guard = guard
+        self._servers = servers
+        self._schemas = schemas
 
     async def create(self, principal: Principal, *, name: str, key: str) -> ConversationSummary:
         """Make a thread. Its key defaults to its id, its name to its key. Raises `ConversationKeyTaken`, and
@@ -143,6 +154,10 @@ class Threads:
                 active_run=active,
                 messages=await tx.messages.history(conversation.id),
                 queued_messages=await tx.messages.queued(conversation.id),
+                pending_approvals=await pending_approvals(tx, conversation),
+                pending_client_calls=await tx.tool_calls.of_conversation(
+                    conversation.id, ToolCallState.AWAITING_CLIENT
+                ),
             )
 
         return await self._store.read(owner, unit)
@@ -188,9 +203,14 @@ class Threads:
 
     async def configure_settings(self, principal: Principal, key: str, changes: SettingsChange) -> Settings:
         """Set what is given. Raises `ConversationNotFound`, `InvalidField` for a tool server that the caller does not
-        have, and what `Guard.check` raises: all of it is told to the model."""
-        described = [text for tool in changes.client_tools or () for text in (tool.description, tool.input_schema)]
+        have and for a schema that is none, and what `Guard.check` raises: all of it is told to the model."""
+        tools = changes.client_tools or ()
+        described = [text for tool in tools for text in (tool.description, tool.input_schema)]
         await self._guard.check(changes.system_prompt or "", *described)
+        self._check_servers(principal.owner, changes.mcp_servers or ())
+        if tools:
+            canonical = await checked(self._schemas, tools, field="settings.client_tools.tools")
+            changes = replace(changes, client_tools=canonical)
 
         def change(old: Conversation) -> Conversation:
             return replace(old, settings=changes.applied_to(old.settings))
@@ -210,6 +230,17 @@ class Threads:
             return replace(old, context_management=context)
 
         return (await self._change(principal, key, change)).conversation.context_management
+
+    def _check_servers(self, owner: Owner, names: Sequence[str]) -> None:
+        """Raise `InvalidField` for each name that is no server's of the tenant."""
+        known = {server.name for server in self._servers.servers(owner.tenant)}
+        unknown = [
+            FieldViolation(f"settings.mcp_servers.names[{place}]", f"no tool server is called {name!r}")
+            for place, name in enumerate(names)
+            if name not in known
+        ]
+        if unknown:
+            raise InvalidField(unknown)
 
     async def _change(
         self, principal: Principal, key: str, change: Callable[[Conversation], Conversation]

@@ -21,6 +21,7 @@ from server.adapters.system import SystemClock, SystemIds
 from server.adapters.tools.schemas import JsonSchemas
 from server.adapters.tools.server_config import ToolServerConfig
 from server.adapters.tools.toml_servers import read_tool_servers
+from server.application.approvals import Approvals
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
 from server.application.branches import Branches
@@ -56,7 +57,7 @@ from server.ports.feed import Feed
 from server.ports.provider import Models
 from server.ports.store import Store
 from server.ports.system import Clock, Ids
-from server.ports.tools import ToolServers
+from server.ports.tools import ToolSchemas, ToolServers
 from server.rpc.interceptors.pipeline import Pipeline
 from server.rpc.metrics import Metrics
 from server.rpc.server import RpcServer
@@ -128,6 +129,8 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 limits=limits,
                 wakes=wakes,
                 guard=guard,
+                servers=tools,
+                schemas=schemas,
             )
         )
         titles = await stack.enter_async_context(
@@ -144,6 +147,8 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
             ids=ids,
             limits=limits,
             guard=guard,
+            tools=tools,
+            schemas=schemas,
         )
         yield Service(
             keys=Keys(store=store, clock=clock, ids=ids, factory=factory),
@@ -207,10 +212,20 @@ def _use_cases(
     ids: Ids,
     limits: Limits,
     guard: Guard,
+    tools: ToolServers,
+    schemas: ToolSchemas,
 ) -> UseCases:
     repeats = Repeats(store=store, clock=clock, limits=limits)
     runs = Runs(
-        store=store, clock=clock, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats, guard=guard
+        store=store,
+        clock=clock,
+        ids=ids,
+        models=models,
+        worker=engine,
+        limits=limits,
+        repeats=repeats,
+        guard=guard,
+        schemas=schemas,
     )
     deletion = Deletion(worker=engine, feed=feed, repeats=repeats, blobs=blobs)
     streams = Streams(store=store, feed=feed, limits=limits)
@@ -225,7 +240,10 @@ def _use_cases(
             limits=limits,
             repeats=repeats,
             guard=guard,
+            servers=tools,
+            schemas=schemas,
         ),
+        approvals=Approvals(store=store, clock=clock, worker=engine, repeats=repeats, guard=guard),
         branches=Branches(store=store, clock=clock, limits=limits, repeats=repeats),
         forks=Forks(store=store, clock=clock, ids=ids, blobs=blobs, repeats=repeats, guard=guard),
         runs=runs,

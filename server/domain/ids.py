@@ -38,3 +38,8 @@ def user_id(tenant: str, user: str) -> UserId:
 def default_organization_id(tenant: str) -> OrganizationId:
     """Stable UUID of the organization that comes into being with its tenant."""
     return OrganizationId(str(uuid5(_NAMESPACE, f"organization/{tenant}/default")))
+
+
+def result_id(call_id: ToolCallId) -> MessageId:
+    """Stable id of the message with the result of a tool call: no store takes a second one."""
+    return MessageId(str(uuid5(_NAMESPACE, f"result/{call_id}")))

@@ -36,6 +36,17 @@ class Usage:
     total_tokens: int
 
 
+def added(one: Usage | None, other: Usage | None) -> Usage | None:
+    """What both cost together; `None` when nobody counted either."""
+    if one is None or other is None:
+        return one or other
+    return Usage(
+        one.prompt_tokens + other.prompt_tokens,
+        one.completion_tokens + other.completion_tokens,
+        one.total_tokens + other.total_tokens,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """A tool call that an assistant message asks for; `arguments` is JSON text as the model wrote it."""

@@ -88,7 +88,7 @@ OPEN_STATES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ToolInvocation:
-    """One tool call of a run: the entry of the ledger. `server` is `None` for a client's tool."""
+    """One tool call of a run: the entry of the ledger. `server` is `None` for a client's tool, and for what is none."""
 
     id: ToolCallId
     conversation_id: ConversationId
@@ -107,7 +107,7 @@ class ToolInvocation:
     requested_at: datetime
     server: str | None = None
     tool: str = ""
-    """The tool's own name; empty when there is no such tool."""
+    """The tool's own name on its server; empty without one."""
     definition_digest: str = ""
     """Of the definition under which it was proposed, or approved."""
     is_repeatable: bool = False
@@ -119,6 +119,11 @@ class ToolInvocation:
     """The attempt that committed to calling the tool; stays when the call is over."""
     intent_at: datetime | None = None
     ended_at: datetime | None = None
+
+    @property
+    def is_clients(self) -> bool:
+        """Whether the client executes it; the tool of one that is nobody's has no definition."""
+        return self.server is None and bool(self.definition_digest)
 
     @property
     def arguments_digest(self) -> str:

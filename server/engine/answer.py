@@ -1,9 +1,13 @@
 """The answer of one attempt while it grows: what was said, what of it is stored, how large it is."""
 
+from datetime import datetime
+
+from server.application.run_states import written
 from server.domain.events import MessageStarted, Payload, ReasoningDelta, TextDelta
 from server.domain.file import File
 from server.domain.ids import MessageId
-from server.domain.message import GeneratedImage, Role, Usage
+from server.domain.message import NO_METADATA, GeneratedImage, Message, MessageMetadata, Role, Usage
+from server.domain.run import Run, RunState
 from server.ports.provider import (
     CutShort,
     Piece,
@@ -93,6 +97,22 @@ class Answer:
         self._pending = []
         self.pending_size = 0
         return payloads
+
+
+def message_of(answer: Answer, run: Run, *, state: RunState, now: datetime) -> Message:
+    """The message that an answer is which came to its end, or in whose middle its run ends in `state`."""
+    return written(
+        run,
+        answer.message_id,
+        answer.text,
+        answer.reasoning,
+        state=state,
+        now=now,
+        usage=answer.usage,
+        image=answer.image,
+        metadata=MessageMetadata(cache_hit=True) if answer.is_cached else NO_METADATA,
+        provider_parts=answer.provider_parts,
+    )
 
 
 def _size(text: str) -> int:

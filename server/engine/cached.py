@@ -13,7 +13,6 @@ from server.domain.principal import Owner
 from server.domain.run import Run
 from server.engine.answer import Answer
 from server.engine.delta_log import hold
-from server.failpoint import failpoint
 from server.ports.figures import Figures
 from server.ports.provider import Piece, ReasoningPiece, TextPiece
 from server.ports.store import Store, Transaction
@@ -42,7 +41,6 @@ class ResponseCache:
         where they come from. Raises `RunLost`: what is said in a conversation that is gone is not kept."""
         lead = (run.owner, key)
         while (leader := self._led.get(lead)) is not None:
-            failpoint("cache.waiting")
             await asyncio.wait({leader})
             if not leader.result():
                 async with aclosing(ask()) as pieces:
@@ -55,7 +53,6 @@ class ResponseCache:
             # Only who leads looks: what an earlier leader stored is there by then.
             found = await self._find(run.owner, key)
             if found is None:
-                failpoint("cache.leading")
                 self._figures.cached(is_hit=False)
                 said = Answer(message_id=answer.message_id, model=run.model)
                 async with aclosing(ask()) as pieces:
@@ -92,11 +89,9 @@ class ResponseCache:
         async def unit(tx: Transaction) -> None:
             await hold(tx, run)
             await tx.cached_answers.put(key, answer, given_in=run.conversation_id, now=now, expires_at=expires_at)
-            failpoint("cache.storing")
 
         try:
             await self._store.write(run.owner, unit)
-            failpoint("cache.stored")
         except StoreUnavailable as unavailable:
             _log.warning("answer_not_cached", cause=unavailable.message)
 

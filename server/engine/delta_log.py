@@ -7,7 +7,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from server.application.run_states import record
+from server.application.run_log import record
 from server.domain.events import Payload
 from server.domain.limits import Limits
 from server.domain.run import Run

@@ -16,6 +16,7 @@ from server.domain.ids import ConversationId, RunId, WorkerId
 from server.domain.limits import Limits
 from server.domain.run import Lease, Run
 from server.engine.delta_log import RunLost
+from server.engine.expiry import Expiry
 from server.engine.file_sweep import FileSweep
 from server.engine.housekeeping import Housekeeping
 from server.engine.lease_clock import LeaseClock
@@ -28,6 +29,7 @@ from server.ports.blobs import Blobs
 from server.ports.provider import Models
 from server.ports.store import RunReference, Store
 from server.ports.system import Clock, Ids
+from server.ports.tools import ToolSchemas, ToolServers
 
 _log = structlog.get_logger(__name__)
 
@@ -58,6 +60,8 @@ class Engine:
         limits: Limits,
         wakes: Wakes,
         guard: Guard,
+        servers: ToolServers,
+        schemas: ToolSchemas,
     ) -> None:
         """`wakes` hears of what other processes do on the same store; without news the worker looks by itself."""
         self._wakes = wakes
@@ -66,9 +70,20 @@ class Engine:
         self._clock = clock
         self._limits = limits
         self._worker = WorkerId(str(ids.uuid()))
-        self._runner = Runner(store=store, models=models, blobs=blobs, clock=clock, ids=ids, limits=limits, guard=guard)
+        self._runner = Runner(
+            store=store,
+            models=models,
+            blobs=blobs,
+            clock=clock,
+            ids=ids,
+            limits=limits,
+            guard=guard,
+            servers=servers,
+            schemas=schemas,
+        )
         self._lease_clock = LeaseClock(store=store, clock=clock)
         self._recovery = Recovery(store=store, clock=clock, lease_clock=self._lease_clock, limits=limits)
+        self._expiry = Expiry(store=store, clock=clock, limits=limits, worker=self)
         self._housekeeping = Housekeeping(store=store, clock=clock, limits=limits)
         self._file_sweep = FileSweep(store=store, blobs=blobs, clock=clock)
         self._executions: dict[RunId, _Execution] = {}
@@ -86,6 +101,7 @@ class Engine:
         self._loops = [
             self._group.create_task(self._repeat(self._renew, every=heartbeat, wake=self._wakes.lost)),
             self._group.create_task(self._repeat(self._recover, every=heartbeat, wake=self._wakes.work)),
+            self._group.create_task(self._repeat(self._expiry.look, every=heartbeat)),
             self._group.create_task(self._repeat(self._housekeeping.tidy, every=Housekeeping.INTERVAL)),
             self._group.create_task(self._repeat(self._file_sweep.sweep, every=FileSweep.INTERVAL)),
         ]
@@ -128,7 +144,6 @@ class Engine:
     async def drain(self, grace: timedelta) -> None:
         """Take no more runs; wait up to `grace` for those under way, then hand the others back. Idempotent."""
         self._draining = True
-        failpoint("drain.begun")
         tasks = [execution.task for execution in self._executions.values() if execution.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=grace.total_seconds())
@@ -143,11 +158,13 @@ class Engine:
         run = execution.run
         try:
             failpoint("run.claimed")
-            answer = self._runner.new_answer(run)
-            error = await self._runner.generate(run, answer)
-            execution.finishing = True
-            following = await self._runner.finish(run, answer, error, next_lease=self._lease_or_none)
-            failpoint("run.ended")
+            attempt = self._runner.begin(run)
+            error = await self._runner.work(attempt)
+            following = None
+            if not attempt.is_parked:
+                execution.finishing = True
+                following = await self._runner.finish(attempt, error, next_lease=self._lease_or_none)
+                failpoint("run.ended")
         except RunLost:
             _log.info("run_lost", run=run.id, epoch=run.epoch)
         except StoreUnavailable as unavailable:
@@ -157,7 +174,8 @@ class Engine:
             _log.exception("run_attempt_failed", run=run.id, epoch=run.epoch)
             await self._hand_back(run)
         else:
-            _log.info("run_ended", run=run.id, epoch=run.epoch, reason=error.reason if error else None)
+            end = "run_parked" if attempt.is_parked else "run_ended"
+            _log.info(end, run=run.id, epoch=run.epoch, reason=error.reason if error else None)
             if following is not None:
                 self.start(following)
 
@@ -247,7 +265,6 @@ class Engine:
         try:
             failpoint("run.handing_back")
             await self._store.write_system(lambda tx: tx.release_lease(run.id, epoch=run.epoch, worker=self._worker))
-            failpoint("run.handed_back")
         except StoreUnavailable as unavailable:
             _log.warning("lease_not_released", run=run.id, cause=unavailable.message)
         except Exception:  # noqa: BLE001 - what is not given back lapses; nothing else may suffer from it

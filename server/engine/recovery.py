@@ -4,7 +4,8 @@ from collections.abc import Callable, Container
 
 import structlog
 
-from server.application.run_states import cut_off, record, start_next
+from server.application.run_log import record
+from server.application.run_states import cut_off, start_next
 from server.domain.errors import ShuttingDown, StoreUnavailable
 from server.domain.events import AttemptReset
 from server.domain.ids import RunId

@@ -5,31 +5,46 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from server.application.guard import Guard
-from server.application.run_states import end_run, start_next, written
+from server.application.run_states import end_run, start_next
+from server.application.tool_offer import Offer
+from server.application.tool_requests import ToolRequests
 from server.domain.cached_answer import cache_key
 from server.domain.context import prompt
 from server.domain.errors import UnknownModel
-from server.domain.ids import MessageId
+from server.domain.ids import ApprovalId, MessageId, ToolCallId
 from server.domain.limits import Limits
-from server.domain.message import NO_METADATA, MessageMetadata
 from server.domain.run import Lease, Run, RunError, RunState
-from server.engine.answer import Answer
+from server.engine.answer import Answer, message_of
 from server.engine.cached import ResponseCache
 from server.engine.delta_log import DeltaLog, RunLost, hold
 from server.engine.drawing import Drawing
 from server.engine.guarded import guarded
+from server.engine.rounds import Attempt, Rounds
+from server.engine.tool_execution import ToolExecution
+from server.engine.toolbox import Toolbox
 from server.failpoint import failpoint
 from server.ports.blobs import Blobs
 from server.ports.provider import CompletionRequest, Models, Piece, Provider, ProviderError
 from server.ports.store import Store, Transaction
 from server.ports.system import Clock, Ids
+from server.ports.tools import ToolSchemas, ToolServers
 
 
 class Runner:
     """Executes claimed runs, one call an attempt. Keeps nothing between calls."""
 
     def __init__(
-        self, *, store: Store, models: Models, blobs: Blobs, clock: Clock, ids: Ids, limits: Limits, guard: Guard
+        self,
+        *,
+        store: Store,
+        models: Models,
+        blobs: Blobs,
+        clock: Clock,
+        ids: Ids,
+        limits: Limits,
+        guard: Guard,
+        servers: ToolServers,
+        schemas: ToolSchemas,
     ) -> None:
         self._store = store
         self._models = models
@@ -39,16 +54,38 @@ class Runner:
         self._drawing = Drawing(blobs=blobs, clock=clock, ids=ids)
         self._guard = guard
         self._cache = ResponseCache(store=store, clock=clock, limits=limits, figures=guard.figures)
+        toolbox = Toolbox(servers=servers, limits=limits)
+        self._rounds = Rounds(
+            store=store,
+            clock=clock,
+            limits=limits,
+            toolbox=toolbox,
+            requests=ToolRequests(schemas=schemas, new_id=self._call_id, most=limits.tool_calls),
+            execution=ToolExecution(
+                store=store,
+                clock=clock,
+                limits=limits,
+                servers=servers,
+                schemas=schemas,
+                toolbox=toolbox,
+                new_id=self._approval_id,
+            ),
+            new_id=self._approval_id,
+        )
 
-    async def generate(self, run: Run, answer: Answer) -> RunError | None:
-        """Stream the model's answer into the log; returns why it failed, if it did.
+    def begin(self, run: Run) -> Attempt:
+        """An attempt of a claimed run, with nothing done yet."""
+        return Attempt(run, self._new_answer(run))
+
+    async def work(self, attempt: Attempt) -> RunError | None:
+        """Go on until the last answer is in the log, or the run is parked; returns why it failed, if it did.
 
         May be cancelled at any moment; what is stored stays. Raises `RunLost`, `StoreUnavailable`.
         """
         seconds = self._limits.run_duration.total_seconds()
         try:
             async with asyncio.timeout(seconds) as bound:
-                return await self._stream(run, answer)
+                return await self._rounds.play(attempt, self._stream, self._new_answer)
         except ProviderError as error:
             return RunError(error.reason, error.message, error.retry_after)
         except TimeoutError:
@@ -57,12 +94,13 @@ class Runner:
             return RunError("RUN_TIMEOUT", f"the run took longer than {seconds:.0f} seconds; ask for a shorter answer")
 
     async def finish(
-        self, run: Run, answer: Answer, error: RunError | None, *, next_lease: Callable[[], Lease | None]
+        self, attempt: Attempt, error: RunError | None, *, next_lease: Callable[[], Lease | None]
     ) -> Run | None:
         """End the run and start the next in its queue, in one transaction; returns that one, already claimed.
 
         Raises `RunLost`, `StoreUnavailable`. Not to be cancelled: a claim would be lost.
         """
+        run, answer = attempt.run, attempt.answer
         state = RunState.FAILED if error else RunState.COMPLETED
         rest = tuple(answer.take_pending(is_whole=state is RunState.COMPLETED))
 
@@ -70,21 +108,7 @@ class Runner:
             await hold(tx, run)
             now, lease = self._clock.now(), next_lease()
             said = answer.text or answer.reasoning or state is RunState.COMPLETED
-            message = (
-                written(
-                    run,
-                    answer.message_id,
-                    answer.text,
-                    answer.reasoning,
-                    state=state,
-                    now=now,
-                    usage=answer.usage,
-                    image=answer.image,
-                    metadata=MessageMetadata(cache_hit=True) if answer.is_cached else NO_METADATA,
-                )
-                if said
-                else None
-            )
+            message = message_of(answer, run, state=state, now=now) if said else None
             if answer.file is not None:
                 await tx.files.add(answer.file)
             await end_run(tx, run, state=state, now=now, answer=message, before=rest, error=error, usage=answer.usage)
@@ -93,17 +117,24 @@ class Runner:
 
         return await self._store.write(run.owner, unit)
 
-    def new_answer(self, run: Run) -> Answer:
-        """An empty answer for an attempt of the run."""
+    def _new_answer(self, run: Run) -> Answer:
         return Answer(message_id=MessageId(str(self._ids.uuid())), model=run.model)
 
-    async def _stream(self, run: Run, answer: Answer) -> RunError | None:
+    def _call_id(self) -> ToolCallId:
+        return ToolCallId(f"call_{self._ids.uuid().hex}")
+
+    def _approval_id(self) -> ApprovalId:
+        return ApprovalId(str(self._ids.uuid()))
+
+    async def _stream(self, attempt: Attempt, offer: Offer) -> RunError | None:
+        """Let the attempt's answer grow to its end."""
+        run, answer = attempt.run, attempt.answer
         try:
             provider = self._models.provider(run.provider)
         except UnknownModel as error:
             gone = f"no configured provider is called {run.provider!r} any more, which offered the model {run.model!r}"
             return RunError(error.reason, gone)
-        request = await self._request(run)
+        request = await self._request(run, offer)
         if run.options.image:
             await self._drawing.draw(provider, request, run, answer)
             return None
@@ -114,7 +145,7 @@ class Runner:
             async for piece in pieces:
                 failpoint("run.delta_received")
                 log.add(piece)
-                if answer.size > self._limits.run_output_bytes:
+                if attempt.said + answer.size > self._limits.run_output_bytes:
                     return RunError(
                         "OUTPUT_TOO_LONG",
                         f"the answer is longer than {self._limits.run_output_bytes} bytes; set max_tokens",
@@ -133,7 +164,7 @@ class Runner:
         key = cache_key(run, request.messages, tools=request.tools, guard_version=self._guard.version)
         return ask() if key is None or not self._limits.cache_lifetime else self._cache.stream(run, key, answer, ask)
 
-    async def _request(self, run: Run) -> CompletionRequest:
+    async def _request(self, run: Run, offer: Offer) -> CompletionRequest:
         """What to ask the model. Raises `RunLost`: a run that was ended elsewhere is not worth its tokens, and its
         history may have gone on."""
 
@@ -144,6 +175,7 @@ class Runner:
                 raise RunLost
             context = conversation.context_management
             history = await tx.messages.history(conversation.id, last=context.max_history_messages)
-            return CompletionRequest(prompt(history, conversation.settings, context), run.generation)
+            messages = prompt(history, conversation.settings, context)
+            return CompletionRequest(messages, run.generation, offer.specs, may_call=offer.is_open)
 
         return await self._store.read(run.owner, unit)

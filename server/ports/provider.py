@@ -15,16 +15,15 @@ from server.domain.tool import ToolSpec
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """What is asked of a model. `generation.model` is the model's id as the provider knows it.
-
-    The messages are those of every origin: a provider sends what belongs to one (ids of calls, `provider_parts`) to
-    that one alone, see `domain.addressed`.
-    """
+    """What is asked of a model. `generation.model` is the model's id as the provider knows it."""
 
     messages: tuple[PromptMessage, ...]
     generation: GenerationConfig
     tools: tuple[ToolSpec, ...] = ()
     """What the model may ask for; without any it cannot ask."""
+    may_call: bool = True
+    """Whether it may ask now; if not, it is shown the tools all the same, for some providers refuse a history with tool
+    calls and no tools beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class CutShort:
 @dataclass(frozen=True, slots=True)
 class RequestedCall:
     """A tool call as the model wrote it: nothing of it is checked. `provider_id` is the provider's own id of it, empty
-    when it gave none; `arguments` is text that should be a JSON object, `{}` of a whole answer that gave none."""
+    when it gave none; `arguments` is text that should be a JSON object."""
 
     provider_id: str
     name: str
@@ -74,8 +73,7 @@ class ToolCallsPiece:
 @dataclass(frozen=True, slots=True)
 class ProviderParts:
     """What the provider wants to see again with this message and nobody else understands (signatures of reasoning and
-    the like): JSON text of at most 64 KiB. At most once, behind all text and of an answer that came to its end. Never
-    shown, and so held against no rule."""
+    the like): JSON text. At most once, behind all text."""
 
     json: str
 

@@ -10,8 +10,18 @@ from grpc_health.v1 import health_pb2_grpc  # type: ignore[import-untyped]  # sh
 from parley.archive.v3 import archive_pb2, archive_pb2_grpc
 from parley.chat.v1 import chat_pb2, chat_pb2_grpc
 from parley.conversations.v1 import conversations_pb2, conversations_pb2_grpc
-from parley.v1 import file_pb2, file_pb2_grpc, run_pb2, run_pb2_grpc, thread_pb2, thread_pb2_grpc
+from parley.v1 import (
+    file_pb2,
+    file_pb2_grpc,
+    run_pb2,
+    run_pb2_grpc,
+    thread_pb2,
+    thread_pb2_grpc,
+    tool_pb2,
+    tool_pb2_grpc,
+)
 
+from server.application.approvals import Approvals
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
 from server.application.branches import Branches
@@ -34,10 +44,12 @@ from server.rpc.servicers.file import FileServicer
 from server.rpc.servicers.organizations import ModelServicer, OrganizationServicer
 from server.rpc.servicers.run import RunServicer
 from server.rpc.servicers.thread import ThreadServicer
+from server.rpc.servicers.tool import ToolServicer
 
 DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     thread_pb2.DESCRIPTOR.services_by_name["ThreadService"],
     run_pb2.DESCRIPTOR.services_by_name["RunService"],
+    tool_pb2.DESCRIPTOR.services_by_name["ToolService"],
     file_pb2.DESCRIPTOR.services_by_name["FileService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["OrganizationService"],
@@ -71,6 +83,7 @@ class UseCases:
     forks: Forks
     runs: Runs
     streams: Streams
+    approvals: Approvals
     sessions: Sessions
     conversations: OrganizationConversations
     organizations: Organizations
@@ -89,6 +102,7 @@ class Services:
         self.health = HealthServicer([descriptor.full_name for descriptor in DESCRIPTORS])
         self._threads = ThreadServicer(use_cases.threads, use_cases.branches, use_cases.forks)
         self._runs = RunServicer(use_cases.runs, use_cases.streams)
+        self._tools = ToolServicer(use_cases.approvals)
         self._files = FileServicer(use_cases.files)
         self._archive = ArchiveServicer(use_cases.archive, use_cases.archive_chat)
         self._chats = ChatServicer(use_cases.chats, use_cases.prompts)
@@ -104,6 +118,7 @@ class Services:
         aio = cast("grpc.aio.Server", server)
         thread_pb2_grpc.add_ThreadServiceServicer_to_server(self._threads, aio)
         run_pb2_grpc.add_RunServiceServicer_to_server(self._runs, aio)
+        tool_pb2_grpc.add_ToolServiceServicer_to_server(self._tools, aio)
         file_pb2_grpc.add_FileServiceServicer_to_server(self._files, aio)
         conversations_pb2_grpc.add_ConversationServiceServicer_to_server(self._conversations, aio)
         conversations_pb2_grpc.add_OrganizationServiceServicer_to_server(self._organizations, aio)

@@ -9,7 +9,7 @@ from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 
-from server.domain import errors, guardrail_errors, history_errors, identity_errors, tool_call_errors
+from server.domain import errors, guardrail_errors, history_errors, identity_errors, tool_call_errors, tool_errors
 
 DOMAIN: Final = "parley"
 UNEXPECTED: Final = "an unexpected failure; it is logged under the request id"
@@ -62,6 +62,10 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     errors.RunCancelled: grpc.StatusCode.ABORTED,
     errors.RunInterrupted: grpc.StatusCode.ABORTED,
     errors.AnswerRestarted: grpc.StatusCode.ABORTED,
+    tool_errors.UnknownToolServer: grpc.StatusCode.NOT_FOUND,
+    tool_errors.UnknownTool: grpc.StatusCode.NOT_FOUND,
+    tool_errors.ToolServerNotReady: grpc.StatusCode.UNAVAILABLE,
+    tool_errors.ToolForbidden: grpc.StatusCode.PERMISSION_DENIED,
     tool_call_errors.ToolCallNotFound: grpc.StatusCode.NOT_FOUND,
     tool_call_errors.ToolCallAlreadyDecided: grpc.StatusCode.FAILED_PRECONDITION,
     tool_call_errors.ToolCallAlreadyEnded: grpc.StatusCode.FAILED_PRECONDITION,

@@ -24,6 +24,7 @@ from server.adapters.store.sqlite import store as sqlite_store
 from server.adapters.store.sqlite.connection import connect
 from server.adapters.store.sqlite.patterns import SearchingConnection
 from server.adapters.system import SystemClock, SystemIds
+from server.adapters.tools.schemas import JsonSchemas
 from server.application.conversations import new_conversation
 from server.application.guard import OPEN
 from server.application.repeats import Repeats
@@ -84,6 +85,7 @@ class Sending:
             limits=limits,
             repeats=Repeats(store=store, clock=clock, limits=limits),
             guard=OPEN,
+            schemas=JsonSchemas(),
         )
         self._unused: list[str] = []
         self._ids = SystemIds()

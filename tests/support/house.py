@@ -10,6 +10,9 @@ from server.adapters.blobs.directory import DirectoryBlobs
 from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from server.adapters.system import SystemClock, SystemIds
+from server.adapters.tools.schemas import JsonSchemas
+from server.adapters.tools.server_config import ToolServerConfig
+from server.application.approvals import Approvals
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
 from server.application.branches import Branches
@@ -28,6 +31,7 @@ from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.application.threads import Threads
 from server.application.titles import Titles
+from server.bootstrap.tools import opened_tool_servers
 from server.domain.errors import UnknownModel
 from server.domain.events import Event, RunEnded
 from server.domain.ids import KeyId, ModelId
@@ -40,6 +44,7 @@ from server.engine.wakes import Wakes
 from server.ports.provider import Provider
 from server.ports.store import Store
 from server.ports.system import Clock
+from server.ports.tools import ToolSchemas, ToolServers
 from tests.support.scripted_provider import ScriptedProvider
 
 ANNA = Principal(Owner("acme", "anna"), frozenset({"*"}), KeyId("key-anna"))
@@ -113,6 +118,9 @@ class House:
     provider: ScriptedProvider
     engine: Engine
     threads: Threads
+    approvals: Approvals
+    servers: ToolServers
+    schemas: ToolSchemas
     branches: Branches
     forks: Forks
     runs: Runs
@@ -167,6 +175,7 @@ async def open_house(
     clock: Clock | None = None,
     wrap: Callable[[Store], Store] = lambda store: store,
     guard: Guard = OPEN,
+    tools: Sequence[ToolServerConfig] = (),
 ) -> AsyncIterator[House]:
     """Compose a house over the database in `folder` (or at `url`) and take it down again. `wrap` may put something
     between the store and everybody else."""
@@ -181,6 +190,8 @@ async def open_house(
             owner = principal.owner
             await store.write_system(lambda tx, owner=owner: tx.provision(owner, time.now()))  # type: ignore[misc]
         blobs = DirectoryBlobs(folder / "files")
+        schemas = JsonSchemas()
+        servers = await stack.enter_async_context(opened_tool_servers(tools, schemas=schemas, clock=time))
         engine = await stack.enter_async_context(
             Engine(
                 store=store,
@@ -191,6 +202,8 @@ async def open_house(
                 limits=limits,
                 wakes=wakes,
                 guard=guard,
+                servers=servers,
+                schemas=schemas,
             )
         )
         titles = await stack.enter_async_context(
@@ -199,7 +212,15 @@ async def open_house(
         streams = Streams(store=store, feed=feed, limits=limits)
         repeats = Repeats(store=store, clock=time, limits=limits)
         runs = Runs(
-            store=store, clock=time, ids=ids, models=models, worker=engine, limits=limits, repeats=repeats, guard=guard
+            store=store,
+            clock=time,
+            ids=ids,
+            models=models,
+            worker=engine,
+            limits=limits,
+            repeats=repeats,
+            guard=guard,
+            schemas=schemas,
         )
         deletion = Deletion(worker=engine, feed=feed, repeats=repeats, blobs=blobs)
         catalogue = Catalogue(store=store, clock=time, models=models, repeats=repeats)
@@ -212,6 +233,8 @@ async def open_house(
             limits=limits,
             repeats=repeats,
             guard=guard,
+            servers=servers,
+            schemas=schemas,
         )
         yield House(
             store=store,
@@ -219,6 +242,9 @@ async def open_house(
             provider=provider,
             engine=engine,
             threads=threads,
+            approvals=Approvals(store=store, clock=time, worker=engine, repeats=repeats, guard=guard),
+            servers=servers,
+            schemas=schemas,
             branches=Branches(store=store, clock=time, limits=limits, repeats=repeats),
             forks=Forks(store=store, clock=time, ids=ids, blobs=blobs, repeats=repeats, guard=guard),
             runs=runs,

@@ -148,6 +148,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Run: the answer breaks a rule of the operator's guardrails; the text before what breaks it is kept, and
     nothing behind was stored or shown. Ask differently.
     """
+    ERROR_REASON_TOOL_SERVER_NOT_FOUND: _ErrorReason.ValueType  # 60
+    """The operator configured no tool server of that name for the caller. NOT_FOUND."""
+    ERROR_REASON_TOOL_NOT_FOUND: _ErrorReason.ValueType  # 61
+    """The tool server has no tool of that name, or none that can be used. NOT_FOUND."""
+    ERROR_REASON_TOOL_SERVER_UNAVAILABLE: _ErrorReason.ValueType  # 62
+    """The tool server cannot be asked now; nothing was called. UNAVAILABLE."""
+    ERROR_REASON_TOOL_DENIED: _ErrorReason.ValueType  # 63
+    """The operator does not permit the tool. PERMISSION_DENIED."""
     ERROR_REASON_TOOL_CALL_NOT_FOUND: _ErrorReason.ValueType  # 70
     """The conversation has no tool call of that id. NOT_FOUND."""
     ERROR_REASON_TOOL_CALL_DECIDED: _ErrorReason.ValueType  # 71
@@ -311,6 +319,14 @@ ERROR_REASON_ANSWER_REFUSED: ErrorReason.ValueType  # 54
 """Run: the answer breaks a rule of the operator's guardrails; the text before what breaks it is kept, and
 nothing behind was stored or shown. Ask differently.
 """
+ERROR_REASON_TOOL_SERVER_NOT_FOUND: ErrorReason.ValueType  # 60
+"""The operator configured no tool server of that name for the caller. NOT_FOUND."""
+ERROR_REASON_TOOL_NOT_FOUND: ErrorReason.ValueType  # 61
+"""The tool server has no tool of that name, or none that can be used. NOT_FOUND."""
+ERROR_REASON_TOOL_SERVER_UNAVAILABLE: ErrorReason.ValueType  # 62
+"""The tool server cannot be asked now; nothing was called. UNAVAILABLE."""
+ERROR_REASON_TOOL_DENIED: ErrorReason.ValueType  # 63
+"""The operator does not permit the tool. PERMISSION_DENIED."""
 ERROR_REASON_TOOL_CALL_NOT_FOUND: ErrorReason.ValueType  # 70
 """The conversation has no tool call of that id. NOT_FOUND."""
 ERROR_REASON_TOOL_CALL_DECIDED: ErrorReason.ValueType  # 71

@@ -45,6 +45,8 @@ def request_body(request: CompletionRequest, *, provider: str, base_url: str, ma
     body.update((name, value) for name, value in chosen.items() if value is not None)
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
+        if not request.may_call:
+            body["tool_choice"] = "none"
     return orjson.dumps(body)
 
 

@@ -75,7 +75,7 @@ class EchoProvider:
 def calls_in(request: CompletionRequest) -> tuple[RequestedCall, ...]:
     """The calls of offered tools that a user's message ends the prompt with."""
     last = request.messages[-1] if request.messages else None
-    if last is None or last.role is not Role.USER:
+    if last is None or last.role is not Role.USER or not request.may_call:
         return ()
     offered = {tool.name for tool in request.tools}
     asked = [(name, said) for name, said in _CALL.findall(last.content) if name in offered]

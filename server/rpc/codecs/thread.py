@@ -18,6 +18,7 @@ from server.domain.run import RunState
 from server.rpc.codecs.message import write_message
 from server.rpc.codecs.run import POLICIES, decode_policy, encode_generation, encode_run
 from server.rpc.codecs.timestamp import stamp, timestamp
+from server.rpc.codecs.tool import encode_client_call, encode_pending
 from server.rpc.codecs.tool_call import decode_client_tools, encode_client_tool
 
 STATUSES: Final[Mapping[RunState | None, thread_pb2.ThreadStatus.ValueType]] = {
@@ -79,6 +80,8 @@ def encode_state(state: ConversationState) -> thread_pb2.ConversationState:
         write_message(encoded.messages.add(), message)
     for message in state.queued_messages:
         write_message(encoded.queued_messages.add(), message)
+    encoded.pending_tool_approvals.extend(map(encode_pending, state.pending_approvals))
+    encoded.pending_client_tool_calls.extend(map(encode_client_call, state.pending_client_calls))
     return encoded
 
 

@@ -32,13 +32,16 @@ STRANGER: Final = Caller(tenant="-elsewhere")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that must succeed, made before the one that the case is about; a stream is read to its end."""
+    """A call that must succeed, made before the one that the case is about; a stream is read to its end, or as long as
+    `until` says."""
 
     rpc: str
     request: Json
     keep: Mapping[str, str] = field(default_factory=dict)
-    """Values to keep: name to place in the (last) reply, such as `models.0.id`."""
+    """Values to keep: name to place in the reply, such as `models.0.id`; in the last of a stream that has it."""
     caller: Caller = ANNA
+    until: str = ""
+    """The member whose first message is the last that is read of a stream."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,29 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
+from server.adapters.provider.echo import calls_in
 from server.application.titles import INSTRUCTIONS
-from server.domain.message import Usage
-from server.ports.provider import CompletionRequest, Image, ImageRequest, Piece, ProviderError, TextPiece, UsageReport
+from server.domain.message import Role, Usage
+from server.ports.provider import (
+    CompletionRequest,
+    Image,
+    ImageRequest,
+    Piece,
+    ProviderError,
+    TextPiece,
+    ToolCallsPiece,
+    UsageReport,
+)
 from tests.support.images import DOT
 from tests.support.scripted_provider import ScriptedProvider
 
 TITLE = "A fine title"
-_PIECE = 4096
-"""Characters at a time."""
 
 
 class DirectedProvider(ScriptedProvider):
-    """`hold` says "Holding" and never ends; `fail REASON` fails at once; `briefly ANYTHING` is answered "Briefly.";
-    anything else is said back, or drawn as a single dot. Asked for a title, it says `TITLE`."""
+    """`hold` says "Holding" and never ends; `fail REASON` fails at once; lines `/call TOOL {…}` ask for offered tools,
+    as echo does; anything else is said back, tools' results included, or drawn as a single dot. Asked for a title, it
+    says `TITLE`."""
 
     holding = 0
     """How many answers are being held."""
@@ -27,6 +36,9 @@ class DirectedProvider(ScriptedProvider):
             yield TextPiece(TITLE)
             return
         told = request.messages[-1].content
+        if request.messages[-1].role is Role.USER and (calls := calls_in(request)):
+            yield ToolCallsPiece(calls)
+            return
         if told == "hold":
             self.holding += 1
             try:
@@ -36,9 +48,7 @@ class DirectedProvider(ScriptedProvider):
                 self.holding -= 1
         if told.startswith("fail "):
             raise ProviderError(told.removeprefix("fail "), "as directed")
-        said = "Briefly." if told.startswith("briefly ") else f"You said: {told}"
-        for start in range(0, len(said), _PIECE):
-            yield TextPiece(said[start : start + _PIECE])
+        yield TextPiece(f"You said: {told}")
         yield UsageReport(Usage(3, 4, 7))
 
     async def draw(self, request: ImageRequest) -> Image:

@@ -1,6 +1,7 @@
 """What playing a case takes, whatever it is played for."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, suppress
 from itertools import count
 from typing import Any, Final
 
@@ -30,11 +31,33 @@ PLAYERS: Final[dict[str, Callable[[Served], Player]]] = {
 
 
 async def prepare(player: Player, stage: Stage, call: Call, kept: dict[str, str]) -> None:
-    """Make a call that must succeed, and keep of its (last) reply what it says."""
+    """Make a call that must succeed, and keep of its replies what it says."""
     method = METHODS[call.rpc]
     request, headers = request_of(method, call.request, kept), await stage.headers(call.caller)
-    replies = await play(player, method, request, headers)
-    kept.update({name: pick(json_of(replies[-1]), place) for name, place in call.keep.items()})
+    if call.until:
+        replies = await read(player.stream(method, request, headers), until=call.until)
+    else:
+        replies = await play(player, method, request, headers)
+    kept.update({name: _last(replies, place) for name, place in call.keep.items()})
+
+
+async def read(stream: AsyncGenerator[Message, None], *, until: str) -> list[Message]:
+    """The messages of a stream up to the first one that has a member; closes it."""
+    messages: list[Message] = []
+    async with aclosing(stream) as opened:
+        async for message in opened:
+            messages.append(message)
+            if message.HasField(until):
+                break
+    return messages
+
+
+def _last(replies: Sequence[Message], place: str) -> str:
+    """What stands at a place of the last reply that has it."""
+    for reply in reversed(replies):
+        with suppress(KeyError, IndexError):
+            return pick(json_of(reply), place)
+    raise AssertionError(f"no reply has {place}")
 
 
 async def play(player: Player, method: MethodDescriptor, request: Message, headers: dict[str, str]) -> list[Message]:

@@ -1,5 +1,6 @@
 """The whole service on a real gRPC server on port 0, with a scripted model and keys for whoever a test needs."""
 
+import sys
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from server.adapters.guardrails.configuration import load_guardrails
 from server.adapters.identity.key_set import KeySet
 from server.adapters.identity.verifier import Expected, TokenVerifier
 from server.adapters.system import SystemClock, SystemIds
+from server.adapters.tools.server_config import StdioEndpoint, ToolServerConfig
 from server.application.authentication import Authenticator
 from server.application.guard import Guard
 from server.application.keys import KeyFactory, Keys
@@ -33,6 +35,9 @@ from tests.support.scripted_provider import ScriptedProvider, usage
 
 GUARDRAILS = {"words": ["unspeakable"], "phrases": ["said: secretly"]}
 """What the operator does not allow."""
+TIME_SERVER = (str(Path(sys.executable).with_name("mcp-server-time")), "--local-timezone", "UTC")
+TOOLS = (ToolServerConfig("time", StdioEndpoint(TIME_SERVER)),)
+"""What every tenant may use, once a person has approved; started when it is first asked."""
 PEPPER = b"a pepper of enough bytes"
 LEEWAY = timedelta(seconds=30)
 
@@ -91,7 +96,7 @@ async def serve(
     guard = Guard(load_guardrails({"guardrails": GUARDRAILS}).rules)
     watch = clock or SystemClock()
     async with (
-        open_house(folder, provider, guard=guard) as house,
+        open_house(folder, provider, guard=guard, tools=TOOLS) as house,
         Issuer() as issuer,
         KeySet(issuer.url, clock=watch, trust_env=False) as key_set,
     ):
@@ -105,6 +110,7 @@ async def serve(
                 forks=house.forks,
                 runs=house.runs,
                 streams=house.streams,
+                approvals=house.approvals,
                 sessions=house.sessions,
                 conversations=house.conversations,
                 organizations=house.organizations,

@@ -16,11 +16,11 @@ from tests.contract.api.cases import (
     conversation_changes,
     conversations,
     file,
-    large,
     organizations,
     roles,
     run,
     thread,
+    tool,
 )
 from tests.contract.api.matching import differences, resolve
 from tests.contract.api.player import CallRefused, Player, drain
@@ -29,9 +29,8 @@ from tests.contract.api.serving import Served
 from tests.contract.api.stage import Stage
 
 CASES: list[Case] = [
-    *(*thread.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES),
+    *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
-    *large.CASES,
     *access.CASES,
 ]
 

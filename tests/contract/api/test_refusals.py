@@ -14,7 +14,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from server.adapters.store.tables import METADATA
-from server.domain.events import Event, TextDelta
+from server.domain.events import Event, RunPaused, TextDelta
 from server.domain.ids import RunId
 from server.domain.principal import Owner
 from tests.contract.api.case import Case, Refused
@@ -63,7 +63,8 @@ def rows_of(database: Path, tenant: str) -> Rows:
 
 
 async def at_rest(served: Served, tenant: str) -> None:
-    """Wait until the answers that the calls before began are whole, or are held; what waits behind one stays."""
+    """Wait until the answers that the calls before began are whole, are held, or wait for somebody; what waits behind
+    one stays."""
     with closing(sqlite3.connect(served.database)) as connection:
         sql = "SELECT owner, conversation_id, id FROM runs WHERE tenant = ? ORDER BY ticket"
         runs = connection.execute(sql, (tenant,)).fetchall()
@@ -76,8 +77,11 @@ async def at_rest(served: Served, tenant: str) -> None:
 async def _ended(served: Served, owner: Owner, run_id: RunId) -> bool:
     async with asyncio.timeout(20), aclosing(served.house.streams.run(owner, run_id, after=0)) as events:
         async for event in events:
-            if isinstance(event, Event) and isinstance(event.payload, TextDelta) and event.payload.text == "Holding":
-                return False
+            match event.payload if isinstance(event, Event) else None:
+                case TextDelta(text="Holding"):
+                    return False
+                case RunPaused() if (await served.house.runs.get(owner, run_id)).state.is_parked:
+                    return False
     return True
 
 

@@ -115,6 +115,7 @@ async def test_a_conversation_with_a_context_is_always_asked_of_the_model(house:
 
 async def test_an_answer_that_asks_for_tools_is_not_kept(house: House) -> None:
     house.provider.script("Hello", ToolCallsPiece((RequestedCall("1", "clock", "{}"),)))
+    house.provider.script("There is no clock")
     house.provider.script("Hello again")
     await answer(house, await ask(house))
     assert not (await answer(house, await ask(house))).metadata.cache_hit

@@ -11,6 +11,7 @@ from google.protobuf.message import Message as ProtoMessage
 from parley.conversations.v1 import conversations_pb2
 from parley.v1 import event_pb2, message_pb2, run_pb2, thread_pb2, tool_call_pb2
 
+from server.application.approvals import PendingApproval
 from server.application.branches import ListedBranch
 from server.application.catalogue import OfferedModel
 from server.application.organization_conversations import MessageSlice
@@ -29,6 +30,7 @@ from server.domain.conversation import (
 from server.domain.errors import InvalidField
 from server.domain.generation import GenerationConfig
 from server.domain.ids import (
+    ApprovalId,
     ConversationId,
     FileId,
     MessageId,
@@ -46,7 +48,7 @@ from server.domain.organization import Member, MemberRole, Membership
 from server.domain.principal import Owner
 from server.domain.run import ACTIVE_STATES, Run, RunError, RunState
 from server.domain.session import ChatSession, SessionStatus
-from server.domain.tool import Decision, ToolCallState, ToolSpec
+from server.domain.tool import Approval, Decision, ToolCallState, ToolInvocation, ToolSpec
 from server.rpc.codecs import branch as branch_codec
 from server.rpc.codecs import conversations as conversations_codec
 from server.rpc.codecs import event as event_codec
@@ -127,6 +129,42 @@ RUN_JSON = {
 }
 GENERATION = GenerationConfig(model="m", temperature=0.0, max_tokens=7, top_p=0.5)
 GENERATION_JSON = {"model": "m", "temperature": 0.0, "max_tokens": 7, "top_p": 0.5}
+INVOCATION = ToolInvocation(
+    id=CALL,
+    conversation_id=ConversationId("c-1"),
+    run_id=RunId("run_1"),
+    message_id=MessageId("m-1"),
+    ordinal=0,
+    epoch=1,
+    name="time__now",
+    arguments="{}",
+    state=ToolCallState.AWAITING_APPROVAL,
+    requested_at=MORNING,
+    server="time",
+    tool="now",
+    definition_digest="d",
+    expires_at=NOON,
+)
+APPROVAL = Approval(
+    id=ApprovalId("a-1"),
+    tool_call_id=CALL,
+    conversation_id=ConversationId("c-1"),
+    run_id=RunId("run_1"),
+    epoch=1,
+    definition_digest="d",
+    arguments_digest=INVOCATION.arguments_digest,
+    requested_at=MORNING,
+    expires_at=NOON,
+)
+CLIENT_CALL_JSON = {
+    "tool_call_id": "call_1",
+    "run_id": "run_1",
+    "tool_name": "page_title",
+    "arguments": "{}",
+    "requested_at": MORNING_TEXT,
+    "expires_at": NOON_TEXT,
+}
+PENDING_JSON = {**CLIENT_CALL_JSON, "server_name": "time", "tool_name": "now"}
 TOOL = ToolSpec("page_title", "The page's title.", '{"properties":{"size":{"maximum":5}},"type":"object"}')
 TOOL_JSON = {
     "name": "page_title",
@@ -469,7 +507,10 @@ def test_branch() -> None:
 def test_state() -> None:
     active = replace(RUN, state=RunState.RUNNING)
     queued = replace(MESSAGE, status=MessageStatus.QUEUED)
-    state = shown(thread_codec.encode_state(ConversationState(CONVERSATION, active, [MESSAGE], [queued])))
+    waiting = PendingApproval(INVOCATION, APPROVAL)
+    client_call = replace(INVOCATION, server=None, tool="", name="page_title")
+    found = ConversationState(CONVERSATION, active, [MESSAGE], [queued], [waiting], [client_call])
+    state = shown(thread_codec.encode_state(found))
     assert state == {
         "id": "c-1",
         "conversation_key": "talk",
@@ -486,18 +527,18 @@ def test_state() -> None:
         "context_management_settings": {"strategy": "CONTEXT_STRATEGY_SUMMARIZE", "max_history_messages": 12},
         "active_run": {**RUN_JSON, "status": "RUN_STATUS_RUNNING"},
         "queued_messages": [{**MESSAGE_JSON, "status": "MESSAGE_STATUS_QUEUED"}],
+        "pending_tool_approvals": [PENDING_JSON],
+        "pending_client_tool_calls": [CLIENT_CALL_JSON],
         "created_at": MORNING_TEXT,
         "updated_at": NOON_TEXT,
         "last_sequence": "41",
         "archived": True,
         "branch": 2,
     }
-    # Nothing can wait for approval or be summarised yet.
-    assert fields(thread_pb2.ConversationState) - set(state) == {
-        "pending_tool_approvals",
-        "pending_client_tool_calls",
-        "compaction_history",
-    }
+    # Nothing can be summarised yet.
+    assert fields(thread_pb2.ConversationState) - set(state) == {"compaction_history"}
+    assert set(PENDING_JSON) == fields(thread_pb2.PendingToolApproval)
+    assert set(CLIENT_CALL_JSON) == fields(thread_pb2.PendingClientToolCall)
 
 
 def test_an_idle_thread_has_no_active_run() -> None:

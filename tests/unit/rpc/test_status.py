@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 from parley.v1 import error_reason_pb2
 
-from server.domain import errors, guardrail_errors, history_errors, identity_errors, tool_call_errors
+from server.domain import errors, guardrail_errors, history_errors, identity_errors, tool_call_errors, tool_errors
 from server.rpc.status import CODES, RUN_CODES, DeadlinePassed, code_of, is_expected, reason_of, status_of
 
 REASONS = {name.removeprefix("ERROR_REASON_") for name, number in error_reason_pb2.ErrorReason.items() if number}
@@ -91,6 +91,25 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
     (errors.RunCancelled("run_1"), grpc.StatusCode.ABORTED, "RUN_CANCELLED", {"run_id": "run_1"}),
     (errors.RunInterrupted("run_1"), grpc.StatusCode.ABORTED, "RUN_INTERRUPTED", {"run_id": "run_1"}),
     (errors.AnswerRestarted("run_1"), grpc.StatusCode.ABORTED, "ANSWER_RESTARTED", {"run_id": "run_1"}),
+    (tool_errors.UnknownToolServer("s"), grpc.StatusCode.NOT_FOUND, "TOOL_SERVER_NOT_FOUND", {"server": "s"}),
+    (
+        tool_errors.UnknownTool(server="s", tool="t"),
+        grpc.StatusCode.NOT_FOUND,
+        "TOOL_NOT_FOUND",
+        {"server": "s", "tool": "t"},
+    ),
+    (
+        tool_errors.ToolServerNotReady("it is down", server="s"),
+        grpc.StatusCode.UNAVAILABLE,
+        "TOOL_SERVER_UNAVAILABLE",
+        {"server": "s"},
+    ),
+    (
+        tool_errors.ToolForbidden(server="s", tool="t"),
+        grpc.StatusCode.PERMISSION_DENIED,
+        "TOOL_DENIED",
+        {"server": "s", "tool": "t"},
+    ),
     (tool_call_errors.ToolCallNotFound("c"), grpc.StatusCode.NOT_FOUND, "TOOL_CALL_NOT_FOUND", {"id": "c"}),
     (
         tool_call_errors.ToolCallAlreadyDecided("c", "DENIED"),
