@@ -6,8 +6,13 @@ both mean the same, or one that is longer; where that cannot be done the answer 
 
 import re
 import warnings
-from re import _constants, _parser  # undocumented, and the same in all of Python 3.11
-from typing import Final
+from importlib import import_module
+from typing import Any, Final
+
+# Undocumented, and the same in all of Python 3.11. Not by an import statement: mypy knows these modules in one order of
+# its work and not in another.
+_parser: Final[Any] = import_module("re._parser")
+_MAXREPEAT: Final[int] = import_module("re._constants").MAXREPEAT
 
 # Read from left to right, so that an escaped backslash is over before what follows it.
 _TOKEN: Final = re.compile(
@@ -33,7 +38,7 @@ def longest_match(pattern: str) -> int | None:
             _, longest = _parser.parse(_TOKEN.sub(_in_python, pattern)).getwidth()
     except (re.error, Warning, RecursionError, OverflowError):
         return None
-    return None if longest >= _constants.MAXREPEAT else int(longest)
+    return None if longest >= _MAXREPEAT else int(longest)
 
 
 def _in_python(token: re.Match[str]) -> str:
