@@ -144,6 +144,11 @@ class Settings(BaseSettings):
         description="How long an answer may be given again to whom it was given; 0 is never",
     )
     cache_answer_bytes: int = Field(_LIMITS.cache_answer_bytes, ge=0, description="How long an answer is kept for that")
+    compaction_seconds: float = Field(
+        _LIMITS.compaction_duration.total_seconds(),
+        gt=0,
+        description="Seconds that the model may take to summarise older messages",
+    )
     stream_buffer_bytes: int = Field(
         _LIMITS.stream_buffer_bytes,
         gt=0,
@@ -190,6 +195,7 @@ class Settings(BaseSettings):
             lease_heartbeat=timedelta(seconds=self.lease_heartbeat_seconds),
             cache_lifetime=timedelta(seconds=self.cache_seconds),
             cache_answer_bytes=self.cache_answer_bytes,
+            compaction_duration=timedelta(seconds=self.compaction_seconds),
             stream_buffer_bytes=self.stream_buffer_bytes,
             stream_heartbeat=timedelta(seconds=self.stream_heartbeat_seconds),
         )

@@ -10,6 +10,7 @@ from server.application.deletion import Deletion
 from server.application.guard import Guard
 from server.application.paging import Page, cut, list_position, list_token, numbers_position, numbers_token
 from server.application.repeats import Repeats
+from server.domain.compaction import Compaction
 from server.domain.conversation import (
     ContextManagement,
     ContextStrategy,
@@ -41,6 +42,8 @@ class ConversationState:
     active_run: Run | None
     messages: list[Message]
     queued_messages: list[Message]
+    compactions: list[Compaction]
+    """Summaries made so far, of whatever branch, the oldest first."""
     pending_approvals: Sequence[PendingApproval] = ()
     """What waits for a person, the oldest request first."""
     pending_client_calls: Sequence[ToolInvocation] = ()
@@ -158,6 +161,7 @@ class Threads:
                 pending_client_calls=await tx.tool_calls.of_conversation(
                     conversation.id, ToolCallState.AWAITING_CLIENT
                 ),
+                compactions=await tx.compactions.all(conversation.id),
             )
 
         return await self._store.read(owner, unit)

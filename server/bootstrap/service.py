@@ -27,6 +27,8 @@ from server.application.archive_chat import ArchiveChat
 from server.application.branches import Branches
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
+from server.application.compaction import Compactor
+from server.application.compactions import Compactions
 from server.application.deletion import Deletion
 from server.application.files import Files
 from server.application.forks import Forks
@@ -36,6 +38,7 @@ from server.application.organization_conversations import OrganizationConversati
 from server.application.organizations import Organizations
 from server.application.prompts import Prompts
 from server.application.repeats import Repeats
+from server.application.run_prompts import RunPrompts
 from server.application.runs import Runs
 from server.application.sessions import Sessions
 from server.application.streams import Streams
@@ -227,6 +230,7 @@ def _use_cases(
         guard=guard,
         schemas=schemas,
     )
+    compactor = Compactor(store=store, clock=clock, ids=ids, models=models, limits=limits, guard=guard)
     deletion = Deletion(worker=engine, feed=feed, repeats=repeats, blobs=blobs)
     streams = Streams(store=store, feed=feed, limits=limits)
     catalogue = Catalogue(store=store, clock=clock, models=models, repeats=repeats)
@@ -246,7 +250,9 @@ def _use_cases(
         approvals=Approvals(store=store, clock=clock, worker=engine, repeats=repeats, guard=guard),
         branches=Branches(store=store, clock=clock, limits=limits, repeats=repeats),
         forks=Forks(store=store, clock=clock, ids=ids, blobs=blobs, repeats=repeats, guard=guard),
+        compactions=Compactions(store=store, clock=clock, models=models, compactor=compactor, repeats=repeats),
         runs=runs,
+        run_prompts=RunPrompts(store=store, limits=limits),
         streams=streams,
         archive=Archive(store=store, clock=clock, deletion=deletion),
         archive_chat=ArchiveChat(store=store, clock=clock, ids=ids, models=models, runs=runs, streams=streams),

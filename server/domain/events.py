@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from server.domain.compaction import Compaction
 from server.domain.ids import ConversationId, MessageId, RunId, ToolCallId, UserId
 from server.domain.message import Message, Role, Usage
 from server.domain.run import RunState
@@ -161,6 +162,13 @@ class ApprovalExpiring:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ConversationCompacted:
+    """A summary stands for the older messages in model requests from now on."""
+
+    compaction: Compaction
+
+
 Payload = (
     RunQueued
     | RunStarted
@@ -179,6 +187,7 @@ Payload = (
     | ToolCallStarted
     | ToolCallEnded
     | ApprovalExpiring
+    | ConversationCompacted
 )
 
 
@@ -209,6 +218,8 @@ def weight(event: Event) -> int:
         return _EVENT_BYTES + len(payload.message.content) + len(payload.message.reasoning or "") + asked
     if isinstance(payload, ToolCallRequested):
         return _EVENT_BYTES + len(payload.arguments)
+    if isinstance(payload, ConversationCompacted):
+        return _EVENT_BYTES + len(payload.compaction.text)
     return _EVENT_BYTES
 
 

@@ -13,7 +13,7 @@ from server.domain.compaction import Summary
 from server.domain.context import PromptMessage
 from server.domain.message import Message, Role
 from server.domain.tokens import TokenEstimator
-from server.domain.tool_groups import Group, Part, grouped
+from server.domain.tool_groups import Group, Part, grouped, last_turn
 
 _SUMMARY_BEGIN: Final = "<conversation_summary>"
 _SUMMARY_END: Final = "</conversation_summary>"
@@ -100,9 +100,9 @@ def select(
     """
     whole = _from_whole_group(history)
     sorted_out = grouped(whole)
-    begin = _first_mandatory(sorted_out.groups)
+    begin = last_turn(sorted_out.groups)
     mandatory = sorted_out.groups[begin:]
-    floor = sum(_cost(group, estimator) for group in mandatory)
+    floor = sum(group.tokens(estimator) for group in mandatory)
     used = summary if summary and _fits(system_prompt, summary, floor, bounds, estimator) else None
     head = _head(system_prompt, used)
     spent = floor + sum(estimator.message(part.message) for part in head)
@@ -170,7 +170,7 @@ class _Choice:
         self._places -= len(group.messages)
         if self._places < 0:
             return Omission.WINDOW
-        spent = self.spent + _cost(group, self._estimator)
+        spent = self.spent + group.tokens(self._estimator)
         # What is older than a group that does not fit is not carried either, however small: there would be a gap.
         self._is_full = self._is_full or (self._bounds.tokens is not None and spent > self._bounds.tokens)
         if self._is_full:
@@ -213,12 +213,6 @@ def _first_looked_at(history: Sequence[Message], whole: Sequence[Message]) -> in
     return _position(history[-1]) + 1 if history else 1
 
 
-def _first_mandatory(groups: Sequence[Group]) -> int:
-    """Index of the group from which on all are carried: the last user message's, without one the last group."""
-    places = (place for place in reversed(range(len(groups))) if groups[place].has_user_message)
-    return next(places, max(0, len(groups) - 1))
-
-
 def _account(left_out: dict[int, Omission], *, before: int, summary: Summary | None) -> tuple[LeftOut, ...]:
     """What is left out, in ranges; what lies in front of position `before` was not looked at."""
     summarised = min(summary.upto, before - 1) if summary else 0
@@ -244,10 +238,6 @@ def _ranges(positions: Iterable[int]) -> tuple[Positions, ...]:
         else:
             ranges.append(Positions(position, position))
     return tuple(ranges)
-
-
-def _cost(group: Group, estimator: TokenEstimator) -> int:
-    return sum(estimator.message(part.message) for part in group.parts)
 
 
 def _size(groups: Sequence[Group]) -> int:

@@ -4,14 +4,14 @@ import re
 import unicodedata
 from typing import Final
 
+from server.domain.thoughts import without_thoughts
+
 DEFAULT_TITLE: Final = "New Chat"
 """The name of a conversation that nobody and no model has named yet."""
 MAX_CHARACTERS: Final = 80
 _FIRST_WORDS: Final = 6
 _ELLIPSIS: Final = "…"
 
-# Models that think aloud put it before what they were asked for; an unclosed thought is all there is.
-_THOUGHT: Final = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL | re.IGNORECASE)
 _LABEL: Final = re.compile(r"(?:(?:chat|conversation)\s+)?title\s*[:\uff1a]\s*", re.IGNORECASE)
 _MARKUP: Final = "#*_`>-\u2022~ "
 _QUOTES: Final = (
@@ -23,7 +23,7 @@ _JOINERS: Final = "\u200c\u200d"
 def title_of(said: str) -> str:
     """The title in what a model said: its first line without label, markup, quotes and final full stop, at most
     `MAX_CHARACTERS` long; empty when there is none."""
-    lines = (_plain(line) for line in _THOUGHT.sub("", said).splitlines())
+    lines = (_plain(line) for line in without_thoughts(said).splitlines())
     line = next((line for line in lines if line.strip(_MARKUP)), "")
     unlabelled = _LABEL.sub("", line.lstrip(_MARKUP), count=1)
     bare = unlabelled.strip(_QUOTES)

@@ -10,6 +10,7 @@ from typing import Final
 
 from server.domain.context import PromptMessage, shown
 from server.domain.message import Message, Role
+from server.domain.tokens import TokenEstimator
 
 NO_RESULT: Final = "The result of this call is not known: the conversation was cut before it came."
 
@@ -37,6 +38,10 @@ class Group:
             Part(PromptMessage(Role.TOOL, NO_RESULT, tool_call_id=call_id)) for call_id in missing
         ]
 
+    def tokens(self, estimator: TokenEstimator) -> int:
+        """Estimated tokens of what a request carries of it."""
+        return sum(estimator.message(part.message) for part in self.parts)
+
     @property
     def has_user_message(self) -> bool:
         """Whether a user speaks in it."""
@@ -60,6 +65,13 @@ def grouped(history: Sequence[Message]) -> Grouped:
     orphans: list[Message] = []
     groups = tuple(_groups(history, empty, orphans))
     return Grouped(groups, tuple(empty), tuple(orphans))
+
+
+def last_turn(groups: Sequence[Group]) -> int:
+    """Index of the first group of what every request carries: from the last user message on, that and what the run
+    which answers it has done; without a user message the last group alone."""
+    places = (place for place in reversed(range(len(groups))) if groups[place].has_user_message)
+    return next(places, max(0, len(groups) - 1))
 
 
 def _groups(history: Sequence[Message], empty: list[Message], orphans: list[Message]) -> Iterator[Group]:

@@ -7,6 +7,7 @@ from server.domain.events import MessageStarted, Payload, ReasoningDelta, TextDe
 from server.domain.file import File
 from server.domain.ids import MessageId
 from server.domain.message import NO_METADATA, GeneratedImage, Message, MessageMetadata, Role, Usage
+from server.domain.request_record import RequestRecord
 from server.domain.run import Run, RunState
 from server.ports.provider import (
     CutShort,
@@ -43,10 +44,20 @@ class Answer:
         self.is_cached = False
         """Whether it comes from the response cache."""
         self._model = model
+        self._request: RequestRecord | None = None
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._pending: list[TextPiece | ReasoningPiece] = []
         self._started = False
+
+    def answers(self, request: RequestRecord) -> None:
+        """Learn what was asked, to be stored with the first that is stored of the answer."""
+        self._request = request
+
+    def take_request(self) -> RequestRecord | None:
+        """What was asked, unless somebody has taken it to store it."""
+        request, self._request = self._request, None
+        return request
 
     def add(self, piece: Piece) -> None:
         """Take the next piece."""

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
+from server.application.compaction import Compactor
+from server.application.contexts import Contexts, NextAnswer
 from server.application.guard import Guard
 from server.application.run_states import end_run, start_next
 from server.application.tool_offer import Offer
 from server.application.tool_requests import ToolRequests
 from server.domain.cached_answer import cache_key
-from server.domain.context import prompt
 from server.domain.errors import UnknownModel
 from server.domain.ids import ApprovalId, MessageId, ToolCallId
 from server.domain.limits import Limits
@@ -53,6 +55,8 @@ class Runner:
         self._limits = limits
         self._drawing = Drawing(blobs=blobs, clock=clock, ids=ids)
         self._guard = guard
+        compactor = Compactor(store=store, clock=clock, ids=ids, models=models, limits=limits, guard=guard)
+        self._contexts = Contexts(store=store, clock=clock, ids=ids, models=models, compactor=compactor)
         self._cache = ResponseCache(store=store, clock=clock, limits=limits, figures=guard.figures)
         toolbox = Toolbox(servers=servers, limits=limits)
         self._rounds = Rounds(
@@ -103,6 +107,7 @@ class Runner:
         run, answer = attempt.run, attempt.answer
         state = RunState.FAILED if error else RunState.COMPLETED
         rest = tuple(answer.take_pending(is_whole=state is RunState.COMPLETED))
+        request = answer.take_request()
 
         async def unit(tx: Transaction) -> Run | None:
             await hold(tx, run)
@@ -111,6 +116,8 @@ class Runner:
             message = message_of(answer, run, state=state, now=now) if said else None
             if answer.file is not None:
                 await tx.files.add(answer.file)
+            if request is not None:
+                await tx.model_requests.add(request)
             await end_run(tx, run, state=state, now=now, answer=message, before=rest, error=error, usage=answer.usage)
             failpoint("run.ending")
             return await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
@@ -134,7 +141,7 @@ class Runner:
         except UnknownModel as error:
             gone = f"no configured provider is called {run.provider!r} any more, which offered the model {run.model!r}"
             return RunError(error.reason, gone)
-        request = await self._request(run, offer)
+        request = await self._request(run, answer, offer)
         if run.options.image:
             await self._drawing.draw(provider, request, run, answer)
             return None
@@ -164,18 +171,11 @@ class Runner:
         key = cache_key(run, request.messages, tools=request.tools, guard_version=self._guard.version)
         return ask() if key is None or not self._limits.cache_lifetime else self._cache.stream(run, key, answer, ask)
 
-    async def _request(self, run: Run, offer: Offer) -> CompletionRequest:
+    async def _request(self, run: Run, answer: Answer, offer: Offer) -> CompletionRequest:
         """What to ask the model. Raises `RunLost`: a run that was ended elsewhere is not worth its tokens, and its
         history may have gone on."""
-
-        async def unit(tx: Transaction) -> CompletionRequest:
-            current = await tx.runs.get(run.id)
-            conversation = await tx.conversations.by_id(run.conversation_id)
-            if conversation is None or current is None or (current.state, current.epoch) != (run.state, run.epoch):
-                raise RunLost
-            context = conversation.context_management
-            history = await tx.messages.history(conversation.id, last=context.max_history_messages)
-            messages = prompt(history, conversation.settings, context)
-            return CompletionRequest(messages, run.generation, offer.specs, may_call=offer.is_open)
-
-        return await self._store.read(run.owner, unit)
+        prepared = await self._contexts.prepare(NextAnswer(run, answer.message_id, run.rounds + 1, offer.specs))
+        if prepared is None:
+            raise RunLost
+        answer.answers(prepared.record)
+        return replace(prepared.request, may_call=offer.is_open)

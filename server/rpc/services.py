@@ -27,11 +27,13 @@ from server.application.archive_chat import ArchiveChat
 from server.application.branches import Branches
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
+from server.application.compactions import Compactions
 from server.application.files import Files
 from server.application.forks import Forks
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
 from server.application.prompts import Prompts
+from server.application.run_prompts import RunPrompts
 from server.application.runs import Runs
 from server.application.sessions import Sessions
 from server.application.streams import Streams
@@ -81,7 +83,9 @@ class UseCases:
     threads: Threads
     branches: Branches
     forks: Forks
+    compactions: Compactions
     runs: Runs
+    run_prompts: RunPrompts
     streams: Streams
     approvals: Approvals
     sessions: Sessions
@@ -100,8 +104,8 @@ class Services:
 
     def __init__(self, use_cases: UseCases) -> None:
         self.health = HealthServicer([descriptor.full_name for descriptor in DESCRIPTORS])
-        self._threads = ThreadServicer(use_cases.threads, use_cases.branches, use_cases.forks)
-        self._runs = RunServicer(use_cases.runs, use_cases.streams)
+        self._threads = ThreadServicer(use_cases.threads, use_cases.branches, use_cases.forks, use_cases.compactions)
+        self._runs = RunServicer(use_cases.runs, use_cases.streams, use_cases.run_prompts)
         self._tools = ToolServicer(use_cases.approvals)
         self._files = FileServicer(use_cases.files)
         self._archive = ArchiveServicer(use_cases.archive, use_cases.archive_chat)

@@ -9,7 +9,15 @@ from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 
-from server.domain import errors, guardrail_errors, history_errors, identity_errors, tool_call_errors, tool_errors
+from server.domain import (
+    compaction_errors,
+    errors,
+    guardrail_errors,
+    history_errors,
+    identity_errors,
+    tool_call_errors,
+    tool_errors,
+)
 
 DOMAIN: Final = "parley"
 UNEXPECTED: Final = "an unexpected failure; it is logged under the request id"
@@ -58,6 +66,7 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     errors.RequestIdReused: grpc.StatusCode.ABORTED,
     guardrail_errors.ContentRefused: grpc.StatusCode.INVALID_ARGUMENT,
     guardrail_errors.GuardrailUnavailable: grpc.StatusCode.UNAVAILABLE,
+    compaction_errors.HistoryChanged: grpc.StatusCode.ABORTED,
     errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.RunCancelled: grpc.StatusCode.ABORTED,
     errors.RunInterrupted: grpc.StatusCode.ABORTED,
@@ -94,11 +103,16 @@ RUN_CODES: Final[Mapping[str, grpc.StatusCode]] = {
     "GUARDRAIL_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     "RUN_TIMEOUT": grpc.StatusCode.DEADLINE_EXCEEDED,
     "ATTEMPTS_EXHAUSTED": grpc.StatusCode.INTERNAL,
+    "SUMMARY_EMPTY": grpc.StatusCode.UNAVAILABLE,
+    "SUMMARY_REFUSED": grpc.StatusCode.FAILED_PRECONDITION,
+    "SUMMARY_TIMEOUT": grpc.StatusCode.DEADLINE_EXCEEDED,
+    "SUMMARY_TOO_LONG": grpc.StatusCode.FAILED_PRECONDITION,
     "UNKNOWN_MODEL": grpc.StatusCode.FAILED_PRECONDITION,
     "TOOL_ROUNDS_EXHAUSTED": grpc.StatusCode.FAILED_PRECONDITION,
     "INTERNAL": grpc.StatusCode.INTERNAL,
 }
-"""Code of a failed run by its reason, for the calls that wait for a run (`StreamChat`, `Prompt`)."""
+"""Code of a failed run or summary by its reason, for the calls that wait for one (`StreamChat`, `Prompt`,
+`CompactConversation`)."""
 
 
 class DeadlinePassed(Exception):

@@ -18,6 +18,8 @@ from server.application.archive_chat import ArchiveChat
 from server.application.branches import Branches
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
+from server.application.compaction import Compactor
+from server.application.compactions import Compactions
 from server.application.deletion import Deletion
 from server.application.files import Files
 from server.application.forks import Forks
@@ -26,6 +28,7 @@ from server.application.organization_conversations import OrganizationConversati
 from server.application.organizations import Organizations
 from server.application.prompts import Prompts
 from server.application.repeats import Repeats
+from server.application.run_prompts import RunPrompts
 from server.application.runs import Runs, SendMessage
 from server.application.sessions import Sessions
 from server.application.streams import Streams
@@ -123,7 +126,9 @@ class House:
     schemas: ToolSchemas
     branches: Branches
     forks: Forks
+    compactions: Compactions
     runs: Runs
+    run_prompts: RunPrompts
     streams: Streams
     sessions: Sessions
     conversations: OrganizationConversations
@@ -222,6 +227,7 @@ async def open_house(
             guard=guard,
             schemas=schemas,
         )
+        compactor = Compactor(store=store, clock=time, ids=ids, models=models, limits=limits, guard=guard)
         deletion = Deletion(worker=engine, feed=feed, repeats=repeats, blobs=blobs)
         catalogue = Catalogue(store=store, clock=time, models=models, repeats=repeats)
         threads = Threads(
@@ -247,7 +253,9 @@ async def open_house(
             schemas=schemas,
             branches=Branches(store=store, clock=time, limits=limits, repeats=repeats),
             forks=Forks(store=store, clock=time, ids=ids, blobs=blobs, repeats=repeats, guard=guard),
+            compactions=Compactions(store=store, clock=time, models=models, compactor=compactor, repeats=repeats),
             runs=runs,
+            run_prompts=RunPrompts(store=store, limits=limits),
             streams=streams,
             archive=Archive(store=store, clock=time, deletion=deletion),
             archive_chat=ArchiveChat(store=store, clock=time, ids=ids, models=models, runs=runs, streams=streams),

@@ -172,6 +172,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Run: the model asked for tools in as many answers as it may, and once more when it was to answer
     without. What the tools returned is kept; send another message.
     """
+    ERROR_REASON_SUMMARY_EMPTY: _ErrorReason.ValueType  # 80
+    """The model wrote no summary of the older messages; ask again. UNAVAILABLE."""
+    ERROR_REASON_SUMMARY_REFUSED: _ErrorReason.ValueType  # 81
+    """The summary breaks a rule of the operator's guardrails, or could not be held against them.
+    FAILED_PRECONDITION.
+    """
+    ERROR_REASON_SUMMARY_TIMEOUT: _ErrorReason.ValueType  # 82
+    """The model took too long over the summary. DEADLINE_EXCEEDED."""
+    ERROR_REASON_SUMMARY_TOO_LONG: _ErrorReason.ValueType  # 83
+    """The summary would have taken more than the messages; only of automatic ones, in `compaction_failure`."""
+    ERROR_REASON_HISTORY_CHANGED: _ErrorReason.ValueType  # 84
+    """Another branch became the history while this one was summarised; ask again. ABORTED."""
     ERROR_REASON_TENANT_MISSING: _ErrorReason.ValueType  # 90
     """The token names no tenant, and no publishable key does. PERMISSION_DENIED."""
     ERROR_REASON_TENANT_FORBIDDEN: _ErrorReason.ValueType  # 91
@@ -343,6 +355,18 @@ ERROR_REASON_TOOL_ROUNDS_EXHAUSTED: ErrorReason.ValueType  # 74
 """Run: the model asked for tools in as many answers as it may, and once more when it was to answer
 without. What the tools returned is kept; send another message.
 """
+ERROR_REASON_SUMMARY_EMPTY: ErrorReason.ValueType  # 80
+"""The model wrote no summary of the older messages; ask again. UNAVAILABLE."""
+ERROR_REASON_SUMMARY_REFUSED: ErrorReason.ValueType  # 81
+"""The summary breaks a rule of the operator's guardrails, or could not be held against them.
+FAILED_PRECONDITION.
+"""
+ERROR_REASON_SUMMARY_TIMEOUT: ErrorReason.ValueType  # 82
+"""The model took too long over the summary. DEADLINE_EXCEEDED."""
+ERROR_REASON_SUMMARY_TOO_LONG: ErrorReason.ValueType  # 83
+"""The summary would have taken more than the messages; only of automatic ones, in `compaction_failure`."""
+ERROR_REASON_HISTORY_CHANGED: ErrorReason.ValueType  # 84
+"""Another branch became the history while this one was summarised; ask again. ABORTED."""
 ERROR_REASON_TENANT_MISSING: ErrorReason.ValueType  # 90
 """The token names no tenant, and no publishable key does. PERMISSION_DENIED."""
 ERROR_REASON_TENANT_FORBIDDEN: ErrorReason.ValueType  # 91

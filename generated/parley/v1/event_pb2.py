@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from parley.options.v1 import options_pb2 as parley_dot_options_dot_v1_dot_options__pb2
+from parley.v1 import compaction_pb2 as parley_dot_v1_dot_compaction__pb2
 from parley.v1 import message_pb2 as parley_dot_v1_dot_message__pb2
 from parley.v1 import tool_call_pb2 as parley_dot_v1_dot_tool__call__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fparley/options/v1/options.proto\x1a\x17parley/v1/message.proto\x1a\x19parley/v1/tool_call.proto\"\xf6\x08\n\x05\x45vent\x12\x16\n\x08sequence\x18\x01 \x01(\x03\x42\x04\x90\xb2\x19\x01\x12\x18\n\x10\x63onversation_key\x18\x02 \x01(\t\x12\x13\n\x06run_id\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05\x65poch\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\nrun_queued\x18\n \x01(\x0b\x32\x14.parley.v1.RunQueuedH\x00\x12,\n\x0brun_started\x18\x0b \x01(\x0b\x32\x15.parley.v1.RunStartedH\x00\x12\x30\n\trun_ended\x18\x0c \x01(\x0b\x32\x13.parley.v1.RunEndedB\x06\x8a\xb2\x19\x02\x10\x01H\x00\x12\x30\n\rattempt_reset\x18\r \x01(\x0b\x32\x17.parley.v1.AttemptResetH\x00\x12\x34\n\x0fmessage_started\x18\x0e \x01(\x0b\x32\x19.parley.v1.MessageStartedH\x00\x12*\n\ntext_delta\x18\x0f \x01(\x0b\x32\x14.parley.v1.TextDeltaH\x00\x12\x34\n\x0freasoning_delta\x18\x10 \x01(\x0b\x32\x19.parley.v1.ReasoningDeltaH\x00\x12\x38\n\x11message_completed\x18\x11 \x01(\x0b\x32\x1b.parley.v1.MessageCompletedH\x00\x12.\n\x0cthread_named\x18\x1a \x01(\x0b\x32\x16.parley.v1.ThreadNamedH\x00\x12)\n\theartbeat\x18\x12 \x01(\x0b\x32\x14.parley.v1.HeartbeatH\x00\x12\'\n\x08\x64raining\x18\x13 \x01(\x0b\x32\x13.parley.v1.DrainingH\x00\x12\x36\n\x10\x62ranch_activated\x18\x14 \x01(\x0b\x32\x1a.parley.v1.BranchActivatedH\x00\x12*\n\nrun_paused\x18\x15 \x01(\x0b\x32\x14.parley.v1.RunPausedH\x00\x12,\n\x0brun_resumed\x18\x16 \x01(\x0b\x32\x15.parley.v1.RunResumedH\x00\x12;\n\x13tool_call_requested\x18\x17 \x01(\x0b\x32\x1c.parley.v1.ToolCallRequestedH\x00\x12\x37\n\x11tool_call_decided\x18\x18 \x01(\x0b\x32\x1a.parley.v1.ToolCallDecidedH\x00\x12\x37\n\x11tool_call_started\x18\x19 \x01(\x0b\x32\x1a.parley.v1.ToolCallStartedH\x00\x12\x33\n\x0ftool_call_ended\x18\x1b \x01(\x0b\x32\x18.parley.v1.ToolCallEndedH\x00\x12\x38\n\x11\x61pproval_expiring\x18\x1c \x01(\x0b\x32\x1b.parley.v1.ApprovalExpiringH\x00\x42\t\n\x07payloadB\t\n\x07_run_idB\x08\n\x06_epoch\"0\n\tRunQueued\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.parley.v1.Message\"@\n\nRunStarted\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.parley.v1.Message\x12\r\n\x05model\x18\x02 \x01(\t\"}\n\x08RunEnded\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x13\n\x06reason\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07message\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x1f\n\x05usage\x18\x04 \x01(\x0b\x32\x10.parley.v1.UsageB\t\n\x07_reasonB\n\n\x08_message\"\x1f\n\x0c\x41ttemptReset\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\"R\n\x0eMessageStarted\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x1d\n\x04role\x18\x02 \x01(\x0e\x32\x0f.parley.v1.Role\x12\r\n\x05model\x18\x03 \x01(\t\"-\n\tTextDelta\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"2\n\x0eReasoningDelta\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"7\n\x10MessageCompleted\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.parley.v1.Message\"\x87\x01\n\x0f\x42ranchActivated\x12\x0e\n\x06\x62ranch\x18\x01 \x01(\x05\x12\x17\n\x0fshared_messages\x18\x02 \x01(\x05\x12\x15\n\rmessage_count\x18\x03 \x01(\x05\x12\x1e\n\x11source_message_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x14\n\x12_source_message_id\"\x0b\n\tHeartbeat\"\"\n\x08\x44raining\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03\"\x1b\n\x0bThreadNamed\x12\x0c\n\x04name\x18\x01 \x01(\t\"K\n\tRunPaused\x12\x0e\n\x06status\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x0c\n\nRunResumed\"\xf3\x01\n\x11ToolCallRequested\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x18\n\x0bserver_name\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x16\n\ttool_name\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x11\n\targuments\x18\x05 \x01(\t\x12\'\n\x05state\x18\x06 \x01(\x0e\x32\x18.parley.v1.ToolCallState\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0e\n\x0c_server_nameB\x0c\n\n_tool_name\"\x9e\x01\n\x0fToolCallDecided\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12-\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x1b.parley.v1.ToolCallDecision\x12\x13\n\x06reason\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x17\n\ndecided_by\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\t\n\x07_reasonB\r\n\x0b_decided_by\"\'\n\x0fToolCallStarted\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\"\x8d\x01\n\rToolCallEnded\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.parley.v1.ToolCallState\x12\x10\n\x08is_error\x18\x03 \x01(\x08\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"X\n\x10\x41pprovalExpiring\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fparley/options/v1/options.proto\x1a\x1aparley/v1/compaction.proto\x1a\x17parley/v1/message.proto\x1a\x19parley/v1/tool_call.proto\"\xba\t\n\x05\x45vent\x12\x16\n\x08sequence\x18\x01 \x01(\x03\x42\x04\x90\xb2\x19\x01\x12\x18\n\x10\x63onversation_key\x18\x02 \x01(\t\x12\x13\n\x06run_id\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05\x65poch\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\nrun_queued\x18\n \x01(\x0b\x32\x14.parley.v1.RunQueuedH\x00\x12,\n\x0brun_started\x18\x0b \x01(\x0b\x32\x15.parley.v1.RunStartedH\x00\x12\x30\n\trun_ended\x18\x0c \x01(\x0b\x32\x13.parley.v1.RunEndedB\x06\x8a\xb2\x19\x02\x10\x01H\x00\x12\x30\n\rattempt_reset\x18\r \x01(\x0b\x32\x17.parley.v1.AttemptResetH\x00\x12\x34\n\x0fmessage_started\x18\x0e \x01(\x0b\x32\x19.parley.v1.MessageStartedH\x00\x12*\n\ntext_delta\x18\x0f \x01(\x0b\x32\x14.parley.v1.TextDeltaH\x00\x12\x34\n\x0freasoning_delta\x18\x10 \x01(\x0b\x32\x19.parley.v1.ReasoningDeltaH\x00\x12\x38\n\x11message_completed\x18\x11 \x01(\x0b\x32\x1b.parley.v1.MessageCompletedH\x00\x12.\n\x0cthread_named\x18\x1a \x01(\x0b\x32\x16.parley.v1.ThreadNamedH\x00\x12)\n\theartbeat\x18\x12 \x01(\x0b\x32\x14.parley.v1.HeartbeatH\x00\x12\'\n\x08\x64raining\x18\x13 \x01(\x0b\x32\x13.parley.v1.DrainingH\x00\x12\x36\n\x10\x62ranch_activated\x18\x14 \x01(\x0b\x32\x1a.parley.v1.BranchActivatedH\x00\x12*\n\nrun_paused\x18\x15 \x01(\x0b\x32\x14.parley.v1.RunPausedH\x00\x12,\n\x0brun_resumed\x18\x16 \x01(\x0b\x32\x15.parley.v1.RunResumedH\x00\x12;\n\x13tool_call_requested\x18\x17 \x01(\x0b\x32\x1c.parley.v1.ToolCallRequestedH\x00\x12\x37\n\x11tool_call_decided\x18\x18 \x01(\x0b\x32\x1a.parley.v1.ToolCallDecidedH\x00\x12\x37\n\x11tool_call_started\x18\x19 \x01(\x0b\x32\x1a.parley.v1.ToolCallStartedH\x00\x12\x33\n\x0ftool_call_ended\x18\x1b \x01(\x0b\x32\x18.parley.v1.ToolCallEndedH\x00\x12\x38\n\x11\x61pproval_expiring\x18\x1c \x01(\x0b\x32\x1b.parley.v1.ApprovalExpiringH\x00\x12\x42\n\x16\x63onversation_compacted\x18\x1d \x01(\x0b\x32 .parley.v1.ConversationCompactedH\x00\x42\t\n\x07payloadB\t\n\x07_run_idB\x08\n\x06_epoch\"0\n\tRunQueued\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.parley.v1.Message\"@\n\nRunStarted\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.parley.v1.Message\x12\r\n\x05model\x18\x02 \x01(\t\"}\n\x08RunEnded\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x13\n\x06reason\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07message\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x1f\n\x05usage\x18\x04 \x01(\x0b\x32\x10.parley.v1.UsageB\t\n\x07_reasonB\n\n\x08_message\"\x1f\n\x0c\x41ttemptReset\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\"R\n\x0eMessageStarted\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x1d\n\x04role\x18\x02 \x01(\x0e\x32\x0f.parley.v1.Role\x12\r\n\x05model\x18\x03 \x01(\t\"-\n\tTextDelta\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"2\n\x0eReasoningDelta\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"7\n\x10MessageCompleted\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.parley.v1.Message\"\x87\x01\n\x0f\x42ranchActivated\x12\x0e\n\x06\x62ranch\x18\x01 \x01(\x05\x12\x17\n\x0fshared_messages\x18\x02 \x01(\x05\x12\x15\n\rmessage_count\x18\x03 \x01(\x05\x12\x1e\n\x11source_message_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x14\n\x12_source_message_id\"\x0b\n\tHeartbeat\"\"\n\x08\x44raining\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03\"\x1b\n\x0bThreadNamed\x12\x0c\n\x04name\x18\x01 \x01(\t\"K\n\tRunPaused\x12\x0e\n\x06status\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x0c\n\nRunResumed\"\xf3\x01\n\x11ToolCallRequested\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x18\n\x0bserver_name\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x16\n\ttool_name\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x11\n\targuments\x18\x05 \x01(\t\x12\'\n\x05state\x18\x06 \x01(\x0e\x32\x18.parley.v1.ToolCallState\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0e\n\x0c_server_nameB\x0c\n\n_tool_name\"\x9e\x01\n\x0fToolCallDecided\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12-\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x1b.parley.v1.ToolCallDecision\x12\x13\n\x06reason\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x17\n\ndecided_by\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\t\n\x07_reasonB\r\n\x0b_decided_by\"\'\n\x0fToolCallStarted\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\"\x8d\x01\n\rToolCallEnded\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.parley.v1.ToolCallState\x12\x10\n\x08is_error\x18\x03 \x01(\x08\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"X\n\x10\x41pprovalExpiring\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe4\x01\n\x15\x43onversationCompacted\x12\x15\n\rcompaction_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0f\n\x07summary\x18\x03 \x01(\t\x12\x1b\n\x13messages_summarized\x18\x04 \x01(\x05\x12\x15\n\rtokens_before\x18\x05 \x01(\x05\x12\x14\n\x0ctokens_after\x18\x06 \x01(\x05\x12\r\n\x05model\x18\x07 \x01(\t\x12)\n\x05\x63\x61use\x18\x08 \x01(\x0e\x32\x1a.parley.v1.CompactionCause\x12\x0e\n\x06\x62ranch\x18\t \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,44 +41,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENT'].fields_by_name['sequence']._serialized_options = b'\220\262\031\001'
   _globals['_EVENT'].fields_by_name['run_ended']._loaded_options = None
   _globals['_EVENT'].fields_by_name['run_ended']._serialized_options = b'\212\262\031\002\020\001'
-  _globals['_EVENT']._serialized_start=187
-  _globals['_EVENT']._serialized_end=1329
-  _globals['_RUNQUEUED']._serialized_start=1331
-  _globals['_RUNQUEUED']._serialized_end=1379
-  _globals['_RUNSTARTED']._serialized_start=1381
-  _globals['_RUNSTARTED']._serialized_end=1445
-  _globals['_RUNENDED']._serialized_start=1447
-  _globals['_RUNENDED']._serialized_end=1572
-  _globals['_ATTEMPTRESET']._serialized_start=1574
-  _globals['_ATTEMPTRESET']._serialized_end=1605
-  _globals['_MESSAGESTARTED']._serialized_start=1607
-  _globals['_MESSAGESTARTED']._serialized_end=1689
-  _globals['_TEXTDELTA']._serialized_start=1691
-  _globals['_TEXTDELTA']._serialized_end=1736
-  _globals['_REASONINGDELTA']._serialized_start=1738
-  _globals['_REASONINGDELTA']._serialized_end=1788
-  _globals['_MESSAGECOMPLETED']._serialized_start=1790
-  _globals['_MESSAGECOMPLETED']._serialized_end=1845
-  _globals['_BRANCHACTIVATED']._serialized_start=1848
-  _globals['_BRANCHACTIVATED']._serialized_end=1983
-  _globals['_HEARTBEAT']._serialized_start=1985
-  _globals['_HEARTBEAT']._serialized_end=1996
-  _globals['_DRAINING']._serialized_start=1998
-  _globals['_DRAINING']._serialized_end=2032
-  _globals['_THREADNAMED']._serialized_start=2034
-  _globals['_THREADNAMED']._serialized_end=2061
-  _globals['_RUNPAUSED']._serialized_start=2063
-  _globals['_RUNPAUSED']._serialized_end=2138
-  _globals['_RUNRESUMED']._serialized_start=2140
-  _globals['_RUNRESUMED']._serialized_end=2152
-  _globals['_TOOLCALLREQUESTED']._serialized_start=2155
-  _globals['_TOOLCALLREQUESTED']._serialized_end=2398
-  _globals['_TOOLCALLDECIDED']._serialized_start=2401
-  _globals['_TOOLCALLDECIDED']._serialized_end=2559
-  _globals['_TOOLCALLSTARTED']._serialized_start=2561
-  _globals['_TOOLCALLSTARTED']._serialized_end=2600
-  _globals['_TOOLCALLENDED']._serialized_start=2603
-  _globals['_TOOLCALLENDED']._serialized_end=2744
-  _globals['_APPROVALEXPIRING']._serialized_start=2746
-  _globals['_APPROVALEXPIRING']._serialized_end=2834
+  _globals['_EVENT']._serialized_start=215
+  _globals['_EVENT']._serialized_end=1425
+  _globals['_RUNQUEUED']._serialized_start=1427
+  _globals['_RUNQUEUED']._serialized_end=1475
+  _globals['_RUNSTARTED']._serialized_start=1477
+  _globals['_RUNSTARTED']._serialized_end=1541
+  _globals['_RUNENDED']._serialized_start=1543
+  _globals['_RUNENDED']._serialized_end=1668
+  _globals['_ATTEMPTRESET']._serialized_start=1670
+  _globals['_ATTEMPTRESET']._serialized_end=1701
+  _globals['_MESSAGESTARTED']._serialized_start=1703
+  _globals['_MESSAGESTARTED']._serialized_end=1785
+  _globals['_TEXTDELTA']._serialized_start=1787
+  _globals['_TEXTDELTA']._serialized_end=1832
+  _globals['_REASONINGDELTA']._serialized_start=1834
+  _globals['_REASONINGDELTA']._serialized_end=1884
+  _globals['_MESSAGECOMPLETED']._serialized_start=1886
+  _globals['_MESSAGECOMPLETED']._serialized_end=1941
+  _globals['_BRANCHACTIVATED']._serialized_start=1944
+  _globals['_BRANCHACTIVATED']._serialized_end=2079
+  _globals['_HEARTBEAT']._serialized_start=2081
+  _globals['_HEARTBEAT']._serialized_end=2092
+  _globals['_DRAINING']._serialized_start=2094
+  _globals['_DRAINING']._serialized_end=2128
+  _globals['_THREADNAMED']._serialized_start=2130
+  _globals['_THREADNAMED']._serialized_end=2157
+  _globals['_RUNPAUSED']._serialized_start=2159
+  _globals['_RUNPAUSED']._serialized_end=2234
+  _globals['_RUNRESUMED']._serialized_start=2236
+  _globals['_RUNRESUMED']._serialized_end=2248
+  _globals['_TOOLCALLREQUESTED']._serialized_start=2251
+  _globals['_TOOLCALLREQUESTED']._serialized_end=2494
+  _globals['_TOOLCALLDECIDED']._serialized_start=2497
+  _globals['_TOOLCALLDECIDED']._serialized_end=2655
+  _globals['_TOOLCALLSTARTED']._serialized_start=2657
+  _globals['_TOOLCALLSTARTED']._serialized_end=2696
+  _globals['_TOOLCALLENDED']._serialized_start=2699
+  _globals['_TOOLCALLENDED']._serialized_end=2840
+  _globals['_APPROVALEXPIRING']._serialized_start=2842
+  _globals['_APPROVALEXPIRING']._serialized_end=2930
+  _globals['_CONVERSATIONCOMPACTED']._serialized_start=2933
+  _globals['_CONVERSATIONCOMPACTED']._serialized_end=3161
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from parley.v1 import compaction_pb2 as _compaction_pb2
 from parley.v1 import message_pb2 as _message_pb2
 from parley.v1 import tool_call_pb2 as _tool_call_pb2
 import builtins as _builtins
@@ -53,6 +54,7 @@ class Event(_message.Message):
     TOOL_CALL_STARTED_FIELD_NUMBER: _builtins.int
     TOOL_CALL_ENDED_FIELD_NUMBER: _builtins.int
     APPROVAL_EXPIRING_FIELD_NUMBER: _builtins.int
+    CONVERSATION_COMPACTED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Place in the conversation's log, from 1, strictly increasing. 0 only on `heartbeat` and `draining`,
     which are not in the log.
@@ -147,6 +149,10 @@ class Event(_message.Message):
     def approval_expiring(self) -> Global___ApprovalExpiring:
         """A request for approval is about to lapse."""
 
+    @_builtins.property
+    def conversation_compacted(self) -> Global___ConversationCompacted:
+        """A summary stands for the older messages from now on; of no run when somebody asked for it."""
+
     def __init__(
         self,
         *,
@@ -174,16 +180,17 @@ class Event(_message.Message):
         tool_call_started: Global___ToolCallStarted | None = ...,
         tool_call_ended: Global___ToolCallEnded | None = ...,
         approval_expiring: Global___ApprovalExpiring | None = ...,
+        conversation_compacted: Global___ConversationCompacted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "approval_expiring", b"approval_expiring", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_paused", b"run_paused", "run_queued", b"run_queued", "run_resumed", b"run_resumed", "run_started", b"run_started", "text_delta", b"text_delta", "thread_named", b"thread_named", "tool_call_decided", b"tool_call_decided", "tool_call_ended", b"tool_call_ended", "tool_call_requested", b"tool_call_requested", "tool_call_started", b"tool_call_started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "approval_expiring", b"approval_expiring", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "conversation_compacted", b"conversation_compacted", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_paused", b"run_paused", "run_queued", b"run_queued", "run_resumed", b"run_resumed", "run_started", b"run_started", "text_delta", b"text_delta", "thread_named", b"thread_named", "tool_call_decided", b"tool_call_decided", "tool_call_ended", b"tool_call_ended", "tool_call_requested", b"tool_call_requested", "tool_call_started", b"tool_call_started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "approval_expiring", b"approval_expiring", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "conversation_key", b"conversation_key", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_paused", b"run_paused", "run_queued", b"run_queued", "run_resumed", b"run_resumed", "run_started", b"run_started", "sequence", b"sequence", "text_delta", b"text_delta", "thread_named", b"thread_named", "tool_call_decided", b"tool_call_decided", "tool_call_ended", b"tool_call_ended", "tool_call_requested", b"tool_call_requested", "tool_call_started", b"tool_call_started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "approval_expiring", b"approval_expiring", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "conversation_compacted", b"conversation_compacted", "conversation_key", b"conversation_key", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_paused", b"run_paused", "run_queued", b"run_queued", "run_resumed", b"run_resumed", "run_started", b"run_started", "sequence", b"sequence", "text_delta", b"text_delta", "thread_named", b"thread_named", "tool_call_decided", b"tool_call_decided", "tool_call_ended", b"tool_call_ended", "tool_call_requested", b"tool_call_requested", "tool_call_started", b"tool_call_started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__epoch: _TypeAlias = _typing.Literal["epoch"]  # noqa: Y015
     _WhichOneofArgType__epoch: _TypeAlias = _typing.Literal["_epoch", b"_epoch"]  # noqa: Y015
     _WhichOneofReturnType__run_id: _TypeAlias = _typing.Literal["run_id"]  # noqa: Y015
     _WhichOneofArgType__run_id: _TypeAlias = _typing.Literal["_run_id", b"_run_id"]  # noqa: Y015
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_queued", "run_started", "run_ended", "attempt_reset", "message_started", "text_delta", "reasoning_delta", "message_completed", "thread_named", "heartbeat", "draining", "branch_activated", "run_paused", "run_resumed", "tool_call_requested", "tool_call_decided", "tool_call_started", "tool_call_ended", "approval_expiring"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_queued", "run_started", "run_ended", "attempt_reset", "message_started", "text_delta", "reasoning_delta", "message_completed", "thread_named", "heartbeat", "draining", "branch_activated", "run_paused", "run_resumed", "tool_call_requested", "tool_call_decided", "tool_call_started", "tool_call_ended", "approval_expiring", "conversation_compacted"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epoch) -> _WhichOneofReturnType__epoch | None: ...
@@ -752,3 +759,59 @@ class ApprovalExpiring(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApprovalExpiring: _TypeAlias = ApprovalExpiring  # noqa: Y015
+
+@_typing.final
+class ConversationCompacted(_message.Message):
+    """A summary stands for the older messages in model requests from now on; the history is what it was. The
+    thread's state lists it in `compaction_history`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPACTION_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    MESSAGES_SUMMARIZED_FIELD_NUMBER: _builtins.int
+    TOKENS_BEFORE_FIELD_NUMBER: _builtins.int
+    TOKENS_AFTER_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    compaction_id: _builtins.str
+    """UUIDv7 of the compaction."""
+    version: _builtins.int
+    """Which of the thread's summaries it is, from 1."""
+    summary: _builtins.str
+    """The summary."""
+    messages_summarized: _builtins.int
+    """Messages it stands for: so many from the beginning of its branch."""
+    tokens_before: _builtins.int
+    """Tokens of those messages, estimated."""
+    tokens_after: _builtins.int
+    """Tokens of the summary, estimated."""
+    model: _builtins.str
+    """The model that wrote it."""
+    cause: _compaction_pb2.CompactionCause.ValueType
+    """Why it was made."""
+    branch: _builtins.int
+    """The branch whose messages it summarises."""
+    def __init__(
+        self,
+        *,
+        compaction_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        summary: _builtins.str = ...,
+        messages_summarized: _builtins.int = ...,
+        tokens_before: _builtins.int = ...,
+        tokens_after: _builtins.int = ...,
+        model: _builtins.str = ...,
+        cause: _compaction_pb2.CompactionCause.ValueType = ...,
+        branch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "cause", b"cause", "compaction_id", b"compaction_id", "messages_summarized", b"messages_summarized", "model", b"model", "summary", b"summary", "tokens_after", b"tokens_after", "tokens_before", b"tokens_before", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConversationCompacted: _TypeAlias = ConversationCompacted  # noqa: Y015

@@ -101,6 +101,42 @@ INTERRUPT_POLICY_INTERRUPT: InterruptPolicy.ValueType  # 2
 """The run is ended, its partial answer kept, and a new run starts with the message."""
 Global___InterruptPolicy: _TypeAlias = InterruptPolicy  # noqa: Y015
 
+class _OmissionReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OmissionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OmissionReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OMISSION_REASON_UNSPECIFIED: _OmissionReason.ValueType  # 0
+    """Never sent."""
+    OMISSION_REASON_EMPTY: _OmissionReason.ValueType  # 1
+    """It says nothing."""
+    OMISSION_REASON_CUT_TOOL_GROUP: _OmissionReason.ValueType  # 2
+    """It is the result of a tool call that was not sent."""
+    OMISSION_REASON_WINDOW: _OmissionReason.ValueType  # 3
+    """Newer messages took up `max_history_messages`."""
+    OMISSION_REASON_BUDGET: _OmissionReason.ValueType  # 4
+    """It did not fit into the model's context."""
+    OMISSION_REASON_SUMMARISED: _OmissionReason.ValueType  # 5
+    """The summary stood for it."""
+
+class OmissionReason(_OmissionReason, metaclass=_OmissionReasonEnumTypeWrapper):
+    """Why a message of the history was not sent."""
+
+OMISSION_REASON_UNSPECIFIED: OmissionReason.ValueType  # 0
+"""Never sent."""
+OMISSION_REASON_EMPTY: OmissionReason.ValueType  # 1
+"""It says nothing."""
+OMISSION_REASON_CUT_TOOL_GROUP: OmissionReason.ValueType  # 2
+"""It is the result of a tool call that was not sent."""
+OMISSION_REASON_WINDOW: OmissionReason.ValueType  # 3
+"""Newer messages took up `max_history_messages`."""
+OMISSION_REASON_BUDGET: OmissionReason.ValueType  # 4
+"""It did not fit into the model's context."""
+OMISSION_REASON_SUMMARISED: OmissionReason.ValueType  # 5
+"""The summary stood for it."""
+Global___OmissionReason: _TypeAlias = OmissionReason  # noqa: Y015
+
 @_typing.final
 class GenerationConfig(_message.Message):
     """How the model generates."""
@@ -617,3 +653,269 @@ class CancelRunRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelRunRequest: _TypeAlias = CancelRunRequest  # noqa: Y015
+
+@_typing.final
+class PromptMessage(_message.Message):
+    """A message as the model was sent it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    role: _message_pb2.Role.ValueType
+    """Who speaks."""
+    content: _builtins.str
+    """The text."""
+    tool_call_id: _builtins.str
+    """The call that this is the result of."""
+    source_message_id: _builtins.str
+    """The message of the history that it shows; absent for what the service wrote: the system message, and
+    the result of a call whose result is not known.
+    """
+    @_builtins.property
+    def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[_message_pb2.ToolCall]:
+        """Tool calls, under the ids that the model was sent."""
+
+    def __init__(
+        self,
+        *,
+        role: _message_pb2.Role.ValueType = ...,
+        content: _builtins.str = ...,
+        tool_calls: _abc.Iterable[_message_pb2.ToolCall] | None = ...,
+        tool_call_id: _builtins.str | None = ...,
+        source_message_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id", "_tool_call_id", b"_tool_call_id", "source_message_id", b"source_message_id", "tool_call_id", b"tool_call_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id", "_tool_call_id", b"_tool_call_id", "content", b"content", "role", b"role", "source_message_id", b"source_message_id", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__source_message_id: _TypeAlias = _typing.Literal["source_message_id"]  # noqa: Y015
+    _WhichOneofArgType__source_message_id: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id"]  # noqa: Y015
+    _WhichOneofReturnType__tool_call_id: _TypeAlias = _typing.Literal["tool_call_id"]  # noqa: Y015
+    _WhichOneofArgType__tool_call_id: _TypeAlias = _typing.Literal["_tool_call_id", b"_tool_call_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__source_message_id) -> _WhichOneofReturnType__source_message_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tool_call_id) -> _WhichOneofReturnType__tool_call_id | None: ...
+
+Global___PromptMessage: _TypeAlias = PromptMessage  # noqa: Y015
+
+@_typing.final
+class OmittedMessages(_message.Message):
+    """Messages of the history that were not sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_POSITION_FIELD_NUMBER: _builtins.int
+    LAST_POSITION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    first_position: _builtins.int
+    """Place of the first one in the history, from 1."""
+    last_position: _builtins.int
+    """Place of the last one."""
+    reason: Global___OmissionReason.ValueType
+    """Why."""
+    def __init__(
+        self,
+        *,
+        first_position: _builtins.int = ...,
+        last_position: _builtins.int = ...,
+        reason: Global___OmissionReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_position", b"first_position", "last_position", b"last_position", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OmittedMessages: _TypeAlias = OmittedMessages  # noqa: Y015
+
+@_typing.final
+class OfferedTool(_message.Message):
+    """A tool that the model could ask for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DEFINITION_DIGEST_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name as the model saw it."""
+    definition_digest: _builtins.str
+    """SHA-256, in hex, of its name, description and schema."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        definition_digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition_digest", b"definition_digest", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferedTool: _TypeAlias = OfferedTool  # noqa: Y015
+
+@_typing.final
+class ModelRequest(_message.Message):
+    """One model request of a run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    ROUND_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    GENERATION_CONFIG_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    OMITTED_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    ESTIMATED_TOKENS_FIELD_NUMBER: _builtins.int
+    TOKEN_BUDGET_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    COMPACTION_ID_FIELD_NUMBER: _builtins.int
+    COMPACTION_FAILURE_FIELD_NUMBER: _builtins.int
+    ANSWER_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    """The attempt that made it, from 1."""
+    round: _builtins.int
+    """Which answer of the run it asked for, from 1; more than 1 after tool calls."""
+    estimated_tokens: _builtins.int
+    """Tokens of messages and tools, estimated."""
+    token_budget: _builtins.int
+    """Tokens that the messages could take beside the answer and the tools; absent when the length of the
+    model's context is not configured.
+    """
+    compaction_id: _builtins.str
+    """The summary in the system message."""
+    compaction_failure: _builtins.str
+    """Why older messages were left out instead of summarised: an `ErrorReason` without its prefix."""
+    answer_message_id: _builtins.str
+    """The message that the answer became, if it came to one."""
+    branch: _builtins.int
+    """The branch whose history was sent."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    @_builtins.property
+    def generation_config(self) -> Global___GenerationConfig:
+        """What the model generated with."""
+
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___PromptMessage]:
+        """The messages, in order. The first is the system message, when the thread has a system prompt or a
+        summary.
+        """
+
+    @_builtins.property
+    def omitted(self) -> _containers.RepeatedCompositeFieldContainer[Global___OmittedMessages]:
+        """The other messages of the history, in order."""
+
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___OfferedTool]:
+        """The tools."""
+
+    @_builtins.property
+    def usage(self) -> _message_pb2.Usage:
+        """What the provider reported; absent when it did not, or the answer did not come to its end."""
+
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        round: _builtins.int = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        generation_config: Global___GenerationConfig | None = ...,
+        messages: _abc.Iterable[Global___PromptMessage] | None = ...,
+        omitted: _abc.Iterable[Global___OmittedMessages] | None = ...,
+        tools: _abc.Iterable[Global___OfferedTool] | None = ...,
+        estimated_tokens: _builtins.int = ...,
+        token_budget: _builtins.int | None = ...,
+        usage: _message_pb2.Usage | None = ...,
+        compaction_id: _builtins.str | None = ...,
+        compaction_failure: _builtins.str | None = ...,
+        answer_message_id: _builtins.str = ...,
+        branch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_compaction_failure", b"_compaction_failure", "_compaction_id", b"_compaction_id", "_token_budget", b"_token_budget", "compaction_failure", b"compaction_failure", "compaction_id", b"compaction_id", "created_at", b"created_at", "generation_config", b"generation_config", "token_budget", b"token_budget", "usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_compaction_failure", b"_compaction_failure", "_compaction_id", b"_compaction_id", "_token_budget", b"_token_budget", "answer_message_id", b"answer_message_id", "attempt", b"attempt", "branch", b"branch", "compaction_failure", b"compaction_failure", "compaction_id", b"compaction_id", "created_at", b"created_at", "estimated_tokens", b"estimated_tokens", "generation_config", b"generation_config", "messages", b"messages", "omitted", b"omitted", "round", b"round", "token_budget", b"token_budget", "tools", b"tools", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__compaction_failure: _TypeAlias = _typing.Literal["compaction_failure"]  # noqa: Y015
+    _WhichOneofArgType__compaction_failure: _TypeAlias = _typing.Literal["_compaction_failure", b"_compaction_failure"]  # noqa: Y015
+    _WhichOneofReturnType__compaction_id: _TypeAlias = _typing.Literal["compaction_id"]  # noqa: Y015
+    _WhichOneofArgType__compaction_id: _TypeAlias = _typing.Literal["_compaction_id", b"_compaction_id"]  # noqa: Y015
+    _WhichOneofReturnType__token_budget: _TypeAlias = _typing.Literal["token_budget"]  # noqa: Y015
+    _WhichOneofArgType__token_budget: _TypeAlias = _typing.Literal["_token_budget", b"_token_budget"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__compaction_failure) -> _WhichOneofReturnType__compaction_failure | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__compaction_id) -> _WhichOneofReturnType__compaction_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__token_budget) -> _WhichOneofReturnType__token_budget | None: ...
+
+Global___ModelRequest: _TypeAlias = ModelRequest  # noqa: Y015
+
+@_typing.final
+class GetRunPromptRequest(_message.Message):
+    """Request of GetRunPrompt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run."""
+    page_size: _builtins.int
+    """Most requests to return, 1 to 1000; 0: 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRunPromptRequest: _TypeAlias = GetRunPromptRequest  # noqa: Y015
+
+@_typing.final
+class GetRunPromptResponse(_message.Message):
+    """Reply of GetRunPrompt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; absent on the last one."""
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelRequest]:
+        """The requests in the order in which they were made; none for a run that has not asked its model."""
+
+    def __init__(
+        self,
+        *,
+        requests: _abc.Iterable[Global___ModelRequest] | None = ...,
+        next_page_token: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_page_token", b"_next_page_token", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_page_token", b"_next_page_token", "next_page_token", b"next_page_token", "requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__next_page_token: _TypeAlias = _typing.Literal["next_page_token"]  # noqa: Y015
+    _WhichOneofArgType__next_page_token: _TypeAlias = _typing.Literal["_next_page_token", b"_next_page_token"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_page_token) -> _WhichOneofReturnType__next_page_token | None: ...
+
+Global___GetRunPromptResponse: _TypeAlias = GetRunPromptResponse  # noqa: Y015

@@ -75,6 +75,11 @@ class RunServiceStub:
                 request_serializer=parley_dot_v1_dot_run__pb2.GetRunRequest.SerializeToString,
                 response_deserializer=parley_dot_v1_dot_run__pb2.Run.FromString,
                 _registered_method=True)
+        self.GetRunPrompt = channel.unary_unary(
+                '/parley.v1.RunService/GetRunPrompt',
+                request_serializer=parley_dot_v1_dot_run__pb2.GetRunPromptRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_run__pb2.GetRunPromptResponse.FromString,
+                _registered_method=True)
         self.ListRuns = channel.unary_unary(
                 '/parley.v1.RunService/ListRuns',
                 request_serializer=parley_dot_v1_dot_run__pb2.ListRunsRequest.SerializeToString,
@@ -180,6 +185,17 @@ class RunServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRunPrompt(self, request, context):
+        """Shows what the model was sent: each model request of a run, in order, with its exact messages, what of
+        the history was left out and why. A request is shown once the first of its answer is stored, for as long as
+        the thread is kept, whatever becomes of the history. What only the provider understands (signatures of
+        reasoning) is not shown. A page ends early where the next request would not fit into the reply;
+        FAILED_PRECONDITION (`REPLY_TOO_LARGE`) for a request that fits into none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRuns(self, request, context):
         """Lists a thread's runs, the newest first.
         """
@@ -232,6 +248,11 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.GetRun,
                     request_deserializer=parley_dot_v1_dot_run__pb2.GetRunRequest.FromString,
                     response_serializer=parley_dot_v1_dot_run__pb2.Run.SerializeToString,
+            ),
+            'GetRunPrompt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRunPrompt,
+                    request_deserializer=parley_dot_v1_dot_run__pb2.GetRunPromptRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_run__pb2.GetRunPromptResponse.SerializeToString,
             ),
             'ListRuns': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRuns,
@@ -438,6 +459,33 @@ class RunService:
             '/parley.v1.RunService/GetRun',
             parley_dot_v1_dot_run__pb2.GetRunRequest.SerializeToString,
             parley_dot_v1_dot_run__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRunPrompt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.RunService/GetRunPrompt',
+            parley_dot_v1_dot_run__pb2.GetRunPromptRequest.SerializeToString,
+            parley_dot_v1_dot_run__pb2.GetRunPromptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -78,6 +78,13 @@ class RunServiceStub:
     """
     GetRun: _aio.UnaryUnaryMultiCallable[_run_pb2.GetRunRequest, _run_pb2.Run]
     """Returns a run."""
+    GetRunPrompt: _aio.UnaryUnaryMultiCallable[_run_pb2.GetRunPromptRequest, _run_pb2.GetRunPromptResponse]
+    """Shows what the model was sent: each model request of a run, in order, with its exact messages, what of
+    the history was left out and why. A request is shown once the first of its answer is stored, for as long as
+    the thread is kept, whatever becomes of the history. What only the provider understands (signatures of
+    reasoning) is not shown. A page ends early where the next request would not fit into the reply;
+    FAILED_PRECONDITION (`REPLY_TOO_LARGE`) for a request that fits into none.
+    """
     ListRuns: _aio.UnaryUnaryMultiCallable[_run_pb2.ListRunsRequest, _run_pb2.ListRunsResponse]
     """Lists a thread's runs, the newest first."""
     CancelRun: _aio.UnaryUnaryMultiCallable[_run_pb2.CancelRunRequest, _run_pb2.Run]
@@ -190,6 +197,19 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_run_pb2.GetRunRequest, _abc.Awaitable[_run_pb2.Run]],
     ) -> _abc.Awaitable[_run_pb2.Run]:
         """Returns a run."""
+
+    @_abc_1.abstractmethod
+    def GetRunPrompt(
+        self,
+        request: _run_pb2.GetRunPromptRequest,
+        context: _aio.ServicerContext[_run_pb2.GetRunPromptRequest, _abc.Awaitable[_run_pb2.GetRunPromptResponse]],
+    ) -> _abc.Awaitable[_run_pb2.GetRunPromptResponse]:
+        """Shows what the model was sent: each model request of a run, in order, with its exact messages, what of
+        the history was left out and why. A request is shown once the first of its answer is stored, for as long as
+        the thread is kept, whatever becomes of the history. What only the provider understands (signatures of
+        reasoning) is not shown. A page ends early where the next request would not fit into the reply;
+        FAILED_PRECONDITION (`REPLY_TOO_LARGE`) for a request that fits into none.
+        """
 
     @_abc_1.abstractmethod
     def ListRuns(

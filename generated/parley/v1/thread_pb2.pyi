@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from parley.v1 import compaction_pb2 as _compaction_pb2
 from parley.v1 import message_pb2 as _message_pb2
 from parley.v1 import run_pb2 as _run_pb2
 from parley.v1 import tool_call_pb2 as _tool_call_pb2
@@ -92,9 +93,11 @@ class _ContextStrategyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Conte
     CONTEXT_STRATEGY_UNSPECIFIED: _ContextStrategy.ValueType  # 0
     """Keep the current strategy; a new thread has `SLIDING_WINDOW`."""
     CONTEXT_STRATEGY_SLIDING_WINDOW: _ContextStrategy.ValueType  # 1
-    """The most recent messages are sent."""
+    """The most recent messages are sent, and what `CompactConversation` made of those before."""
     CONTEXT_STRATEGY_SUMMARIZE: _ContextStrategy.ValueType  # 2
-    """Older messages are summarised. Until a summary exists the window is sent."""
+    """Older messages are summarised by the model once they are too many for the window or for the model's
+    context; the newest ones and the summary are sent. When summarising fails, the window is sent.
+    """
 
 class ContextStrategy(_ContextStrategy, metaclass=_ContextStrategyEnumTypeWrapper):
     """How a history that is too long is fitted into a model request."""
@@ -102,9 +105,11 @@ class ContextStrategy(_ContextStrategy, metaclass=_ContextStrategyEnumTypeWrappe
 CONTEXT_STRATEGY_UNSPECIFIED: ContextStrategy.ValueType  # 0
 """Keep the current strategy; a new thread has `SLIDING_WINDOW`."""
 CONTEXT_STRATEGY_SLIDING_WINDOW: ContextStrategy.ValueType  # 1
-"""The most recent messages are sent."""
+"""The most recent messages are sent, and what `CompactConversation` made of those before."""
 CONTEXT_STRATEGY_SUMMARIZE: ContextStrategy.ValueType  # 2
-"""Older messages are summarised. Until a summary exists the window is sent."""
+"""Older messages are summarised by the model once they are too many for the window or for the model's
+context; the newest ones and the summary are sent. When summarising fails, the window is sent.
+"""
 Global___ContextStrategy: _TypeAlias = ContextStrategy  # noqa: Y015
 
 @_typing.final
@@ -320,7 +325,10 @@ class ContextManagementSettings(_message.Message):
     strategy: Global___ContextStrategy.ValueType
     """Default: `SLIDING_WINDOW`."""
     max_history_messages: _builtins.int
-    """Most messages of the history that a model request carries, 1 to 10000. Default: 100."""
+    """Most messages of the history that a model request carries, 1 to 10000. Default: 100. A tool call is
+    never separated from its result; the last user message, and what the run that answers it has done, are
+    always carried. Fewer are sent when the model's context has no room for them.
+    """
     def __init__(
         self,
         *,
@@ -435,7 +443,7 @@ Global___PendingClientToolCall: _TypeAlias = PendingClientToolCall  # noqa: Y015
 
 @_typing.final
 class Compaction(_message.Message):
-    """A summary that stands for older messages."""
+    """A summary that stands for older messages in model requests. The messages themselves stay."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -444,14 +452,32 @@ class Compaction(_message.Message):
     MESSAGES_SUMMARIZED_FIELD_NUMBER: _builtins.int
     TOKENS_BEFORE_FIELD_NUMBER: _builtins.int
     TOKENS_AFTER_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7."""
     messages_summarized: _builtins.int
-    """Messages it stands for."""
+    """Messages it stands for: so many from the beginning of its branch."""
     tokens_before: _builtins.int
-    """Tokens of those messages."""
+    """Tokens of those messages, estimated."""
     tokens_after: _builtins.int
-    """Tokens of the summary."""
+    """Tokens of the summary, estimated."""
+    version: _builtins.int
+    """Which of the thread's summaries it is, from 1, in the order in which they were made."""
+    summary: _builtins.str
+    """The summary."""
+    model: _builtins.str
+    """The model that wrote it."""
+    cause: _compaction_pb2.CompactionCause.ValueType
+    """Why it was made."""
+    branch: _builtins.int
+    """The branch whose messages it summarises. Other branches that share all of them use it, too."""
+    run_id: _builtins.str
+    """The run whose model request needed it; absent when somebody asked for it, and in a copy of a thread."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -464,12 +490,20 @@ class Compaction(_message.Message):
         messages_summarized: _builtins.int = ...,
         tokens_before: _builtins.int = ...,
         tokens_after: _builtins.int = ...,
+        version: _builtins.int = ...,
+        summary: _builtins.str = ...,
+        model: _builtins.str = ...,
+        cause: _compaction_pb2.CompactionCause.ValueType = ...,
+        branch: _builtins.int = ...,
+        run_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_run_id", b"_run_id", "created_at", b"created_at", "run_id", b"run_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "id", b"id", "messages_summarized", b"messages_summarized", "tokens_after", b"tokens_after", "tokens_before", b"tokens_before"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_run_id", b"_run_id", "branch", b"branch", "cause", b"cause", "created_at", b"created_at", "id", b"id", "messages_summarized", b"messages_summarized", "model", b"model", "run_id", b"run_id", "summary", b"summary", "tokens_after", b"tokens_after", "tokens_before", b"tokens_before", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__run_id: _TypeAlias = _typing.Literal["run_id"]  # noqa: Y015
+    _WhichOneofArgType__run_id: _TypeAlias = _typing.Literal["_run_id", b"_run_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__run_id) -> _WhichOneofReturnType__run_id | None: ...
 
 Global___Compaction: _TypeAlias = Compaction  # noqa: Y015
 
@@ -541,7 +575,7 @@ class ConversationState(_message.Message):
 
     @_builtins.property
     def compaction_history(self) -> _containers.RepeatedCompositeFieldContainer[Global___Compaction]:
-        """Summaries made so far, the oldest first."""
+        """Summaries made so far, of whatever branch, the oldest first."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -1139,3 +1173,65 @@ class UpdateContextManagementSettingsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateContextManagementSettingsResponse: _TypeAlias = UpdateContextManagementSettingsResponse  # noqa: Y015
+
+@_typing.final
+class CompactConversationRequest(_message.Message):
+    """Request of CompactConversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_KEY_FIELD_NUMBER: _builtins.int
+    conversation_key: _builtins.str
+    """The thread."""
+    def __init__(
+        self,
+        *,
+        conversation_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_key", b"conversation_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompactConversationRequest: _TypeAlias = CompactConversationRequest  # noqa: Y015
+
+@_typing.final
+class CompactConversationResponse(_message.Message):
+    """Reply of CompactConversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPACTED_FIELD_NUMBER: _builtins.int
+    COMPACTION_FIELD_NUMBER: _builtins.int
+    TOKENS_BEFORE_FIELD_NUMBER: _builtins.int
+    TOKENS_AFTER_FIELD_NUMBER: _builtins.int
+    TOKENS_SAVED_FIELD_NUMBER: _builtins.int
+    compacted: _builtins.bool
+    """Whether this call made a summary."""
+    tokens_before: _builtins.int
+    """Tokens, estimated, of the history before the call: of the summary so far and the messages behind it."""
+    tokens_after: _builtins.int
+    """The same now."""
+    tokens_saved: _builtins.int
+    """What every model request saves by this; 0 when nothing was saved."""
+    @_builtins.property
+    def compaction(self) -> Global___Compaction:
+        """The newest summary of the history; absent when there is none."""
+
+    def __init__(
+        self,
+        *,
+        compacted: _builtins.bool = ...,
+        compaction: Global___Compaction | None = ...,
+        tokens_before: _builtins.int = ...,
+        tokens_after: _builtins.int = ...,
+        tokens_saved: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compaction", b"compaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compacted", b"compacted", "compaction", b"compaction", "tokens_after", b"tokens_after", "tokens_before", b"tokens_before", "tokens_saved", b"tokens_saved"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompactConversationResponse: _TypeAlias = CompactConversationResponse  # noqa: Y015

@@ -99,6 +99,11 @@ class ThreadServiceStub:
                 request_serializer=parley_dot_v1_dot_thread__pb2.UpdateSettingsRequest.SerializeToString,
                 response_deserializer=parley_dot_v1_dot_thread__pb2.UpdateSettingsResponse.FromString,
                 _registered_method=True)
+        self.CompactConversation = channel.unary_unary(
+                '/parley.v1.ThreadService/CompactConversation',
+                request_serializer=parley_dot_v1_dot_thread__pb2.CompactConversationRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_thread__pb2.CompactConversationResponse.FromString,
+                _registered_method=True)
         self.UpdateContextManagementSettings = channel.unary_unary(
                 '/parley.v1.ThreadService/UpdateContextManagementSettings',
                 request_serializer=parley_dot_v1_dot_thread__pb2.UpdateContextManagementSettingsRequest.SerializeToString,
@@ -214,6 +219,25 @@ class ThreadServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompactConversation(self, request, context):
+        """Has the model that answers the thread summarise its history, and answers when the summary is stored.
+        From then on model requests carry the summary instead of the messages it stands for, whatever the
+        strategy; those stay in the history. The last user message and what follows it are not summarised,
+        so that a run in progress, and messages sent meanwhile, are not touched. A summary builds on the one
+        before it.
+
+        When there is nothing to summarise, or another call came first, nothing is stored and the reply says
+        so: `compacted` is false. A model that fails, is silent for too long (30 seconds unless the operator
+        says otherwise) or says what the operator's guardrails do not allow leaves the thread as it was: the
+        reasons are those of a failed run, and `SUMMARY_EMPTY` (UNAVAILABLE), `SUMMARY_REFUSED`
+        (FAILED_PRECONDITION), `SUMMARY_TIMEOUT` (DEADLINE_EXCEEDED). When only a part of a very long history
+        could be summarised in time, that part counts. ABORTED (`HISTORY_CHANGED`) when another branch became
+        the history meanwhile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateContextManagementSettings(self, request, context):
         """Sets how a long history is fitted into a model request. Fields not given keep their value.
         """
@@ -283,6 +307,11 @@ def add_ThreadServiceServicer_to_server(servicer, server):
                     servicer.UpdateSettings,
                     request_deserializer=parley_dot_v1_dot_thread__pb2.UpdateSettingsRequest.FromString,
                     response_serializer=parley_dot_v1_dot_thread__pb2.UpdateSettingsResponse.SerializeToString,
+            ),
+            'CompactConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompactConversation,
+                    request_deserializer=parley_dot_v1_dot_thread__pb2.CompactConversationRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_thread__pb2.CompactConversationResponse.SerializeToString,
             ),
             'UpdateContextManagementSettings': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateContextManagementSettings,
@@ -619,6 +648,33 @@ class ThreadService:
             '/parley.v1.ThreadService/UpdateSettings',
             parley_dot_v1_dot_thread__pb2.UpdateSettingsRequest.SerializeToString,
             parley_dot_v1_dot_thread__pb2.UpdateSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompactConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.ThreadService/CompactConversation',
+            parley_dot_v1_dot_thread__pb2.CompactConversationRequest.SerializeToString,
+            parley_dot_v1_dot_thread__pb2.CompactConversationResponse.FromString,
             options,
             channel_credentials,
             insecure,

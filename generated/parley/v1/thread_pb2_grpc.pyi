@@ -70,6 +70,21 @@ class ThreadServiceStub:
     """Sets the thread's settings. Fields not given keep their value; they apply from the next model
     request and the next send on.
     """
+    CompactConversation: _aio.UnaryUnaryMultiCallable[_thread_pb2.CompactConversationRequest, _thread_pb2.CompactConversationResponse]
+    """Has the model that answers the thread summarise its history, and answers when the summary is stored.
+    From then on model requests carry the summary instead of the messages it stands for, whatever the
+    strategy; those stay in the history. The last user message and what follows it are not summarised,
+    so that a run in progress, and messages sent meanwhile, are not touched. A summary builds on the one
+    before it.
+
+    When there is nothing to summarise, or another call came first, nothing is stored and the reply says
+    so: `compacted` is false. A model that fails, is silent for too long (30 seconds unless the operator
+    says otherwise) or says what the operator's guardrails do not allow leaves the thread as it was: the
+    reasons are those of a failed run, and `SUMMARY_EMPTY` (UNAVAILABLE), `SUMMARY_REFUSED`
+    (FAILED_PRECONDITION), `SUMMARY_TIMEOUT` (DEADLINE_EXCEEDED). When only a part of a very long history
+    could be summarised in time, that part counts. ABORTED (`HISTORY_CHANGED`) when another branch became
+    the history meanwhile.
+    """
     UpdateContextManagementSettings: _aio.UnaryUnaryMultiCallable[_thread_pb2.UpdateContextManagementSettingsRequest, _thread_pb2.UpdateContextManagementSettingsResponse]
     """Sets how a long history is fitted into a model request. Fields not given keep their value."""
 
@@ -200,6 +215,27 @@ class ThreadServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_thread_pb2.UpdateSettingsResponse]:
         """Sets the thread's settings. Fields not given keep their value; they apply from the next model
         request and the next send on.
+        """
+
+    @_abc_1.abstractmethod
+    def CompactConversation(
+        self,
+        request: _thread_pb2.CompactConversationRequest,
+        context: _aio.ServicerContext[_thread_pb2.CompactConversationRequest, _abc.Awaitable[_thread_pb2.CompactConversationResponse]],
+    ) -> _abc.Awaitable[_thread_pb2.CompactConversationResponse]:
+        """Has the model that answers the thread summarise its history, and answers when the summary is stored.
+        From then on model requests carry the summary instead of the messages it stands for, whatever the
+        strategy; those stay in the history. The last user message and what follows it are not summarised,
+        so that a run in progress, and messages sent meanwhile, are not touched. A summary builds on the one
+        before it.
+
+        When there is nothing to summarise, or another call came first, nothing is stored and the reply says
+        so: `compacted` is false. A model that fails, is silent for too long (30 seconds unless the operator
+        says otherwise) or says what the operator's guardrails do not allow leaves the thread as it was: the
+        reasons are those of a failed run, and `SUMMARY_EMPTY` (UNAVAILABLE), `SUMMARY_REFUSED`
+        (FAILED_PRECONDITION), `SUMMARY_TIMEOUT` (DEADLINE_EXCEEDED). When only a part of a very long history
+        could be summarised in time, that part counts. ABORTED (`HISTORY_CHANGED`) when another branch became
+        the history meanwhile.
         """
 
     @_abc_1.abstractmethod

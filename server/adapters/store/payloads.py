@@ -10,6 +10,7 @@ from server.domain.events import (
     ApprovalExpiring,
     AttemptReset,
     BranchActivated,
+    ConversationCompacted,
     ConversationNamed,
     MessageCompleted,
     MessageStarted,
@@ -50,6 +51,7 @@ _CLASSES: Final[dict[str, type[Payload]]] = {
     "tool_call_started": ToolCallStarted,
     "tool_call_ended": ToolCallEnded,
     "approval_expiring": ApprovalExpiring,
+    "conversation_compacted": ConversationCompacted,
 }
 _CODECS: Final[dict[str, JsonCodec[Payload]]] = {kind: JsonCodec(cls) for kind, cls in _CLASSES.items()}
 _KINDS: Final[dict[type[Payload], str]] = {cls: kind for kind, cls in _CLASSES.items()}

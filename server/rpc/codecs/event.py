@@ -9,6 +9,7 @@ from server.domain.events import (
     ApprovalExpiring,
     AttemptReset,
     BranchActivated,
+    ConversationCompacted,
     ConversationNamed,
     Draining,
     Event,
@@ -29,6 +30,7 @@ from server.domain.events import (
     ToolCallStarted,
 )
 from server.domain.tool import ToolCallState
+from server.rpc.codecs.compaction import CAUSES
 from server.rpc.codecs.message import ROLES, encode_usage, write_message
 from server.rpc.codecs.timestamp import stamp
 from server.rpc.codecs.tool_call import CALL_STATES, DECISIONS
@@ -130,6 +132,19 @@ def _branch_activated(encoded: event_pb2.Event, activated: BranchActivated) -> N
     )
 
 
+def _conversation_compacted(encoded: event_pb2.Event, compacted: ConversationCompacted) -> None:
+    made, compaction = encoded.conversation_compacted, compacted.compaction
+    made.compaction_id = compaction.id
+    made.version = compaction.version
+    made.summary = compaction.text
+    made.messages_summarized = compaction.messages_summarized
+    made.tokens_before = compaction.tokens_before
+    made.tokens_after = compaction.tokens_after
+    made.model = compaction.model
+    made.cause = CAUSES[compaction.cause]
+    made.branch = compaction.branch
+
+
 def _run_paused(encoded: event_pb2.Event, paused: RunPaused) -> None:
     encoded.run_paused.status = paused.state.value
     if paused.expires_at is not None:
@@ -194,6 +209,7 @@ _PAYLOADS: Final[Mapping[type[Payload], Callable[[event_pb2.Event, Any], None]]]
     MessageCompleted: _message_completed,
     ConversationNamed: _conversation_named,
     BranchActivated: _branch_activated,
+    ConversationCompacted: _conversation_compacted,
     RunPaused: _run_paused,
     RunResumed: _run_resumed,
     ToolCallRequested: _tool_call_requested,

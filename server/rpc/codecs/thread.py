@@ -15,6 +15,7 @@ from server.domain.conversation import (
 )
 from server.domain.message import Message
 from server.domain.run import RunState
+from server.rpc.codecs.compaction import write_compaction
 from server.rpc.codecs.message import write_message
 from server.rpc.codecs.run import POLICIES, decode_policy, encode_generation, encode_run
 from server.rpc.codecs.timestamp import stamp, timestamp
@@ -82,6 +83,8 @@ def encode_state(state: ConversationState) -> thread_pb2.ConversationState:
         write_message(encoded.queued_messages.add(), message)
     encoded.pending_tool_approvals.extend(map(encode_pending, state.pending_approvals))
     encoded.pending_client_tool_calls.extend(map(encode_client_call, state.pending_client_calls))
+    for compaction in state.compactions:
+        write_compaction(encoded.compaction_history.add(), compaction)
     return encoded
 
 

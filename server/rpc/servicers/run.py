@@ -7,6 +7,7 @@ from typing import Any
 from parley.v1 import event_pb2, run_pb2_grpc
 from parley.v1 import run_pb2 as pb
 
+from server.application.run_prompts import RunPrompts
 from server.application.runs import Runs
 from server.application.streams import Streams
 from server.domain.events import Shown
@@ -14,14 +15,17 @@ from server.domain.ids import RunId
 from server.domain.run import Run
 from server.rpc.codecs import run as codec
 from server.rpc.codecs.event import encode_shown
+from server.rpc.codecs.run_prompt import encode_requests
 from server.rpc.interceptors.call import owner, principal
 
 
 class RunServicer(run_pb2_grpc.RunServiceServicer):
-    """Serves `RunService` with the use cases of runs and streams; what each method promises stands in its proto."""
+    """Serves `RunService` with the use cases of runs, streams and prompts; what each method promises stands in its
+    proto."""
 
-    def __init__(self, runs: Runs, streams: Streams) -> None:
+    def __init__(self, runs: Runs, streams: Streams, prompts: RunPrompts) -> None:
         self._runs = runs
+        self._prompts = prompts
         self._streams = streams
 
     async def SendMessage(self, request: pb.SendMessageRequest, _context: Any) -> pb.SendMessageResponse:
@@ -71,6 +75,13 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
     async def GetRun(self, request: pb.GetRunRequest, _context: Any) -> pb.Run:
         """One run."""
         return codec.encode_run(await self._runs.get(owner(), RunId(request.run_id)))
+
+    async def GetRunPrompt(self, request: pb.GetRunPromptRequest, _context: Any) -> pb.GetRunPromptResponse:
+        """A page of what the model was sent in a run."""
+        page = await self._prompts.page(
+            owner(), RunId(request.run_id), page_size=request.page_size, page_token=request.page_token
+        )
+        return encode_requests(page)
 
     async def ListRuns(self, request: pb.ListRunsRequest, _context: Any) -> pb.ListRunsResponse:
         """A page of a thread's runs."""

@@ -6,23 +6,26 @@ from parley.v1 import thread_pb2 as pb
 from parley.v1 import thread_pb2_grpc
 
 from server.application.branches import Branches
+from server.application.compactions import Compactions
 from server.application.forks import Forks
 from server.application.threads import Threads
 from server.domain.ids import MessageId
 from server.rpc.codecs import branch as branch_codec
 from server.rpc.codecs import run as run_codec
 from server.rpc.codecs import thread as codec
+from server.rpc.codecs.compaction import encode_compacted
 from server.rpc.interceptors.call import owner, principal
 
 
 class ThreadServicer(thread_pb2_grpc.ThreadServiceServicer):
-    """Serves `ThreadService` with the use cases of threads, branches and forks; what each method promises stands in its
-    proto."""
+    """Serves `ThreadService` with the use cases of threads, branches, forks and compactions; what each method promises
+    stands in its proto."""
 
-    def __init__(self, threads: Threads, branches: Branches, forks: Forks) -> None:
+    def __init__(self, threads: Threads, branches: Branches, forks: Forks, compactions: Compactions) -> None:
         self._threads = threads
         self._branches = branches
         self._forks = forks
+        self._compactions = compactions
 
     async def ListThreads(self, request: pb.ListThreadsRequest, _context: Any) -> pb.ListThreadsResponse:
         """A page of the caller's threads."""
@@ -97,6 +100,12 @@ class ThreadServicer(thread_pb2_grpc.ThreadServiceServicer):
             name=request.name,
         )
         return codec.encode_thread(fork)
+
+    async def CompactConversation(
+        self, request: pb.CompactConversationRequest, _context: Any
+    ) -> pb.CompactConversationResponse:
+        """The summary that there is now."""
+        return encode_compacted(await self._compactions.compact(principal(), request.conversation_key))
 
     async def UpdateDefaultGenerationConfig(
         self, request: pb.UpdateDefaultGenerationConfigRequest, _context: Any

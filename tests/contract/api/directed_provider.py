@@ -1,9 +1,11 @@
 """A model that does what the user's message tells it, so that a case is data alone."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 
 from server.adapters.provider.echo import calls_in
+from server.application import summaries
 from server.application.titles import INSTRUCTIONS
 from server.domain.message import Role, Usage
 from server.ports.provider import (
@@ -20,12 +22,15 @@ from tests.support.images import DOT
 from tests.support.scripted_provider import ScriptedProvider
 
 TITLE = "A fine title"
+SUMMARY = "They met."
+UNSPEAKABLE = "Something unspeakable."
+"""A summary that the guardrails refuse."""
 
 
 class DirectedProvider(ScriptedProvider):
     """`hold` says "Holding" and never ends; `fail REASON` fails at once; lines `/call TOOL {…}` ask for offered tools,
     as echo does; anything else is said back, tools' results included, or drawn as a single dot. Asked for a title, it
-    says `TITLE`."""
+    says `TITLE`; asked for a summary, `SUMMARY`, unless what is to be summarised tells it how to fail."""
 
     holding = 0
     """How many answers are being held."""
@@ -36,6 +41,11 @@ class DirectedProvider(ScriptedProvider):
             yield TextPiece(TITLE)
             return
         told = request.messages[-1].content
+        if request.messages[0].content == summaries.INSTRUCTIONS:
+            if failure := re.search(r"User: do not summarise: (\w+)", told):
+                raise ProviderError(failure[1], "as directed")
+            yield TextPiece(UNSPEAKABLE if "User: summarise badly" in told else SUMMARY)
+            return
         if request.messages[-1].role is Role.USER and (calls := calls_in(request)):
             yield ToolCallsPiece(calls)
             return

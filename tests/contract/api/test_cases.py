@@ -13,6 +13,7 @@ from tests.contract.api.cases import (
     archive,
     branch,
     chat,
+    context,
     conversation_changes,
     conversations,
     file,
@@ -31,7 +32,7 @@ from tests.contract.api.stage import Stage
 CASES: list[Case] = [
     *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
-    *access.CASES,
+    *(*context.CASES, *access.CASES),
 ]
 
 

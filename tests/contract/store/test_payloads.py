@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from server.adapters.store.json_codec import JsonCodec, codec
 from server.adapters.store.payloads import dump_payload, load_payload
 from server.adapters.store.times import micros, moment
+from server.domain.compaction import Compaction
 from server.domain.conversation import ContextManagement, Settings
 from server.domain.events import (
     ApprovalExpiring,
     AttemptReset,
     BranchActivated,
+    ConversationCompacted,
     ConversationNamed,
     MessageCompleted,
     MessageStarted,
@@ -60,6 +62,9 @@ PAYLOADS: dict[type[Payload], st.SearchStrategy[Payload]] = {
     ReasoningDelta: st.builds(ReasoningDelta),
     MessageCompleted: st.builds(MessageCompleted, MESSAGES),
     BranchActivated: st.builds(BranchActivated, WHOLE, WHOLE, WHOLE),
+    ConversationCompacted: st.builds(
+        ConversationCompacted, st.builds(Compaction, created_at=TIMES, run_id=st.none() | st.text())
+    ),
     ConversationNamed: st.builds(ConversationNamed),
     RunPaused: st.builds(RunPaused, expires_at=st.none() | TIMES),
     RunResumed: st.builds(RunResumed),

@@ -49,7 +49,7 @@ class Toy(run_pb2_grpc.RunServiceServicer):
         raise AssertionError("only invalid requests are sent")
 
     EditMessage = Regenerate = None  # type: ignore[assignment]  # never called
-    Generate = WatchThread = ListRuns = CancelRun = None  # type: ignore[assignment]  # never called
+    Generate = WatchThread = ListRuns = CancelRun = GetRunPrompt = None  # type: ignore[assignment]  # never called
 
     async def _answer(self, context: Any) -> run_pb2.Run:
         return run_pb2.Run(id=owner().user)

@@ -19,6 +19,7 @@ from server.application.paging import Page
 from server.application.threads import ConversationState
 from server.domain import events
 from server.domain.branch import Branch, BranchCause
+from server.domain.compaction import Compaction, CompactionCause
 from server.domain.conversation import (
     ContextManagement,
     ContextStrategy,
@@ -31,6 +32,7 @@ from server.domain.errors import InvalidField
 from server.domain.generation import GenerationConfig
 from server.domain.ids import (
     ApprovalId,
+    CompactionId,
     ConversationId,
     FileId,
     MessageId,
@@ -65,6 +67,35 @@ MORNING_TEXT, NOON_TEXT = "2026-11-21T08:30:00.250001Z", "2026-11-21T12:00:00Z"
 
 CALL = ToolCallId("call_1")
 
+COMPACTION = Compaction(
+    id=CompactionId("s-1"),
+    conversation_id=ConversationId("c-1"),
+    version=3,
+    branch=2,
+    upto=12,
+    text="They met.",
+    messages_summarized=12,
+    tokens_before=400,
+    tokens_after=9,
+    model="parrot",
+    provider="zoo",
+    cause=CompactionCause.AUTOMATIC,
+    created_at=NOON,
+    run_id=RunId("run_1"),
+)
+COMPACTION_JSON = {
+    "id": "s-1",
+    "created_at": NOON_TEXT,
+    "version": 3,
+    "summary": "They met.",
+    "messages_summarized": 12,
+    "tokens_before": 400,
+    "tokens_after": 9,
+    "model": "parrot",
+    "cause": "COMPACTION_CAUSE_AUTOMATIC",
+    "branch": 2,
+    "run_id": "run_1",
+}
 MESSAGE = Message(
     id=MessageId("m-1"),
     conversation_id=ConversationId("c-1"),
@@ -387,6 +418,21 @@ PAYLOADS: list[tuple[events.Payload, str, dict[str, Any]]] = [
         "branch_activated",
         {"branch": 3, "shared_messages": 4, "message_count": 6, "source_message_id": "m-9"},
     ),
+    (
+        events.ConversationCompacted(COMPACTION),
+        "conversation_compacted",
+        {
+            "compaction_id": "s-1",
+            "version": 3,
+            "summary": "They met.",
+            "messages_summarized": 12,
+            "tokens_before": 400,
+            "tokens_after": 9,
+            "model": "parrot",
+            "cause": "COMPACTION_CAUSE_AUTOMATIC",
+            "branch": 2,
+        },
+    ),
     (events.ConversationNamed("Parrots"), "thread_named", {"name": "Parrots"}),
     (
         events.RunPaused(RunState.AWAITING_APPROVAL, NOON),
@@ -509,7 +555,7 @@ def test_state() -> None:
     queued = replace(MESSAGE, status=MessageStatus.QUEUED)
     waiting = PendingApproval(INVOCATION, APPROVAL)
     client_call = replace(INVOCATION, server=None, tool="", name="page_title")
-    found = ConversationState(CONVERSATION, active, [MESSAGE], [queued], [waiting], [client_call])
+    found = ConversationState(CONVERSATION, active, [MESSAGE], [queued], [COMPACTION], [waiting], [client_call])
     state = shown(thread_codec.encode_state(found))
     assert state == {
         "id": "c-1",
@@ -526,6 +572,7 @@ def test_state() -> None:
         },
         "context_management_settings": {"strategy": "CONTEXT_STRATEGY_SUMMARIZE", "max_history_messages": 12},
         "active_run": {**RUN_JSON, "status": "RUN_STATUS_RUNNING"},
+        "compaction_history": [COMPACTION_JSON],
         "queued_messages": [{**MESSAGE_JSON, "status": "MESSAGE_STATUS_QUEUED"}],
         "pending_tool_approvals": [PENDING_JSON],
         "pending_client_tool_calls": [CLIENT_CALL_JSON],
@@ -535,14 +582,13 @@ def test_state() -> None:
         "archived": True,
         "branch": 2,
     }
-    # Nothing can be summarised yet.
-    assert fields(thread_pb2.ConversationState) - set(state) == {"compaction_history"}
+    assert set(state) == fields(thread_pb2.ConversationState)
     assert set(PENDING_JSON) == fields(thread_pb2.PendingToolApproval)
     assert set(CLIENT_CALL_JSON) == fields(thread_pb2.PendingClientToolCall)
 
 
 def test_an_idle_thread_has_no_active_run() -> None:
-    state = thread_codec.encode_state(ConversationState(CONVERSATION, None, [], []))
+    state = thread_codec.encode_state(ConversationState(CONVERSATION, None, [], [], []))
     assert state.status == thread_pb2.THREAD_STATUS_IDLE
     assert not state.HasField("active_run")
 

@@ -9,7 +9,15 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 from parley.v1 import error_reason_pb2
 
-from server.domain import errors, guardrail_errors, history_errors, identity_errors, tool_call_errors, tool_errors
+from server.domain import (
+    compaction_errors,
+    errors,
+    guardrail_errors,
+    history_errors,
+    identity_errors,
+    tool_call_errors,
+    tool_errors,
+)
 from server.rpc.status import CODES, RUN_CODES, DeadlinePassed, code_of, is_expected, reason_of, status_of
 
 REASONS = {name.removeprefix("ERROR_REASON_") for name, number in error_reason_pb2.ErrorReason.items() if number}
@@ -84,6 +92,7 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
         "CONVERSATION_KEY_TAKEN",
         {"conversation_key": "k"},
     ),
+    (compaction_errors.HistoryChanged(), grpc.StatusCode.ABORTED, "HISTORY_CHANGED", {}),
     (errors.RequestIdReused("i"), grpc.StatusCode.ABORTED, "REQUEST_ID_REUSED", {"request_id": "i"}),
     (guardrail_errors.ContentRefused(), grpc.StatusCode.INVALID_ARGUMENT, "CONTENT_REFUSED", {}),
     (guardrail_errors.GuardrailUnavailable(), grpc.StatusCode.UNAVAILABLE, "GUARDRAIL_UNAVAILABLE", {}),

@@ -1,0 +1,94 @@
+"""Use case of seeing what the model was sent: the requests of a run, made again from what is kept of them."""
+
+from dataclasses import dataclass
+
+from server.application.model_context import summary_of
+from server.application.paging import Page, cut, number_position, number_token
+from server.application.runs import find_run
+from server.domain.addressed import addressed
+from server.domain.context import PromptMessage
+from server.domain.errors import ReplyTooLarge
+from server.domain.ids import MessageId, RunId
+from server.domain.limits import Limits
+from server.domain.message import Message
+from server.domain.model_request import assembled
+from server.domain.origin import Origin
+from server.domain.principal import Owner
+from server.domain.request_record import RequestRecord
+from server.domain.run import Run
+from server.domain.weight import weight_of_prompt
+from server.ports.store import Store, Transaction
+
+_REPLY_BYTES = 3 * 1024 * 1024
+"""What the requests of one page may weigh; a reply of 4 MiB is refused by most clients."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPart:
+    """A message as the model was sent it, and the message of the history that it shows, if it shows one."""
+
+    message: PromptMessage
+    source_id: MessageId | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRequest:
+    """A model request, whole."""
+
+    record: RequestRecord
+    parts: tuple[ShownPart, ...]
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it takes in a reply, at most."""
+        return weight_of_prompt(self.record, [part.message for part in self.parts])
+
+
+class RunPrompts:
+    """Requests of a caller's runs."""
+
+    def __init__(self, *, store: Store, limits: Limits) -> None:
+        self._store = store
+        self._limits = limits
+
+    async def page(self, owner: Owner, run_id: RunId, *, page_size: int, page_token: str) -> Page[ShownRequest]:
+        """The requests of a run in order, as many as fit into a reply. Raises `RunNotFound`, `ReplyTooLarge`."""
+        size = page_size or self._limits.default_page
+        kind = f"prompt/{run_id}"
+        offset = number_position(kind, page_token)
+
+        async def unit(tx: Transaction) -> Page[ShownRequest]:
+            run = await find_run(tx, run_id)
+            shown: list[ShownRequest] = []
+            weight = 0
+            for record in await tx.model_requests.of_run(run_id, offset=offset, limit=size + 1):
+                request = await _shown(tx, run, record)
+                weight += request.weight
+                shown.append(request)
+                if weight > _REPLY_BYTES:
+                    break
+            if weight > _REPLY_BYTES and len(shown) == 1:
+                raise ReplyTooLarge("this model request does not fit into one reply")
+            # One that fits no more is the first of the next page.
+            most = len(shown) - 1 if weight > _REPLY_BYTES else size
+            return cut(shown, most, lambda _: number_token(kind, offset + most))
+
+        return await self._store.read(owner, unit)
+
+
+async def _shown(tx: Transaction, run: Run, record: RequestRecord) -> ShownRequest:
+    included: list[Message] = []
+    for each in record.included:
+        count = each.last - each.first + 1
+        after = each.first - 1
+        included += await tx.branches.page(record.conversation_id, record.branch, after=after, limit=count)
+    compaction = await tx.compactions.get(record.compaction_id) if record.compaction_id else None
+    parts = assembled(included, system_prompt=record.system_prompt, summary=summary_of(compaction))
+    sent = addressed([part.message for part in parts], Origin(record.provider, run.model))
+    return ShownRequest(
+        record,
+        tuple(
+            ShownPart(message, part.source.id if part.source else None)
+            for message, part in zip(sent, parts, strict=True)
+        ),
+    )
