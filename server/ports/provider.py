@@ -15,7 +15,11 @@ from server.domain.tool import ToolSpec
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """What is asked of a model. `generation.model` is the model's id as the provider knows it."""
+    """What is asked of a model. `generation.model` is the model's id as the provider knows it.
+
+    The messages are those of every origin: a provider sends what belongs to one (ids of calls, `provider_parts`) to that
+    one alone, see `domain.addressed`.
+    """
 
     messages: tuple[PromptMessage, ...]
     generation: GenerationConfig
@@ -55,7 +59,7 @@ class CutShort:
 @dataclass(frozen=True, slots=True)
 class RequestedCall:
     """A tool call as the model wrote it: nothing of it is checked. `provider_id` is the provider's own id of it, empty
-    when it gave none; `arguments` is text that should be a JSON object."""
+    when it gave none; `arguments` is text that should be a JSON object, `{}` of a whole answer that gave none."""
 
     provider_id: str
     name: str
@@ -73,7 +77,8 @@ class ToolCallsPiece:
 @dataclass(frozen=True, slots=True)
 class ProviderParts:
     """What the provider wants to see again with this message and nobody else understands (signatures of reasoning and
-    the like): JSON text. At most once, behind all text."""
+    the like): JSON text of at most 64 KiB. At most once, behind all text and of an answer that came to its end. Never
+    shown, and so held against no rule."""
 
     json: str
 
