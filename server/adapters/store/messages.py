@@ -216,9 +216,8 @@ def _values(message: Message) -> dict[str, Any]:
 
 def message_of(row: Row) -> Message:
     """The message of a row of `COLUMNS`."""
-    (row_id, conversation_id, role, content, created, status, position, branch, *rest) = row
-    run_id, session_id, model, provider, reasoning, tool_calls, tool_call_id, usage, image, *rest = rest
-    metadata, provider_parts = rest
+    (row_id, conversation_id, role, content, created, status, position, branch, run_id, session_id, *rest) = row
+    model, provider, reasoning, tool_calls, tool_call_id, usage, image, metadata, provider_parts = rest
     return Message(
         id=row_id,
         conversation_id=conversation_id,

@@ -306,8 +306,7 @@ def _first(row: Row | None) -> Run | None:
 
 def _run(row: Row) -> Run:
     (run_id, tenant, owner, conversation_id, key, state, user_message_id, model, provider, generation, *rest) = row
-    created, epoch, lease_worker, lease_until, session_id, actor, started, ended, error, usage, *rest = rest
-    options, rounds, settled_epoch = rest
+    created, epoch, worker, until, session_id, actor, started, ended, error, usage, options, rounds, settled = rest
     return Run(
         id=run_id,
         owner=Owner(tenant, owner),
@@ -320,7 +319,7 @@ def _run(row: Row) -> Run:
         generation=_GENERATION.loads(generation),
         created_at=moment(created),
         epoch=epoch,
-        lease=Lease(lease_worker, moment(lease_until)) if lease_worker else None,
+        lease=Lease(worker, moment(until)) if worker else None,
         session_id=session_id,
         actor=actor,
         started_at=moment_or_none(started),
@@ -329,5 +328,5 @@ def _run(row: Row) -> Run:
         usage=_USAGE.loads(usage) if usage else None,
         options=_OPTIONS.loads(options),
         rounds=rounds,
-        settled_epoch=settled_epoch,
+        settled_epoch=settled,
     )
