@@ -17,8 +17,8 @@ from server.domain.tool import ToolSpec
 class CompletionRequest:
     """What is asked of a model. `generation.model` is the model's id as the provider knows it.
 
-    The messages are those of every origin: a provider sends what belongs to one (ids of calls, `provider_parts`) to that
-    one alone, see `domain.addressed`.
+    The messages are those of every origin: a provider sends what belongs to one (ids of calls, `provider_parts`) to
+    that one alone, see `domain.addressed`.
     """
 
     messages: tuple[PromptMessage, ...]
