@@ -2,7 +2,8 @@
 
 `FAILPOINTS` arms them for the length of a process: `NAME=ACTION[@HIT]`, several separated by commas, with an action of
 `kill` (SIGKILL to this process), `stop` (SIGSTOP) or `raise` (`InjectedFault`), at the HIT-th time that the step is
-reached, from 1, and only then. The variable is no setting of the service: only tests set it.
+reached, from 1, and only then. Until a file appears that `FAILPOINTS_FROM` names, no step counts. The variables are no
+settings of the service: only tests set them.
 """
 
 import os
@@ -10,9 +11,11 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 VARIABLE: Final = "FAILPOINTS"
+FROM_VARIABLE: Final = "FAILPOINTS_FROM"
 
 
 class InjectedFault(Exception):
@@ -55,10 +58,16 @@ def parse(text: str) -> dict[str, _Trap]:
 
 def _reach(name: str) -> None:
     trap = _ARMED.get(name)
-    if trap is not None and trap.is_due():
+    if trap is not None and _counts() and trap.is_due():
         # To the descriptor itself, for nothing that is buffered outlives what follows.
         os.write(2, f"failpoint {name}: {trap.action}\n".encode())
         _ACTIONS[trap.action]()
+
+
+def _counts() -> bool:
+    """Whether steps count yet."""
+    start = os.environ.get(FROM_VARIABLE)
+    return start is None or Path(start).exists()
 
 
 def _kill() -> None:

@@ -13,6 +13,7 @@ from server.domain.history_errors import MessageNotFound, MessageNotInHistory
 from server.domain.ids import MessageId, ModelId, SessionId
 from server.domain.message import Message, Role
 from server.domain.run import RunOptions
+from server.failpoint import failpoint
 from server.ports.store import Transaction
 
 _WINDOW: Final = 32
@@ -93,6 +94,7 @@ async def start_branch(tx: Transaction, conversation: Conversation, fork: Fork, 
     source_id = fork.replaced.id
     branch = tree.forked(fork.source, kept=fork.kept, cause=fork.cause, source_message_id=source_id, now=now)
     await tx.branches.start(conversation.id, branch)
+    failpoint("branch.started")
     shared = tree.with_branch(branch).shared(tree.active.number, branch.number)
     activated = BranchActivated(branch.number, shared, branch.length, source_id)
     await tx.events.append(conversation.id, [activated], now=now)

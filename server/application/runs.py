@@ -190,13 +190,16 @@ class Runs:
             if run.state is RunState.QUEUED:
                 return _Cancelled(await withdraw(tx, run, now=now, by=principal.user_id) or run)
             ended = await cut_off(tx, run, state=RunState.CANCELLED, now=now, by=principal.user_id) or run
+            failpoint("cancel.cut_off")
             lease = self._lease_unless_draining()
             following = await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
             return _Cancelled(ended, was_active=True, following=following)
 
+        failpoint("cancel.parsed")
         done = await self._repeats.write(
             principal, _Cancelled, unit, of=lambda cancelled: cancelled.run.conversation_id
         )
+        failpoint("cancel.committed")
         cancelled = done.result
         if cancelled.was_active and not done.repeated:
             self._worker.stop(cancelled.run)

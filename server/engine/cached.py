@@ -13,6 +13,7 @@ from server.domain.principal import Owner
 from server.domain.run import Run
 from server.engine.answer import Answer
 from server.engine.delta_log import hold
+from server.failpoint import failpoint
 from server.ports.figures import Figures
 from server.ports.provider import Piece, ReasoningPiece, TextPiece
 from server.ports.store import Store, Transaction
@@ -41,6 +42,7 @@ class ResponseCache:
         where they come from. Raises `RunLost`: what is said in a conversation that is gone is not kept."""
         lead = (run.owner, key)
         while (leader := self._led.get(lead)) is not None:
+            failpoint("cache.waiting")
             await asyncio.wait({leader})
             if not leader.result():
                 async with aclosing(ask()) as pieces:
@@ -53,6 +55,7 @@ class ResponseCache:
             # Only who leads looks: what an earlier leader stored is there by then.
             found = await self._find(run.owner, key)
             if found is None:
+                failpoint("cache.leading")
                 self._figures.cached(is_hit=False)
                 said = Answer(message_id=answer.message_id, model=run.model)
                 async with aclosing(ask()) as pieces:
@@ -89,9 +92,11 @@ class ResponseCache:
         async def unit(tx: Transaction) -> None:
             await hold(tx, run)
             await tx.cached_answers.put(key, answer, given_in=run.conversation_id, now=now, expires_at=expires_at)
+            failpoint("cache.storing")
 
         try:
             await self._store.write(run.owner, unit)
+            failpoint("cache.stored")
         except StoreUnavailable as unavailable:
             _log.warning("answer_not_cached", cause=unavailable.message)
 

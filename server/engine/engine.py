@@ -144,6 +144,7 @@ class Engine:
     async def drain(self, grace: timedelta) -> None:
         """Take no more runs; wait up to `grace` for those under way, then hand the others back. Idempotent."""
         self._draining = True
+        failpoint("drain.begun")
         tasks = [execution.task for execution in self._executions.values() if execution.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=grace.total_seconds())
@@ -265,6 +266,7 @@ class Engine:
         try:
             failpoint("run.handing_back")
             await self._store.write_system(lambda tx: tx.release_lease(run.id, epoch=run.epoch, worker=self._worker))
+            failpoint("run.handed_back")
         except StoreUnavailable as unavailable:
             _log.warning("lease_not_released", run=run.id, cause=unavailable.message)
         except Exception:  # noqa: BLE001 - what is not given back lapses; nothing else may suffer from it

@@ -1,18 +1,18 @@
-"""The cells of the kill matrix: a step of a run, what happens there, on which store, under which policy."""
+"""The cells of the kill matrix: a step, what happens there, on which store, under which policy."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
+FAULTS: Final = ("kill", "stop", "raise")
+STORES: Final = ("sqlite", "postgres")
+POLICIES: Final = ("QUEUE", "INTERRUPT")
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A failpoint of the service and the time it is reached that is meant.
-
-    The script of a cell makes these counts certain: every commit that adds to the log is one of, in this order, the
-    first message's, its answer's first delta's, the second message's, the next delta's, the last one's.
-    """
+    """A failpoint of the service and the time it is reached that is meant."""
 
     name: str
     failpoint: str
@@ -21,9 +21,13 @@ class Step:
     """Whether the step is none of the answer's own: the model holds its tongue until it has come."""
     in_recovery: bool = False
     """Whether the step comes after a first process was killed in the middle of an answer."""
+    faults: tuple[str, ...] = FAULTS
+    policies: tuple[str, ...] = POLICIES
 
 
-STEPS: Final = (
+# The script of such a cell makes these counts certain: every commit that adds to the log is one of, in this order, the
+# first message's, its answer's first delta's, the second message's, the next delta's, the last one's.
+_SENDS: Final = (
     Step("request-parsed", "send.parsed", 2),
     Step("message-in-run-not", "send.message_stored", 2),
     Step("send-uncommitted", "store.committing", 3),
@@ -44,15 +48,59 @@ STEPS: Final = (
     Step("recovery-uncommitted", "recovery.claiming", in_recovery=True),
     Step("recovery-unstarted", "recovery.claimed", in_recovery=True),
 )
-FAULTS: Final = ("kill", "stop", "raise")
-STORES: Final = ("sqlite", "postgres")
-POLICIES: Final = ("QUEUE", "INTERRUPT")
+# In all others steps count from the act on.
+_REVISION: Final = (
+    Step("parsed", "send.parsed"),
+    Step("branched", "branch.started"),
+    Step("message-in-run-not", "send.message_stored"),
+    Step("uncommitted", "store.committing"),
+    Step("unpublished", "store.unpublished"),
+    Step("unacknowledged", "send.committed"),
+    Step("delta-uncommitted", "store.committing", 2),
+    Step("in-final-transaction", "run.ending"),
+)
+_CANCELLATION: Final = (
+    Step("parsed", "cancel.parsed"),
+    Step("ended-next-not-claimed", "cancel.cut_off"),
+    Step("uncommitted", "store.committing"),
+    Step("unpublished", "store.unpublished"),
+    Step("unacknowledged", "cancel.committed"),
+)
+_QUEUE: Final = ("QUEUE",)
+_WITHDRAWAL: Final = (
+    Step("uncommitted", "store.committing", policies=_QUEUE),
+    Step("unacknowledged", "cancel.committed", policies=_QUEUE),
+)
+_DRAIN: Final = (
+    Step("begun", "drain.begun"),
+    Step("in-final-transaction", "run.ending"),
+    Step("run-ended", "run.ended"),
+    Step("handing-back", "run.handing_back"),
+    Step("handed-back", "run.handed_back"),
+)
+_CACHE: Final = (
+    Step("leading", "cache.leading", policies=_QUEUE),
+    Step("waiting", "cache.waiting", policies=_QUEUE),
+    Step("storing", "cache.storing", policies=_QUEUE),
+    Step("stored", "cache.stored", policies=_QUEUE),
+)
+STEPS: Final = {
+    "send": _SENDS,
+    "edit": _REVISION,
+    "regenerate": _REVISION,
+    "cancel": _CANCELLATION,
+    "withdraw": _WITHDRAWAL,
+    "drain": _DRAIN,
+    "cache": _CACHE,
+}
+"""By the act into which the fault comes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell. Its name, `STEP-FAULT-STORE-POLICY`, plays it alone: `pytest -k NAME -m ''`."""
+    """One cell. Its name, `[ACT-]STEP.FAULT.STORE.POLICY`, plays it alone: `pytest -k NAME -m ''`."""
 
+    act: str
     step: Step
     fault: str
     store: str
@@ -61,7 +109,8 @@ class Cell:
     @property
     def name(self) -> str:
         """What reports call it."""
-        return f"{self.step.name}.{self.fault}.{self.store}.{self.policy}"
+        act = "" if self.act == "send" else f"{self.act}-"
+        return f"{act}{self.step.name}.{self.fault}.{self.store}.{self.policy}"
 
     @property
     def failpoints(self) -> str:
@@ -71,8 +120,10 @@ class Cell:
 
 def cells() -> Iterator[Cell]:
     """All of them."""
-    for step, fault, store, policy in product(STEPS, FAULTS, STORES, POLICIES):
-        yield Cell(step, fault, store, policy)
+    for act, steps in STEPS.items():
+        for step in steps:
+            for fault, store, policy in product(step.faults, STORES, step.policies):
+                yield Cell(act, step, fault, store, policy)
 
 
 REPRESENTATIVE: Final = frozenset(
@@ -84,6 +135,10 @@ REPRESENTATIVE: Final = frozenset(
         "in-final-transaction.stop.postgres.QUEUE",
         "final-unpublished.raise.sqlite.QUEUE",
         "recovery-unstarted.kill.postgres.QUEUE",
+        "edit-unpublished.kill.sqlite.INTERRUPT",
+        "cancel-unacknowledged.kill.sqlite.QUEUE",
+        "drain-handing-back.kill.sqlite.QUEUE",
+        "cache-storing.kill.sqlite.QUEUE",
     }
 )
-"""What every `make test` plays: each fault, each store, each policy, a second kill."""
+"""What every `make test` plays: each act and fault, each store, each policy, a second kill."""

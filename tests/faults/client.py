@@ -31,21 +31,25 @@ class Client:
         self._cluster = cluster
         self.http = httpx.AsyncClient(headers={"X-API-Key": key}, timeout=_CALL_SECONDS, trust_env=False)
 
-    async def call(self, route: str, body: Any, *, node: Node | None = None) -> Any:
-        """The reply. Server errors and lost connections are tried again, as is whatever an old process leaves open."""
+    async def call(self, route: str, body: Any, *, node: Node | None = None, mark: str = "") -> Any:
+        """The reply. Server errors and lost connections are tried again, as is whatever an old process leaves open;
+        under a `mark` all of them are one call."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while True:
-                reply = await self.reply(route, body, node)
+                reply = await self.reply(route, body, node, mark=mark)
                 if reply is not None and reply.status_code < 500:
                     assert reply.status_code == 200, f"{route}: {reply.status_code} {reply.text}"
                     return reply.json()
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def reply(self, route: str, body: Any, node: Node | None = None) -> httpx.Response | None:
-        """The reply to one attempt; `None` when the connection is lost, or clients have turned elsewhere."""
+    async def reply(self, route: str, body: Any, node: Node | None = None, *, mark: str = "") -> httpx.Response | None:
+        """The reply to one attempt; `None` when the connection is lost, or clients have turned elsewhere. A route that
+        begins with a slash is a whole path."""
         base = (node or self._cluster.current).base
+        url = f"{base}{route}" if route.startswith("/") else f"{base}{GATEWAY}/{route}"
+        headers = {"Idempotency-Key": mark} if mark else {}
         moved = asyncio.create_task(self._cluster.moved.wait())
-        calling = asyncio.create_task(self.http.post(f"{base}{GATEWAY}/{route}", json=body))
+        calling = asyncio.create_task(self.http.post(url, json=body, headers=headers))
         try:
             await asyncio.wait({calling, *(() if node else (moved,))}, return_when=asyncio.FIRST_COMPLETED)
             return calling.result() if calling.done() else None

@@ -110,25 +110,33 @@ class Cluster:
         moved, self.moved = self.moved, asyncio.Event()
         moved.set()
 
-    async def start(self, name: str, *, failpoints: str = "") -> Node:
+    @property
+    def living(self) -> list[Node]:
+        """The processes that have not ended, those that stand still included."""
+        return [node for node in self.nodes if node.service.process.poll() is None]
+
+    async def start(self, name: str, *, failpoints: str = "", armed_from: Path | None = None) -> Node:
         """Start a process with that data directory and wait until it accepts calls."""
-        node = self.launch(name, failpoints=failpoints)
+        node = self.launch(name, failpoints=failpoints, armed_from=armed_from)
         await node.accepts()
         return node
 
-    def launch(self, name: str, *, failpoints: str = "") -> Node:
-        """Start a process that may not live until it accepts calls."""
+    def launch(self, name: str, *, failpoints: str = "", armed_from: Path | None = None) -> Node:
+        """Start a process that may not live until it accepts calls. Its steps count from the moment at which a file
+        appears, if one is named."""
         data = self._folder / name
         settings = {**self._settings, **self._database.settings(data, shared=self._shared)}
         if failpoints:
             settings["FAILPOINTS"] = failpoints
+        if armed_from is not None:
+            settings["FAILPOINTS_FROM"] = str(armed_from)
         node = Node(launch(data, env=settings, nursery=self._nursery))
         self.nodes.append(node)
         return node
 
     async def end(self) -> None:
         """Stop every process that lives, as an operator does; each must say that it ended well."""
-        living = [node for node in self.nodes if node.service.process.poll() is None]
+        living = self.living
         assert [await node.end() for node in living] == [0] * len(living)
 
 

@@ -1,26 +1,23 @@
-"""Plays a cell: two messages to one conversation, a fault at a step, and what must hold afterwards."""
+"""What playing any cell has in common: processes, a fault, somebody who takes over, and what must hold afterwards."""
 
 import asyncio
 import json
 import time
-from contextlib import AsyncExitStack
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from tests.faults.cells import Cell
 from tests.faults.client import Client, Seen, Viewer
-from tests.faults.cluster import LEASE_SECONDS, Cluster, Node, cluster
+from tests.faults.cluster import LEASE_SECONDS, Cluster, Node
 from tests.faults.databases import Database
-from tests.support.nursery import Nursery
-from tests.support.upstream import Gate, Script, ScriptedUpstream, answer
+from tests.support.upstream import Script, ScriptedUpstream, answer
 
-_KEY: Final = "talk"
-_THREAD: Final = {"conversation_key": _KEY}
-_WHOLE: Final = ("one two", "one and on", "two ", "and again")
-"""Every answer that some attempt says to its end."""
+KEY: Final = "talk"
+THREAD: Final = {"conversation_key": KEY}
 _SETTLE_SECONDS: Final = 60
-_TERMINAL: Final = {"COMPLETED", "INTERRUPTED"}
 
 
 @dataclass(slots=True)
@@ -32,205 +29,229 @@ class Outcome:
     second process) to the reset event of the new attempt, at least 0; `None` when there was none."""
 
 
-class Play:
-    """One cell under way."""
+class Play(ABC):
+    """One cell under way. What is done in it, and what must come of that, is a kind's own."""
 
-    def __init__(self, cell: Cell, servers: Cluster, client: Client, database: Database) -> None:
-        self._cell = cell
-        self._cluster = servers
-        self._client = client
-        self._database = database
-        self._speaking, self._ending = Gate(), Gate()
+    settings: ClassVar[Mapping[str, str]] = {}
+    """Variables of every process beside the usual ones."""
+
+    def __init__(
+        self,
+        *,
+        cell: Cell,
+        servers: Cluster,
+        client: Client,
+        database: Database,
+        upstream: ScriptedUpstream,
+        folder: Path,
+    ) -> None:
+        self.cell = cell
+        self.cluster = servers
+        self.client = client
+        self.database = database
+        self.upstream = upstream
         self.outcome = Outcome()
+        self._armed = folder / "armed"
         self._possible_from = 0.0
         self._is_blocked = False
 
     def scripts(self) -> tuple[Script, ...]:
-        """The model's first answers, up to the fault; every later one is whole and comes at once."""
-        if self._cell.policy == "QUEUE":
-            return (answer("one ", self._speaking, "two", self._ending),)
-        # By the time at which it may go on, the first answer is interrupted, unless the fault came before.
-        return answer("one ", self._speaking, "and on"), answer("two ", self._ending)
+        """The model's first answers."""
+        return ()
+
+    def default(self) -> Script:
+        """The answer to every later request."""
+        return answer("and ", "again")
 
     async def play(self) -> Outcome:
         """From the first process to the last check."""
-        cell, servers = self._cell, self._cluster
-        first = await self._open()
-        viewer = Viewer(self._client, servers, _KEY)
+        first = await self.open()
+        viewer = Viewer(self.client, self.cluster, KEY)
+        acting: asyncio.Task[list[str]] | None = None
         try:
-            sending = asyncio.create_task(self._send(viewer))
-            failing = await self._until_fault(first, viewer)
-            await self._take_over(failing)
-            runs = await sending
-            await self._settle()
-            if cell.fault == "stop":
-                await self._wake(failing)
-            await self._check(runs, viewer)
+            acting = asyncio.create_task(self.act(viewer))
+            failing = await self.until_fault(first, viewer, acting)
+            await self.take_over(failing)
+            runs = await acting
+            await self.settle()
+            if self.cell.fault == "stop":
+                await self.wake(failing)
+            await self.check(runs, viewer)
         finally:
+            if acting is not None:
+                acting.cancel()
             await viewer.close()
-        await servers.end()
-        await self._database.check()
+        await self.cluster.end()
+        await self.database.check()
         return self.outcome
 
-    async def _open(self) -> Node:
+    async def open(self) -> Node:
         """The first process, and on PostgreSQL a second one beside it; the thread with its policy."""
-        cell, servers = self._cell, self._cluster
+        cell, servers = self.cell, self.cluster
         armed = "" if cell.step.in_recovery else cell.failpoints
-        starting = [servers.start("first", failpoints=armed)]
+        starting = [servers.start("first", failpoints=armed, armed_from=self.armed_from())]
         if cell.fault != "raise" and (cell.store == "postgres" or cell.fault == "stop"):
             starting.append(servers.start("second", failpoints=cell.failpoints if cell.step.in_recovery else ""))
         first, *_ = await asyncio.gather(*starting)
         servers.turn_to(first)
-        await self._client.call("create-thread", {**_THREAD, "name": ""})
-        await self._client.call("update-settings", {**_THREAD, "settings": {"interrupt_policy": cell.policy}})
+        await self.client.call("create-thread", {**THREAD, "name": ""})
+        await self.client.call("update-settings", {**THREAD, "settings": {"interrupt_policy": cell.policy}})
         return first
 
-    async def _send(self, viewer: Viewer) -> list[str]:
-        """The two messages, the second while the first is being answered. Faults open every gate."""
-        runs = [await self._client.send(_KEY, "first")]
-        said = not self._cell.step.in_recovery  # what is to be recovered must not be interrupted before
-        await viewer.saw(lambda seen: (said and _says(seen, "one ")) or self._speaking.is_open)
-        runs.append(await self._client.send(_KEY, "second"))
-        self._speaking.open()
-        await viewer.saw(lambda seen: _says(seen, "two") or self._ending.is_open)
-        if not self._cell.step.at_any_time:
-            self._ending.open()
-        return runs
+    def armed_from(self) -> Path | None:
+        """The file from whose appearance on steps count; `None`: from the start of the process."""
+        return self._armed
 
-    async def _until_fault(self, first: Node, viewer: Viewer) -> Node:
-        """Wait for the fault; a step of the recovery has a death before it."""
-        step, fault = self._cell.step, self._cell.fault
-        failing = first
-        if step.in_recovery:
-            await viewer.saw(lambda seen: _says(seen, "one "))
-            await first.kill()
-            others = [node for node in self._cluster.nodes if node is not first]
-            failing = others[0] if others else self._cluster.launch("first", failpoints=self._cell.failpoints)
-        await failing.failed(step.failpoint, fault)
-        if fault == "raise":
+    def arm(self) -> None:
+        """Let steps count from now on."""
+        self._armed.touch()
+
+    @abstractmethod
+    async def act(self, viewer: Viewer) -> list[str]:
+        """Do what the fault comes into, as a client that tries until it is answered; returns all runs that were
+        acknowledged, in order."""
+
+    async def until_fault(self, first: Node, viewer: Viewer, acting: "asyncio.Task[list[str]]") -> Node:
+        """Wait for the fault; returns who failed."""
+        del viewer
+        await self.failed(first, acting)
+        return first
+
+    async def failed(self, failing: Node, acting: "asyncio.Task[list[str]]") -> None:
+        """Wait until a process has failed, and say so when the client fails before; a process that only raised is
+        turned to again."""
+        waiting = asyncio.create_task(failing.failed(self.cell.step.failpoint, self.cell.fault))
+        try:
+            await asyncio.wait({waiting, acting}, return_when=asyncio.FIRST_COMPLETED)
+            if acting.done():
+                acting.result()
+            await waiting
+        finally:
+            waiting.cancel()
+        if self.cell.fault == "raise":
             await failing.accepts()
-            self._cluster.turn_to(failing)
+            self.cluster.turn_to(failing)
         self._possible_from = time.time()
-        return failing
 
-    async def _take_over(self, failing: Node) -> None:
-        """See to it that somebody can go on."""
-        cell, servers = self._cell, self._cluster
-        if cell.fault == "stop" and await self._database.is_locked():
+    async def take_over(self, failing: Node) -> None:
+        """See to it that somebody can go on, and let the model speak."""
+        cell, servers = self.cell, self.cluster
+        if cell.fault == "stop" and await self.database.is_locked():
             # It stands in a transaction, and on SQLite nobody goes on before it does: a pause that outlasts the lease.
             self._is_blocked = True
             await asyncio.sleep(LEASE_SECONDS)
             failing.go_on()
             servers.turn_to(failing)
         elif cell.fault != "raise":
-            living = [node for node in servers.nodes if node is not failing and node.service.process.poll() is None]
+            living = [node for node in servers.living if node is not failing]
             if not living:
                 name = "third" if cell.fault == "stop" or cell.store == "postgres" else "first"
                 living = [await servers.start(name)]
                 self._possible_from = living[0].ready_at
             servers.turn_to(living[0])
-        self._speaking.open()
-        self._ending.open()
+        self.let_speak()
 
-    async def _settle(self) -> None:
+    @abstractmethod
+    def let_speak(self) -> None:
+        """Open whatever holds the model back until the fault."""
+
+    async def settle(self) -> None:
         """Wait until nothing is left to do."""
         async with asyncio.timeout(_SETTLE_SECONDS):
-            while (await self._state())["status"] != "IDLE":  # noqa: ASYNC110 - another process is waited for
+            while (await self.state())["status"] != "IDLE":  # noqa: ASYNC110 - another process is waited for
                 await asyncio.sleep(0.1)
 
-    async def _wake(self, failing: Node) -> None:
+    async def wake(self, failing: Node) -> None:
         """Let the paused process go on: it works again, and what was done in its absence stays as it is."""
         if self._is_blocked:
             return
-        before = await self._database.tables()
+        before = await self._own_rows()
         failing.go_on()
-        # Its writes are taken in order, so what it had on its way is through when this is answered there.
-        await self._client.call("create-thread", {"conversation_key": "probe", "name": ""}, node=failing)
+        await self.prove_awake(failing)
+        assert await self._own_rows() == before, "a process that woke up changed what others had done"
+
+    async def prove_awake(self, failing: Node) -> None:
+        """Have the woken process answer. Its writes are taken in order, so what it had on its way is through then."""
+        await self.client.call("create-thread", {"conversation_key": "probe", "name": ""}, node=failing)
         sent = {"conversation_key": "probe", "user_message": {"content": "still there?"}}
-        run = await self._client.call("send-message", sent, node=failing)
+        run = await self.client.call("send-message", sent, node=failing)
         body = {"run_id": run["runId"]}
-        await self._client.replay(failing, "stream-run", body, until=lambda seen: seen.name == "run_ended")
-        after = await self._database.tables()
-        identity = next(row["id"] for row in after.conversations if row["key"] == _KEY)
-        assert after.of(identity) == before.of(identity), "a process that woke up changed what others had done"
+        await self.client.replay(failing, "stream-run", body, until=lambda seen: seen.name == "run_ended")
 
-    async def _state(self) -> Any:
-        return await self._client.call("conversation-state", _THREAD)
+    async def _own_rows(self) -> object:
+        tables = await self.database.tables()
+        return tables.of(next(row["id"] for row in tables.conversations if row["key"] == KEY))
 
-    async def _check(self, runs: list[str], viewer: Viewer) -> None:
-        """What clients were told is so, and a third message is answered like any other."""
-        runs = [*runs, await self._client.send(_KEY, "third")]
-        await self._settle()
-        listed = (await self._client.call("list-runs", _THREAD))["runs"]
-        assert [run["id"] for run in reversed(listed)] == runs, "other runs than were acknowledged"
-        states = [run["status"] for run in reversed(listed)]
-        assert states[1:] == ["COMPLETED"] * 2, states
-        assert states[0] == "COMPLETED" or (self._cell.policy, states[0]) == ("INTERRUPT", "INTERRUPTED"), states
-        messages = (await self._state())["messages"]
-        assert [each["content"] for each in messages if each["role"] == "user"] == ["first", "second", "third"]
-        for each in messages:
-            if each["role"] == "assistant":
-                assert _is_said(each["content"], whole=each["status"] == "COMPLETE"), each
-        await self._check_streams(runs, viewer)
+    async def state(self) -> Any:
+        """The thread as clients see it."""
+        return await self.client.call("conversation-state", THREAD)
 
-    async def _check_streams(self, runs: list[str], viewer: Viewer) -> None:
+    @abstractmethod
+    async def check(self, runs: list[str], viewer: Viewer) -> None:
+        """What clients were told is so, and a further message is answered like any other."""
+
+    async def listed(self, runs: Sequence[str]) -> list[str]:
+        """The states of all runs in order, which are those that were acknowledged."""
+        listed = (await self.client.call("list-runs", THREAD))["runs"]
+        assert [run["id"] for run in reversed(listed)] == list(runs), "other runs than were acknowledged"
+        return [run["status"] for run in reversed(listed)]
+
+    async def check_streams(self, runs: list[str], viewer: Viewer) -> None:
         """What the viewer saw is the log, byte by byte, on every process that lives; so is every run's own stream."""
-        living = [node for node in self._cluster.nodes if node.service.process.poll() is None]
-        rows = (await self._database.tables()).conversations
-        last = next(row["last_sequence"] for row in rows if row["key"] == _KEY)
+        rows = (await self.database.tables()).conversations
+        last = next(row["last_sequence"] for row in rows if row["key"] == KEY)
         async with asyncio.timeout(_SETTLE_SECONDS):
             await viewer.saw(lambda seen: bool(seen) and seen[-1].id == last)
         log = viewer.seen
         assert [seen.id for seen in log] == list(range(1, last + 1)), "the viewer missed something, or saw it twice"
-        for node in living:
-            again = await self._client.replay(node, "watch-thread", _THREAD, until=lambda seen: seen.id == last)
+        for node in self.cluster.living:
+            again = await self.client.replay(node, "watch-thread", THREAD, until=lambda seen: seen.id == last)
             assert again == log, "a replay differs from what was seen"
             for run in runs:
-                story = [seen for seen in log if _data(seen).get("runId") == run]
-                middle = len(story) // 2
-                rest = await self._client.replay(
-                    node,
-                    "stream-run",
-                    {"run_id": run},
-                    until=lambda seen: seen.name == "run_ended",
-                    after=story[middle - 1].id,
-                )
-                assert rest == story[middle:], "a resumed stream is not the rest of the run"
+                await self._check_rest(node, run, [seen for seen in log if data(seen).get("runId") == run])
         self._check_order(log, runs)
+
+    async def _check_rest(self, node: Node, run: str, story: list[Seen]) -> None:
+        middle = len(story) // 2
+        end = story[-1].id
+        rest = await self.client.replay(
+            node, "stream-run", {"run_id": run}, until=lambda seen: seen.id == end, after=story[middle - 1].id
+        )
+        assert rest == story[middle:], "a resumed stream is not the rest of the run"
 
     def _check_order(self, log: list[Seen], runs: list[str]) -> None:
         """No token of a run stands behind the beginning of the next one."""
-        turns = [_data(seen)["runId"] for seen in log if seen.name != "run_queued"]
+        turns = [data(seen)["runId"] for seen in log if data(seen).get("runId") and speaks(seen)]
         assert turns == sorted(turns, key=runs.index), "runs spoke at the same time"
-        resets = [_data(seen) for seen in log if seen.name == "attempt_reset"]
+        resets = [data(seen) for seen in log if seen.name == "attempt_reset"]
         if resets and self._possible_from:
             self.outcome.resumed_seconds = max(0, _moment(resets[-1]["createdAt"]) - self._possible_from)
 
 
-async def play(cell: Cell, folder: Path, database: Database, nursery: Nursery) -> Outcome:
-    """Play a cell in an empty folder."""
-    async with AsyncExitStack() as stack:
-        upstream = await stack.enter_async_context(ScriptedUpstream(default=answer("and ", "again")))
-        shared = cell.fault == "stop"
-        servers = await stack.enter_async_context(
-            cluster(folder=folder, database=database, upstream=upstream.base_url, shared=shared, nursery=nursery)
-        )
-        client = Client(servers, database.key)
-        stack.push_async_callback(client.close)
-        playing = Play(cell, servers, client, database)
-        upstream.script(*playing.scripts())
-        return await playing.play()
+def says(seen: list[Seen], text: str) -> bool:
+    """Whether some piece of an answer begins with a text."""
+    return any(one.name == "text_delta" and data(one)["textDelta"]["text"].startswith(text) for one in seen)
 
 
-def _is_said(content: str, *, whole: bool) -> bool:
-    return content in _WHOLE if whole else any(text.startswith(content) for text in _WHOLE)
+def ends(seen: list[Seen]) -> int:
+    """How many runs ended."""
+    return sum(one.name == "run_ended" for one in seen)
 
 
-def _says(seen: list[Seen], text: str) -> bool:
-    return any(one.name == "text_delta" and _data(one)["textDelta"]["text"].startswith(text) for one in seen)
+def speaks(seen: Seen) -> bool:
+    """Whether an event is of a run that has begun."""
+    is_withdrawal = seen.name == "run_ended" and not data(seen).get("epoch")
+    return seen.name != "run_queued" and not is_withdrawal
 
 
-def _data(seen: Seen) -> Any:
+def is_said(message: Mapping[str, Any], whole: Collection[str]) -> bool:
+    """Whether an answer is what some attempt says to its end, or its beginning when it was cut off."""
+    content = message["content"]
+    return content in whole if message["status"] == "COMPLETE" else any(text.startswith(content) for text in whole)
+
+
+def data(seen: Seen) -> Any:
+    """What an event carries."""
     line = next(line for line in seen.raw.split("\n") if line.startswith("data:"))
     return json.loads(line.removeprefix("data:"))
 

@@ -16,7 +16,8 @@ import pytest
 from tests.contract.store.postgres_server import PostgresMissing
 from tests.faults.cells import REPRESENTATIVE, Cell, cells
 from tests.faults.databases import Databases
-from tests.faults.play import Outcome, play
+from tests.faults.kinds import play
+from tests.faults.play import Outcome
 from tests.support.nursery import Nursery
 
 pytestmark = pytest.mark.timeout(240)

@@ -3,10 +3,11 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from server.failpoint import VARIABLE, failpoint, parse
+from server.failpoint import FROM_VARIABLE, VARIABLE, failpoint, parse
 
 PROGRAM = """
 from server.failpoint import InjectedFault, failpoint
@@ -19,8 +20,8 @@ for number in range(1, 4):
 """
 
 
-def ran(arming: str) -> subprocess.CompletedProcess[str]:
-    env = {VARIABLE: arming}
+def ran(arming: str, **more: str) -> subprocess.CompletedProcess[str]:
+    env = {VARIABLE: arming, **more}
     return subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=False)
 
 
@@ -33,6 +34,13 @@ def test_nothing_happens_at_a_step_of_an_unarmed_process() -> None:
 def test_an_armed_step_raises_the_one_time_that_is_meant() -> None:
     done = ran("step=raise@2")
     assert (done.stdout, done.stderr) == ("1 raised 2 3 ", "failpoint step: raise\n")
+
+
+def test_steps_count_from_the_moment_at_which_a_file_appears(tmp_path: Path) -> None:
+    start = tmp_path / "start"
+    assert ran("step=raise", **{FROM_VARIABLE: str(start)}).stdout == "1 2 3 "
+    start.touch()
+    assert ran("step=raise", **{FROM_VARIABLE: str(start)}).stdout == "raised 1 2 3 "
 
 
 def test_an_armed_step_kills_the_process_at_once() -> None:
