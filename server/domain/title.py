@@ -10,6 +10,8 @@ DEFAULT_TITLE: Final = "New Chat"
 """The name of a conversation that nobody and no model has named yet."""
 MAX_CHARACTERS: Final = 80
 _FIRST_WORDS: Final = 6
+_READ_CHARACTERS: Final = 4096
+"""So much of a message is read for a title."""
 _ELLIPSIS: Final = "…"
 
 _LABEL: Final = re.compile(r"(?:(?:chat|conversation)\s+)?title\s*[:\uff1a]\s*", re.IGNORECASE)
@@ -33,7 +35,7 @@ def title_of(said: str) -> str:
 
 def first_words(message: str) -> str:
     """A title made of the beginning of a message; empty when it has no words."""
-    words = _plain(message).split()
+    words = _plain(message.lstrip()[:_READ_CHARACTERS]).split()
     begun = " ".join(words[:_FIRST_WORDS])
     return _cut(begun if len(words) <= _FIRST_WORDS else f"{begun}{_ELLIPSIS}")
 

@@ -25,12 +25,15 @@ TITLE = "A fine title"
 SUMMARY = "They met."
 UNSPEAKABLE = "Something unspeakable."
 """A summary that the guardrails refuse."""
+_PIECE = 4096
+"""Characters at a time."""
 
 
 class DirectedProvider(ScriptedProvider):
     """`hold` says "Holding" and never ends; `fail REASON` fails at once; lines `/call TOOL {…}` ask for offered tools,
-    as echo does; anything else is said back, tools' results included, or drawn as a single dot. Asked for a title, it
-    says `TITLE`; asked for a summary, `SUMMARY`, unless what is to be summarised tells it how to fail."""
+    as echo does; `briefly ANYTHING` is answered "Briefly."; anything else is said back, tools' results included, or
+    drawn as a single dot. Asked for a title, it says `TITLE`; asked for a summary, `SUMMARY`, unless what is to be
+    summarised tells it how to fail."""
 
     holding = 0
     """How many answers are being held."""
@@ -58,7 +61,9 @@ class DirectedProvider(ScriptedProvider):
                 self.holding -= 1
         if told.startswith("fail "):
             raise ProviderError(told.removeprefix("fail "), "as directed")
-        yield TextPiece(f"You said: {told}")
+        said = "Briefly." if told.startswith("briefly ") else f"You said: {told}"
+        for start in range(0, len(said), _PIECE):
+            yield TextPiece(said[start : start + _PIECE])
         yield UsageReport(Usage(3, 4, 7))
 
     async def draw(self, request: ImageRequest) -> Image:

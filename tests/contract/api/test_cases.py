@@ -17,6 +17,7 @@ from tests.contract.api.cases import (
     conversation_changes,
     conversations,
     file,
+    large,
     organizations,
     roles,
     run,
@@ -32,7 +33,7 @@ from tests.contract.api.stage import Stage
 CASES: list[Case] = [
     *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
-    *(*context.CASES, *access.CASES),
+    *(*context.CASES, *large.CASES, *access.CASES),
 ]
 
 

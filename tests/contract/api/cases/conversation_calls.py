@@ -1,6 +1,8 @@
 """Calls and requests that the cases of `parley.conversations.v1` are made of."""
 
-from tests.contract.api.case import Call, Case, Json, Matching, Refused
+from dataclasses import replace
+
+from tests.contract.api.case import BERT, Call, Case, Json, Matching, Refused
 
 PACKAGE = "parley.conversations.v1"
 SERVICE = f"{PACKAGE}.ConversationService"
@@ -35,6 +37,18 @@ def said(message: str) -> Call:
 
 SEEN = Call(f"{SERVICE}/StreamChat", chat("Hi"), keep={"seen": "id"})
 """A stream that is seen to its end."""
+
+_AS_BERT = [replace(call, caller=BERT) for call in (*CHATTING, SEEN)]
+GUEST = (
+    Call(f"{PACKAGE}.OrganizationService/ListOrganizations", {}),
+    *_AS_BERT,
+    Call(f"{PACKAGE}.OrganizationService/SetMember", {**HERE, "member": {"user": "bert", "role": "MEMBER_ROLE_GUEST"}}),
+)
+"""Bert chats, and becomes a Guest of the organization then."""
+NAMED = Call(
+    "parley.v1.RunService/ListRuns", {"conversation_key": "$conversation"}, keep={"run": "runs.0.id"}, caller=BERT
+)
+"""The id of Bert's run."""
 
 
 def bad(name: str, rpc: str, request: Json, *fields: str) -> Case:
