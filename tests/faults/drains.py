@@ -50,6 +50,12 @@ class Drains(Play):
             self.cluster.turn_to(await self.cluster.start("first"))
         return first
 
+    async def take_over(self, failing: Node) -> None:
+        """Not even one that goes on after a pause is there for long."""
+        await super().take_over(failing)
+        if self.cluster.current is failing:
+            self.cluster.turn_to(next(node for node in self.cluster.living if node is not failing))
+
     async def ended(self, node: Node) -> None:
         """Wait for the end of a process. An error in the middle of the drain itself is none that ends well."""
         code = await asyncio.to_thread(node.service.process.wait, 30)
