@@ -13,6 +13,7 @@ from tests.faults.cells import Cell
 from tests.faults.client import Client, Seen, Viewer
 from tests.faults.cluster import LEASE_SECONDS, Cluster, Node
 from tests.faults.databases import Database
+from tests.support.invariants import TERMINAL
 from tests.support.upstream import Script, ScriptedUpstream, answer
 
 KEY: Final = "talk"
@@ -158,8 +159,12 @@ class Play(ABC):
     async def settle(self) -> None:
         """Wait until nothing is left to do."""
         async with asyncio.timeout(_SETTLE_SECONDS):
-            while (await self.state())["status"] != "IDLE":  # noqa: ASYNC110 - another process is waited for
+            while not await self._is_settled():  # noqa: ASYNC110 - another process is waited for
                 await asyncio.sleep(0.1)
+
+    async def _is_settled(self) -> bool:
+        listed = (await self.client.call("list-runs", THREAD))["runs"]
+        return all(run["status"] in TERMINAL for run in listed)
 
     async def wake(self, failing: Node) -> None:
         """Let the paused process go on: it works again, and what was done in its absence stays as it is."""
@@ -193,7 +198,8 @@ class Play(ABC):
     async def listed(self, runs: Sequence[str]) -> list[str]:
         """The states of all runs in order, which are those that were acknowledged."""
         listed = (await self.client.call("list-runs", THREAD))["runs"]
-        assert [run["id"] for run in reversed(listed)] == list(runs), "other runs than were acknowledged"
+        found = [run["id"] for run in reversed(listed)]
+        assert found == list(runs), f"{found} are other runs than were acknowledged"
         return [run["status"] for run in reversed(listed)]
 
     async def check_streams(self, runs: list[str], viewer: Viewer) -> None:
