@@ -9,8 +9,8 @@ from server.application.conversations import find, lock
 from server.application.guard import Guard
 from server.application.repeats import Repeats
 from server.application.run_log import record
+from server.application.run_lookup import find_run
 from server.application.run_pauses import wake
-from server.application.runs import find_run
 from server.application.tool_answers import CallOutcome, ClientResult, ToolDecision, answer, decide
 from server.domain.conversation import Conversation
 from server.domain.errors import FieldViolation, InvalidField

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from server.application.model_context import summary_of
 from server.application.paging import Page, cut, number_position, number_token
-from server.application.runs import find_run
+from server.application.run_lookup import find_run
 from server.domain.addressed import addressed
 from server.domain.context import PromptMessage
 from server.domain.errors import ReplyTooLarge

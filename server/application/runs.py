@@ -14,9 +14,10 @@ from server.application.paging import Page, cut, list_position, list_token
 from server.application.repeats import Repeats
 from server.application.revisions import Edit, Fork, Revision, inherited, locate, start_branch
 from server.application.run_log import record
+from server.application.run_lookup import find_run
 from server.application.run_states import begin, cut_off, start_next, user_message, withdraw
 from server.domain.conversation import Conversation, InterruptPolicy
-from server.domain.errors import FieldViolation, InvalidField, QueueFull, RequestIdReused, RunNotFound, ShuttingDown
+from server.domain.errors import FieldViolation, InvalidField, QueueFull, RequestIdReused, ShuttingDown
 from server.domain.events import RunQueued
 from server.domain.generation import GenerationConfig
 from server.domain.history_errors import RunActive
@@ -321,14 +322,6 @@ class Runs:
             return self._worker.lease()
         except ShuttingDown:
             return None
-
-
-async def find_run(tx: Transaction, run_id: RunId) -> Run:
-    """The owner's run of that id. Raises `RunNotFound`."""
-    run = await tx.runs.get(run_id)
-    if run is None:
-        raise RunNotFound(run_id)
-    return run
 
 
 async def _must_wait(tx: Transaction, conversation: Conversation, command: SendMessage, active: Run | None) -> bool:

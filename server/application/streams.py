@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from server.application.conversations import find
-from server.application.runs import find_run
+from server.application.run_lookup import find_run
 from server.application.viewpoints import find_answer
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, CursorInFuture, ShuttingDown

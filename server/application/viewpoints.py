@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from server.application.conversations import find
-from server.application.runs import find_run
+from server.application.run_lookup import find_run
 from server.domain.conversation import Conversation
 from server.domain.errors import CursorInFuture, RunNotFound
 from server.domain.events import RunQueued, RunStarted
