@@ -22,6 +22,7 @@ PREFIX = "PARLEY_"
 _MIN_PEPPER_CHARACTERS = 16
 _MIN_SECRET_BYTES = 32
 _LIMITS = Limits()
+_LONGEST_WAIT = timedelta(days=366)
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 ListenAddress = Annotated[Address, NoDecode, BeforeValidator(lambda value: _from_text(value, Address.parse))]
@@ -132,6 +133,13 @@ class Settings(BaseSettings):
     run_seconds: float = Field(_LIMITS.run_duration.total_seconds(), gt=0, description="Seconds that a run may take")
     run_output_bytes: int = Field(_LIMITS.run_output_bytes, gt=0, description="How long an answer may get")
     run_attempts: int = Field(_LIMITS.run_attempts, ge=1, description="How often a run is begun again after a crash")
+    tool_rounds: int = Field(_LIMITS.tool_rounds, ge=0, description="How many answers of a run may ask for tools")
+    approval_seconds: float = Field(
+        _LIMITS.approval_lifetime.total_seconds(),
+        gt=0,
+        le=_LONGEST_WAIT.total_seconds(),
+        description="How long a tool call waits for a person's approval, or for the client's result",
+    )
     lease_seconds: float = Field(
         _LIMITS.lease.total_seconds(), gt=0, description="How long a worker that went silent keeps its runs"
     )
@@ -191,6 +199,8 @@ class Settings(BaseSettings):
             run_duration=timedelta(seconds=self.run_seconds),
             run_output_bytes=self.run_output_bytes,
             run_attempts=self.run_attempts,
+            tool_rounds=self.tool_rounds,
+            approval_lifetime=timedelta(seconds=self.approval_seconds),
             lease=timedelta(seconds=self.lease_seconds),
             lease_heartbeat=timedelta(seconds=self.lease_heartbeat_seconds),
             cache_lifetime=timedelta(seconds=self.cache_seconds),

@@ -5,13 +5,12 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from server.adapters.store.tables import METADATA
-from server.adapters.system import SystemClock
 from server.application.runs import SendMessage
 from server.domain.cached_answer import cache_key
 from server.domain.context import PromptMessage
@@ -26,19 +25,10 @@ from server.ports.provider import CutShort, ProviderError, ReasoningPiece, Reque
 from tests.support.house import ANNA, BERT, QUICK, House, open_house
 from tests.support.invariants import check_invariants
 from tests.support.scripted_provider import Endless, ScriptedProvider, usage
+from tests.support.set_clock import SetClock
 from tests.support.upstream.gate import Gate
 
 CACHING = replace(QUICK, cache_lifetime=timedelta(hours=1), cache_answer_bytes=1000)
-
-
-class SetClock(SystemClock):
-    """The system's clock, with a wall clock that tests put forward."""
-
-    ahead = timedelta(0)
-
-    def now(self) -> datetime:
-        """The wall clock."""
-        return super().now() + self.ahead
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """Runs whose model asks for tools: the loop of rounds, with a real MCP server and everything that can be wrong."""
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,27 +12,16 @@ from server.domain.events import (
     RunEnded,
     ToolCallEnded,
 )
-from server.domain.message import Message, MessageStatus, Role, Usage
+from server.domain.message import MessageStatus, Role, Usage
 from server.domain.run import RunOptions, RunState
-from server.domain.tool import ToolCallState, ToolPolicy, ToolSpec
+from server.domain.tool import ToolCallState, ToolPolicy
 from server.ports.provider import CutShort, RequestedCall, ToolCallsPiece
 from tests.support.house import ANNA, QUICK, House, open_house
 from tests.support.invariants import check_invariants
 from tests.support.mcp.actions import execute, leave, reply, swap
 from tests.support.mcp.scripted import ScriptedMcp
 from tests.support.scripted_provider import ScriptedProvider, usage
-
-NUMBERS = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-
-
-def calls(*asked: tuple[str, Any]) -> ToolCallsPiece:
-    """Tool calls of an answer: names, and arguments as JSON values or as texts."""
-    return ToolCallsPiece(
-        tuple(
-            RequestedCall(f"p{place}", name, said if isinstance(said, str) else json.dumps(said))
-            for place, (name, said) in enumerate(asked)
-        )
-    )
+from tests.support.tool_talk import NUMBERS, calls, history, results, spec, tool_house
 
 
 @pytest.fixture
@@ -49,20 +36,9 @@ def mcp(tmp_path: Path) -> ScriptedMcp:
 @pytest.fixture
 async def auto(tmp_path: Path, provider: ScriptedProvider, mcp: ScriptedMcp) -> AsyncIterator[House]:
     """A house whose thread `talk` has the server's tools, which may be called at once."""
-    async with open_house(tmp_path, provider, tools=[mcp.config("bank", policy=ToolPolicy.AUTO)]) as house:
-        await house.threads.create(ANNA, name="Talk", key="talk")
-        await house.threads.configure_settings(ANNA, "talk", SettingsChange(mcp_servers=("bank",)))
+    async with tool_house(tmp_path, provider, mcp.config("bank", policy=ToolPolicy.AUTO)) as house:
         yield house
     check_invariants(tmp_path / "house.db", settled=False)
-
-
-async def history(house: House) -> list[Message]:
-    return (await house.threads.state(ANNA.owner, "talk")).messages
-
-
-async def results(house: House) -> list[str]:
-    """The texts of all tool messages."""
-    return [message.content for message in await history(house) if message.role is Role.TOOL]
 
 
 async def test_a_tool_is_called_and_its_result_told_to_the_model(auto: House, mcp: ScriptedMcp) -> None:
@@ -268,10 +244,6 @@ async def test_text_and_calls_of_many_rounds_stay_within_the_limit_of_output(
             provider.script("x" * 400, calls(("bank__look", {})))
         ended = await house.ended(await house.send("Look"))
         assert (ended.state, ended.reason) == (RunState.FAILED, "OUTPUT_TOO_LONG")
-
-
-def spec(name: str, description: str = "") -> ToolSpec:
-    return ToolSpec(name, description, '{"type":"object"}')
 
 
 async def test_tools_of_a_message_go_before_those_of_the_settings(house: House) -> None:
