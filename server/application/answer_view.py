@@ -9,12 +9,15 @@ from server.domain.events import (
     AttemptReset,
     ConversationNamed,
     Event,
+    MessageCompleted,
     MessageStarted,
     Payload,
     ReasoningDelta,
     RunEnded,
+    RunPaused,
     RunQueued,
     TextDelta,
+    ToolCallStarted,
 )
 from server.domain.ids import RunId
 from server.domain.run import RunState
@@ -43,7 +46,7 @@ class AnswerPiece:
 
 @dataclass(frozen=True, slots=True)
 class WholeAnswer:
-    """The answer: all pieces joined."""
+    """The answer: all pieces joined, those that came before the last tool was called left out."""
 
     text: str
 
@@ -55,11 +58,21 @@ WORKING = Progress("Working on the answer.")
 THINKING = Progress("Thinking.")
 AGAIN = Progress("Beginning again after a fault.")
 STOPPING = Progress("The server is about to stop; the answer goes on, and this stream can be continued.")
-_SENTENCES: Final[Mapping[type[Payload], Progress]] = {RunQueued: WAITING, MessageStarted: WORKING}
+CALLING = Progress("Calling a tool.")
+PAUSED = Progress("Waiting for a decision about a tool, or for its result.")
+_SENTENCES: Final[Mapping[type[Payload], Progress]] = {
+    RunQueued: WAITING,
+    MessageStarted: WORKING,
+    ToolCallStarted: CALLING,
+    RunPaused: PAUSED,
+}
 
 
 class AnswerView:
     """Translates the events of one run, from its first on and in order.
+
+    A model that has tools called may say something before, and gives its answer behind: pieces of both are shown, and
+    the whole answer is the latter.
 
     Text of attempts before `attempt` is never shown. When a later attempt begins while text of an earlier one has been
     shown, its text is held back as long as it repeats that, and shown from there on; text that is different cannot be
@@ -99,6 +112,9 @@ class AnswerView:
                 return self._say(text)
             case AttemptReset():
                 return self._begin_again()
+            case MessageCompleted(message) if message.tool_calls:
+                self._settle()
+                return []
             case RunEnded(state=RunState.COMPLETED):
                 return [self._whole()]
         beside = self._beside(event.payload)
@@ -114,6 +130,12 @@ class AnswerView:
                 self._is_thinking = True
                 return THINKING
         return _SENTENCES.get(type(payload))
+
+    def _settle(self) -> None:
+        """What was said before tools are called stands, whatever becomes of later attempts; the answer comes behind."""
+        self._whole()
+        self._pieces, self._to_repeat, self._repeated = [], "", 0
+        self._is_thinking = False
 
     def _begin_again(self) -> Sequence[Shown]:
         self._to_repeat, self._repeated = "".join(self._pieces), 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from server.application.archive import absence
 from server.application.conversations import new_conversation
 from server.application.membership import require
-from server.application.outcomes import failure, follow
+from server.application.outcomes import failure, follow, refuse_pause
 from server.application.runs import Prepare, Runs, SendMessage
 from server.application.streams import Streams
 from server.application.viewpoints import Viewpoint, find_seen
@@ -64,11 +64,12 @@ class ArchiveChat:
         return await self._runs.send(principal, command, prepare=prepare)
 
     async def answer(self, owner: Owner, run: Run) -> Message:
-        """The whole answer. Raises `RunFailed`, `RunCancelled`, `RunInterrupted`, and `ConversationNotFound` when the
-        conversation is deleted meanwhile."""
+        """The whole answer. Raises `RunFailed`, `RunCancelled`, `RunInterrupted`, `RunAwaitsDecision` as soon as the
+        run waits for somebody, and `ConversationNotFound` when the conversation is deleted meanwhile."""
         answer = None
         async with aclosing(self.follow(owner, run)) as events:
             async for event in events:
+                await refuse_pause(self._runs, owner, run, event)
                 answer = answer_in(event) or answer
         if answer is None:
             raise RunFailed(reason="INTERNAL", message="the run has no answer")
@@ -80,7 +81,8 @@ class ArchiveChat:
         return run
 
     async def follow(self, owner: Owner, run: Run, *, after: int = 0) -> AsyncGenerator[Shown, None]:
-        """Everything that a run shows behind a sequence, to its good end. Raises what `answer` raises."""
+        """Everything that a run shows behind a sequence, to its good end. Raises what `answer` raises but
+        `RunAwaitsDecision`."""
         async with aclosing(follow(self._streams, owner, run, after=after)) as events:
             async for event in events:
                 state = _end_in(event)
@@ -126,10 +128,11 @@ class ArchiveChat:
 
 
 def answer_in(shown: Shown) -> Message | None:
-    """The answer, if this is the event that has it whole; what a run leaves behind that did not complete is none."""
+    """The answer, if this is the event that has it whole; what a run leaves behind that did not complete is none, nor
+    is what a model says before it has its tools called."""
     match shown:
         case Event(payload=MessageCompleted(message=message)) if message.role is Role.ASSISTANT:
-            return message if message.status is MessageStatus.COMPLETE else None
+            return message if message.status is MessageStatus.COMPLETE and not message.tool_calls else None
     return None
 
 

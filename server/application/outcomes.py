@@ -13,9 +13,10 @@ from server.domain.errors import (
     RunInterrupted,
     RunNotFound,
 )
-from server.domain.events import Shown
+from server.domain.events import Event, RunPaused, Shown
 from server.domain.principal import Owner
 from server.domain.run import Run, RunState
+from server.domain.tool_call_errors import RunAwaitsDecision
 
 
 async def follow(streams: Streams, owner: Owner, run: Run, *, after: int = 0) -> AsyncGenerator[Shown, None]:
@@ -38,6 +39,17 @@ async def failure(runs: Runs, owner: Owner, run: Run, state: RunState | None) ->
     if error is None:
         return RunFailed(reason="INTERNAL", message="the run failed")
     return RunFailed(reason=error.reason, message=error.message, retry_after=error.retry_after)
+
+
+async def refuse_pause(runs: Runs, owner: Owner, run: Run, event: Shown) -> None:
+    """Raise `RunAwaitsDecision` for a pause that is not over: whoever waits for the whole answer in one call would wait
+    for themselves. Raises `ConversationNotFound` as `failure`."""
+    if not (isinstance(event, Event) and isinstance(event.payload, RunPaused)):
+        return
+    async with _named_by_conversation(run):
+        state = (await runs.get(owner, run.id)).state
+    if state.is_parked:
+        raise RunAwaitsDecision(run.id, state)
 
 
 @asynccontextmanager

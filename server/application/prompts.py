@@ -8,7 +8,7 @@ from server.application.answer_view import STOPPING, AnswerView, Shown, Titled
 from server.application.chats import unarchived
 from server.application.conversations import new_conversation
 from server.application.model_choice import chosen_model
-from server.application.outcomes import failure, follow
+from server.application.outcomes import failure, follow, refuse_pause
 from server.application.runs import Prepare, Runs, SendMessage
 from server.application.streams import Streams
 from server.application.titles import Titles, Titling
@@ -122,12 +122,13 @@ class Prompts:
     async def answer(self, owner: Owner, sent: Sent) -> str:
         """The whole answer. A title that is being made is waited for a moment.
 
-        Raises `RunFailed`, `RunCancelled`, `RunInterrupted`, and `ConversationNotFound` when the chat is deleted
-        meanwhile.
+        Raises `RunFailed`, `RunCancelled`, `RunInterrupted`, `RunAwaitsDecision` as soon as the run waits for somebody,
+        and `ConversationNotFound` when the chat is deleted meanwhile.
         """
         answer = ""
         async with aclosing(follow(self._streams, owner, sent.run)) as events:
             async for event in events:
+                await refuse_pause(self._runs, owner, sent.run, event)
                 match event.payload if isinstance(event, Event) else None:
                     case MessageCompleted(message) if message.role is Role.ASSISTANT:
                         answer = message.content
@@ -138,7 +139,7 @@ class Prompts:
 
     async def follow(self, owner: Owner, sent: Sent) -> AsyncGenerator[ShownEvent, None]:
         """What is shown of the answer behind what was seen, to its end; a title that is being made is waited for a
-        moment before that. Raises what `answer` raises, and `AnswerRestarted`."""
+        moment before that. Raises what `answer` raises but `RunAwaitsDecision`, and `AnswerRestarted`."""
         run = sent.run
         view = AnswerView(run.id, attempt=sent.attempt)
         # From the first event on: what a view shows depends on what it has shown.

@@ -31,9 +31,11 @@ _OF_CALLS: Final = {"users", "api_keys"}
 """Tables that tell of callers, whatever came of their calls."""
 
 _ANSWERED: Final = {
+    "a chat whose answer waits for somebody says so at once",
     "a failed answer is an error with its reason",
     "a failed run is an error with the run's reason",
     "a failure before the first event is an ordinary error",
+    "a prompt whose answer waits for somebody says so at once",
     "a provider that limits the rate is told so",
     "an answer that does not come in time is a processing error",
     "an answer that the operator does not allow is an error",

@@ -1,5 +1,6 @@
 """What is shown of a run: pieces that, joined, are the answer, whatever attempts there were."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from server.application.answer_view import (
     AGAIN,
+    CALLING,
+    PAUSED,
     THINKING,
     WAITING,
     WORKING,
@@ -22,16 +25,19 @@ from server.domain.events import (
     AttemptReset,
     ConversationNamed,
     Event,
+    MessageCompleted,
     MessageStarted,
     Payload,
     ReasoningDelta,
     RunEnded,
+    RunPaused,
     RunQueued,
     RunStarted,
     TextDelta,
+    ToolCallStarted,
 )
-from server.domain.ids import ConversationId, MessageId, RunId
-from server.domain.message import Message, Role
+from server.domain.ids import ConversationId, MessageId, RunId, ToolCallId
+from server.domain.message import Message, Role, ToolCall
 from server.domain.run import RunState
 
 RUN = RunId("run_1")
@@ -66,6 +72,34 @@ def answered(found: list[Shown]) -> tuple[str, str]:
 def test_an_answer_is_its_pieces() -> None:
     found = shown(RunQueued(ASKED), RunStarted(ASKED, "m"), *said("Hel", "lo"), DONE)
     assert found == [WAITING, WORKING, AnswerPiece("Hel"), AnswerPiece("lo"), WholeAnswer("Hello")]
+
+
+ASKING = replace(ASKED, id=ONE, role=Role.ASSISTANT, content="Let me see.", tool_calls=(ToolCall("c", "look", "{}"),))
+USED: list[Payload] = [MessageCompleted(ASKING), ToolCallStarted(ToolCallId("c"))]
+
+
+def test_what_is_said_before_a_tool_is_called_is_shown_and_no_part_of_the_answer() -> None:
+    found = shown(*said("Let me see."), *USED, *said("It is", " dark."), DONE)
+    assert found == [
+        *(WORKING, AnswerPiece("Let me see."), CALLING),
+        *(WORKING, AnswerPiece("It is"), AnswerPiece(" dark."), WholeAnswer("It is dark.")),
+    ]
+
+
+def test_another_attempt_behind_a_tool_need_not_repeat_what_was_said_before_it() -> None:
+    found = shown(*said("Let me see."), *USED, *said("It "), AttemptReset(2), *said("It is"), DONE)
+    assert answered(found) == ("Let me see.It is", "It is")
+
+
+def test_another_attempt_that_has_tools_called_repeats_what_was_shown_first() -> None:
+    found = shown(*said("Let me"), AttemptReset(2), *said("Let me see."), *USED, *said("Dark"), DONE)
+    assert answered(found) == ("Let me see.Dark", "Dark")
+    with pytest.raises(AnswerRestarted):
+        shown(*said("Let me see. I"), AttemptReset(2), *said("Let me see."), *USED)
+
+
+def test_a_pause_is_told() -> None:
+    assert PAUSED in shown(*said("Let me see."), *USED, RunPaused(RunState.AWAITING_APPROVAL))
 
 
 def test_an_answer_may_be_empty() -> None:

@@ -406,6 +406,49 @@ _SHOWN = [
         (_MADE,),
     ),
 ]
+_ID = Call(f"{_THREADS}/GetThread", _TALK, keep={"id": "id"})
+_DOORS = [
+    Case(
+        "a prompt whose answer waits for somebody says so at once",
+        "parley.chat.v1.ChatService/Prompt",
+        {"message": _NOW, "chat_id": "$id"},
+        Refused("FAILED_PRECONDITION", "RUN_AWAITS_DECISION", 422),
+        (*_READY, _ID),
+    ),
+    Case(
+        "a chat whose answer waits for somebody says so at once",
+        "parley.archive.v3.ArchiveService/Chat",
+        {"message": _BEEP, "conversation_id": "$id"},
+        Refused(
+            "FAILED_PRECONDITION", "RUN_AWAITS_DECISION", 400, detail=Matching(".*run_[0-9a-f]{32} is AWAITING_.*")
+        ),
+        (*_READY, _ID),
+    ),
+    Case(
+        "a prompt returns what the model says behind its tools",
+        "parley.chat.v1.ChatService/Prompt",
+        {"message": '/call beep {"times": "two"}', "chat_id": "$id"},
+        Reply({"answer": Matching("You said: This tool call was not made: .*")}),
+        (*_READY, _ID),
+    ),
+    Case(
+        "a chat returns what the model says behind its tools",
+        "parley.archive.v3.ArchiveService/Chat",
+        {"message": '/call beep {"times": "two"}', "conversation_id": "$id"},
+        Reply({"content": Matching("You said: This tool call was not made: .*"), "role": "ROLE_ASSISTANT"}),
+        (*_READY, _ID),
+    ),
+    Case(
+        "a stream of a chat ends with what the model says behind its tools",
+        "parley.archive.v3.ArchiveService/StreamChat",
+        {"message": '/call beep {"times": "two"}', "conversation_id": "$id", "stream": True},
+        Stream(
+            begins=({"start": {}}, {"start": {}}, {"content": {}}),
+            ends=({"message": {"content": Matching("You said: This tool call was not made: .*")}},),
+        ),
+        (*_READY, _ID),
+    ),
+]
 _OF_ONE_THREAD: dict[str, Json] = {
     "ListPendingApprovals": _TALK,
     "SubmitToolApprovals": _decision(True, _ABSENT_CALL),
@@ -417,4 +460,4 @@ _FOREIGN = [
     for whose, who in [("another user's", BERT), ("another tenant's", STRANGER)]
 ]
 
-CASES = [*_LIST, *_APPROVE, *_SUBMIT, *_SHOWN, *_FOREIGN]
+CASES = [*_LIST, *_APPROVE, *_SUBMIT, *_SHOWN, *_DOORS, *_FOREIGN]
