@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from server.application.conversations import find, lock
+from server.application.model_context import refresh_summary
 from server.application.paging import Page, cut, number_position, number_token
 from server.application.repeats import Repeats
 from server.domain.branch import Branch, BranchTree
@@ -69,6 +70,7 @@ class Branches:
             raise RunActive
         now = self._clock.now()
         await tx.branches.activate(conversation.id, branch.number)
+        await refresh_summary(tx, conversation.id)
         shared = tree.shared(tree.active.number, branch.number)
         activated = BranchActivated(branch.number, shared, branch.length)
         await tx.events.append(conversation.id, [activated], now=now)

@@ -92,7 +92,7 @@ class Compactor:
             if not bound.expired():
                 raise
             failure = "SUMMARY_TIMEOUT"
-        if folded is None or not folded.count:
+        if folded is None or folded.count < min(1, plan.count):
             return Made(None, failure or "SUMMARY_EMPTY")
         if not await self._guard.allows(folded.summary):
             return Made(None, "SUMMARY_REFUSED")

@@ -7,13 +7,15 @@ from typing import Final
 
 from server.application.conversations import find, lock
 from server.application.guard import Guard
+from server.application.model_context import usable_in
 from server.application.repeats import Repeats
 from server.application.revisions import in_branch
 from server.domain.branch import ORIGINAL
+from server.domain.compaction import Compaction
 from server.domain.conversation import Conversation, ConversationSummary
 from server.domain.errors import NotFound, StoreUnavailable
 from server.domain.file import File
-from server.domain.ids import ConversationId, FileId, MessageId
+from server.domain.ids import CompactionId, ConversationId, FileId, MessageId
 from server.domain.message import Message, Role
 from server.domain.principal import Owner, Principal
 from server.ports.blobs import Blobs
@@ -56,15 +58,25 @@ class Forks:
 
         async def unit(tx: Transaction) -> ConversationSummary:
             source = await lock(tx, key)
-            messages = settled(await _history(tx, source, upto))
+            branch, history = await _history(tx, source, upto)
+            messages = settled(history)
             if not _images(messages) <= files.keys():
                 raise _FileMissing
             copied = _copied(principal, source, now)
-            fork = replace(copied, id=identity, key=new_key or identity, name=name or _derived(source.name))
+            summary = await usable_in(tx, source.id, branch, upto=len(messages))
+            fork = replace(
+                copied,
+                id=identity,
+                key=new_key or identity,
+                name=name or _derived(source.name),
+                summary=summary.text if summary else "",
+            )
             await tx.conversations.add(fork)
             for file in filter(None, files.values()):
                 await tx.files.add(file)
             await tx.messages.extend(fork.id, [self._copy(message, fork, files) for message in messages])
+            if summary is not None:
+                await tx.compactions.add(self._summary(summary, fork))
             return ConversationSummary(fork, active_state=None)
 
         for _ in range(_ATTEMPTS):
@@ -84,7 +96,8 @@ class Forks:
         """Copies of the files that a history refers to, contents first: what is not used then is swept."""
 
         async def unit(tx: Transaction) -> dict[FileId, File | None]:
-            messages = settled(await _history(tx, await find(tx, key), upto))
+            _, history = await _history(tx, await find(tx, key), upto)
+            messages = settled(history)
             return {file_id: await tx.files.get(file_id) for file_id in sorted(_images(messages))}
 
         try:
@@ -99,6 +112,11 @@ class Forks:
         copy = replace(file, id=FileId(str(self._ids.uuid())), conversation_id=fork)
         await self._blobs.put(copy.id, b"".join([piece async for piece in self._blobs.read(file.id)]))
         return copy
+
+    def _summary(self, summary: Compaction, fork: Conversation) -> Compaction:
+        """The first summary of the copy: it stands for the same messages."""
+        identity = CompactionId(str(self._ids.uuid()))
+        return replace(summary, id=identity, conversation_id=fork.id, version=1, branch=ORIGINAL, run_id=None)
 
     def _copy(self, message: Message, fork: Conversation, files: Mapping[FileId, File | None]) -> Message:
         image = message.image
@@ -123,10 +141,11 @@ def settled(messages: Sequence[Message]) -> Sequence[Message]:
     return messages
 
 
-async def _history(tx: Transaction, source: Conversation, upto: MessageId | None) -> list[Message]:
-    """The history up to a message, results of the tool calls that it asks for included; all of it for none."""
+async def _history(tx: Transaction, source: Conversation, upto: MessageId | None) -> tuple[int, list[Message]]:
+    """The history up to a message, results of the tool calls that it asks for included; all of it for none. And the
+    branch that it is of."""
     if upto is None:
-        return await tx.messages.history(source.id)
+        return source.branch, await tx.messages.history(source.id)
     last, place = await in_branch(tx, source, upto)
     branch = last.branch or source.branch
     messages = await tx.branches.page(source.id, branch, after=0, limit=place)
@@ -135,7 +154,7 @@ async def _history(tx: Transaction, source: Conversation, upto: MessageId | None
         results = _leading_results(following)
         messages += results
         if not results or len(results) < len(following):
-            return messages
+            return branch, messages
 
 
 def _leading_results(messages: Sequence[Message]) -> Sequence[Message]:

@@ -2,7 +2,7 @@
 Works inside units of work."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from server.domain.budget import room
@@ -11,7 +11,7 @@ from server.domain.compaction_plan import Unsummarised
 from server.domain.conversation import ContextStrategy, Conversation
 from server.domain.errors import UnknownModel
 from server.domain.generation import GenerationConfig
-from server.domain.ids import MessageId
+from server.domain.ids import ConversationId, MessageId
 from server.domain.message import Message
 from server.domain.model import Model
 from server.domain.model_request import Bounds, RequestMessages, select, suffices
@@ -105,11 +105,37 @@ async def usable(
     newest = await tx.compactions.newest(conversation.id)
     if newest is None or (newest.branch == conversation.branch and newest.cause in causes):
         return newest
-    tree = await tx.branches.tree(conversation.id)
-    for each in reversed(await tx.compactions.all(conversation.id)) if tree else ():
-        if each.cause in causes and tree and tree.shared(each.branch, conversation.branch) >= each.upto:
+    return await usable_in(tx, conversation.id, conversation.branch, causes=causes)
+
+
+async def usable_in(
+    tx: Transaction,
+    conversation_id: ConversationId,
+    branch: int,
+    *,
+    upto: int | None = None,
+    causes: frozenset[CompactionCause] = frozenset(CompactionCause),
+) -> Compaction | None:
+    """The newest summary of nothing but messages that a branch has, up to a position."""
+    tree, found = await tx.branches.tree(conversation_id), await tx.compactions.all(conversation_id)
+    if tree is None:
+        return None
+    for each in reversed(found):
+        shared = tree.shared(each.branch, branch)
+        if each.cause in causes and each.upto <= (shared if upto is None else min(shared, upto)):
             return each
     return None
+
+
+async def refresh_summary(tx: Transaction, conversation_id: ConversationId) -> None:
+    """Make the conversation show the summary of the branch that has become active, or none."""
+    if await tx.compactions.newest(conversation_id) is None:
+        return
+    conversation = await tx.conversations.by_id(conversation_id)
+    compaction = await usable(tx, conversation) if conversation else None
+    text = compaction.text if compaction else ""
+    if conversation is not None and conversation.summary != text:
+        await tx.conversations.save(replace(conversation, summary=text))
 
 
 def summary_of(compaction: Compaction | None) -> Summary | None:

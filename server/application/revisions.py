@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from server.application.model_context import refresh_summary
 from server.domain.branch import BranchCause
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, FieldViolation, InvalidField
@@ -95,6 +96,7 @@ async def start_branch(tx: Transaction, conversation: Conversation, fork: Fork, 
     branch = tree.forked(fork.source, kept=fork.kept, cause=fork.cause, source_message_id=source_id, now=now)
     await tx.branches.start(conversation.id, branch)
     failpoint("branch.started")
+    await refresh_summary(tx, conversation.id)
     shared = tree.with_branch(branch).shared(tree.active.number, branch.number)
     activated = BranchActivated(branch.number, shared, branch.length, source_id)
     await tx.events.append(conversation.id, [activated], now=now)

@@ -84,7 +84,7 @@ class Summaries:
         if self._models.is_offline(model.provider):
             yield Folded(digest(previous, texts), len(texts))
             return
-        sizes = _sizes(model, estimator)
+        sizes, asked = _sizes(model, estimator), 0
         summary, earlier, done = previous or "", 0, 0
         if estimator.text(summary) > sizes.summary:
             # Of a model with a longer context: to be summarised like everything else.
@@ -93,13 +93,15 @@ class Summaries:
             try:
                 begin = done
                 for chunk in chunks(texts[begin:], sizes.chunk, estimator):
+                    asked = estimator.text(chunk.text)
                     summary = await self._asked(summary, chunk.text, model, sizes)
                     done = begin + chunk.whole
                     yield Folded(summary, max(0, done - earlier))
             except ProviderError as error:
-                if error.reason != "CONTEXT_TOO_LONG" or sizes.chunk // 2 < _LEAST_CHUNK_TOKENS:
+                smaller = min(sizes.chunk, asked) // 2
+                if error.reason != "CONTEXT_TOO_LONG" or smaller < _LEAST_CHUNK_TOKENS:
                     raise SummaryFailed(error.reason) from error
-                sizes = _Sizes(sizes.chunk // 2, sizes.summary)
+                sizes = _Sizes(smaller, sizes.summary)
             except UnknownModel as error:
                 raise SummaryFailed(error.reason) from error
             else:

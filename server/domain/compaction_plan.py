@@ -31,13 +31,15 @@ class Unsummarised:
         return self._plan(groups, last_turn(groups))
 
     def all_but_half(self, bounds: Bounds) -> "Plan | None":
-        """All that half of a request has no room for, so that the next summary is not due with the next message."""
+        """All that half of a request has no room for, so that the next summary is not due with the next message; and
+        the summary itself, when it takes that half: another model's context was longer."""
         half = Bounds(max(1, bounds.messages // 2), None if bounds.tokens is None else bounds.tokens // 2)
         prompt = self.conversation.settings.system_prompt
         kept = select(self.history, system_prompt=prompt, summary=None, bounds=half, estimator=self.estimator)
         groups = grouped(self.history).groups
         first = kept.included[0].first if kept.included else 0
-        return self._plan(groups, sum(_first(group) < first for group in groups))
+        count = sum(_first(group) < first for group in groups)
+        return self._plan(groups, count, is_due=self._takes_more_than(half.tokens))
 
     @property
     def tokens(self) -> int:
@@ -50,8 +52,12 @@ class Unsummarised:
         behind = [group for group in grouped(self.history).groups if _first(group) > compaction.upto]
         return compaction.tokens_after + sum(group.tokens(self.estimator) for group in behind)
 
-    def _plan(self, groups: Sequence[Group], count: int) -> "Plan | None":
-        return Plan(self, tuple(groups[: count + 1]), count) if count else None
+    def _takes_more_than(self, tokens: int | None) -> bool:
+        """Whether the summary so far is longer than that."""
+        return self.previous is not None and tokens is not None and self.estimator.text(self.previous.text) > tokens
+
+    def _plan(self, groups: Sequence[Group], count: int, *, is_due: bool = False) -> "Plan | None":
+        return Plan(self, tuple(groups[: count + 1]), count) if count or (is_due and groups) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class Plan:
     groups: tuple[Group, ...]
     """In order, and the one behind them."""
     count: int
-    """How many of them, at least 1."""
+    """How many of them; 0: only the summary so far is made shorter."""
 
     @property
     def texts(self) -> list[str]:

@@ -65,11 +65,12 @@ class ScriptedModels:
 
     def __init__(self, provider: ScriptedProvider) -> None:
         self._provider = provider
-        self._models = (Model(provider.name, "first"), Model(provider.name, "second"))
+        self.contexts: dict[str, int] = {}
+        """How many tokens the context of a model has, by its name; of one that is not here nobody knows."""
 
     def resolve(self, name: str | None) -> Model:
         """The model of that name, the first for none."""
-        for model in self._models:
+        for model in self.all():
             if name in (None, model.name):
                 return model
         raise UnknownModel(str(name))
@@ -92,14 +93,14 @@ class ScriptedModels:
 
     def by_id(self, model_id: ModelId) -> Model:
         """The model of that id."""
-        for model in self._models:
+        for model in self.all():
             if model.id == model_id:
                 return model
         raise UnknownModel(model_id)
 
     def all(self) -> Sequence[Model]:
         """Both."""
-        return self._models
+        return [self._model("first"), self._model("second")]
 
     def provider(self, name: str) -> Provider:
         """The one provider."""
@@ -110,6 +111,10 @@ class ScriptedModels:
     def is_offline(self, provider: str) -> bool:
         """Never: a script stands for a model."""
         return False
+
+    def _model(self, name: str) -> Model:
+        config = {"context_tokens": self.contexts[name]} if name in self.contexts else {}
+        return Model(self._provider.name, name, config)
 
 
 @dataclass(frozen=True, slots=True)

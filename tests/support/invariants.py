@@ -27,7 +27,7 @@ TABLES: Final = {
 """The queries that read what the invariants speak of, by the name of their rows in `Tables`."""
 
 Row = Mapping[str, Any]
-OF_NO_RUN = {"conversation_named", "branch_activated"}
+OF_NO_RUN = {"conversation_named", "conversation_compacted", "branch_activated"}
 """Events that may come when no run goes on."""
 
 Rows = Sequence[Row]

@@ -194,8 +194,9 @@ class ThreadServiceServicer:
         """Copies a thread into a new one: settings, configurations, and the history up to a message, which may
         also be one of a branch that is not active. Copies have ids of their own and keep everything else
         but their runs and sessions; results of the last message's tool calls come along, calls without a
-        result do not. What waits or is being written stays behind, and so does the event log: the new
-        thread's begins empty. ALREADY_EXISTS (`CONVERSATION_KEY_TAKEN`) when the caller has a thread of the
+        result do not. A summary comes along when it stands for nothing but messages that are copied. What
+        waits or is being written stays behind, and so does the event log: the new thread's begins empty.
+        ALREADY_EXISTS (`CONVERSATION_KEY_TAKEN`) when the caller has a thread of the
         new key, NOT_FOUND (`MESSAGE_NOT_FOUND`) for a message that is not the thread's,
         FAILED_PRECONDITION (`MESSAGE_NOT_IN_HISTORY`) for one that waits or was withdrawn.
         """
