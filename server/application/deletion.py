@@ -10,6 +10,7 @@ from server.domain.errors import StoreUnavailable
 from server.domain.ids import ConversationId, FileId
 from server.domain.principal import Principal
 from server.domain.run import Run
+from server.failpoint import failpoint
 from server.ports.blobs import Blobs
 from server.ports.feed import Feed
 from server.ports.store import Transaction
@@ -49,9 +50,11 @@ class Deletion:
             active = await tx.runs.active(conversation.id)
             files = await tx.files.of_conversation(conversation.id)
             await tx.conversations.delete(conversation.id)
+            failpoint("deletion.deleting")
             return _Deleted(conversation.id, active, tuple(files))
 
         done = await self._repeats.write(principal, _Deleted, unit, keep=lambda deleted: _Deleted(deleted.id))
+        failpoint("deletion.committed")
         if not done.repeated:
             if done.result.active:
                 self._worker.stop(done.result.active)

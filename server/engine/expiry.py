@@ -13,6 +13,7 @@ from server.application.tool_answers import lapse, warn
 from server.domain.errors import ShuttingDown, StoreUnavailable
 from server.domain.limits import Limits
 from server.domain.run import Run
+from server.failpoint import failpoint
 from server.ports.store import RunReference, Store, Transaction
 from server.ports.system import Clock
 from server.ports.worker import Worker
@@ -57,12 +58,14 @@ class Expiry:
             _log.exception("calls_not_lapsed", run=reference.id)
             return
         if resumed is not None:
+            failpoint("expiry.lapsed")
             self._worker.start(resumed)
 
     async def _lapsed(self, tx: Transaction, run: Run, now: datetime) -> Run | None:
         """End what has lapsed; returns the run if it goes on."""
         await record(tx, run, await lapse(tx, run, await tx.tool_calls.open(run.id), now=now), now=now)
         woken = await wake(tx, run, lease=self._worker.lease, now=now)
+        failpoint("expiry.lapsing")
         return woken if woken.epoch != run.epoch else None
 
     async def _warned(self, tx: Transaction, run: Run, now: datetime) -> None:

@@ -103,6 +103,7 @@ class ToolExecution:
                     unknown = tool_texts.OUTCOME_UNKNOWN
                     payloads += await end_call(tx, run, call, ToolCallState.UNKNOWN, unknown, now=now)
             await record(tx, run, payloads, now=now)
+            failpoint("tool.settling")
 
         await self._store.write(run.owner, unit)
 

@@ -5,24 +5,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
-FAULTS: Final = ("kill", "stop", "raise")
+from tests.faults.steps import QUEUE, Step
+from tests.faults.tool_cells import TOOL_STEPS
+
 STORES: Final = ("sqlite", "postgres")
-POLICIES: Final = ("QUEUE", "INTERRUPT")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A failpoint of the service and the time it is reached that is meant."""
-
-    name: str
-    failpoint: str
-    hit: int = 1
-    at_any_time: bool = False
-    """Whether the step is none of the answer's own: the model holds its tongue until it has come."""
-    in_recovery: bool = False
-    """Whether the step comes after a first process was killed in the middle of an answer."""
-    faults: tuple[str, ...] = FAULTS
-    policies: tuple[str, ...] = POLICIES
 
 
 # The script of such a cell makes these counts certain: every commit that adds to the log is one of, in this order, the
@@ -66,10 +52,9 @@ _CANCELLATION: Final = (
     Step("unpublished", "store.unpublished"),
     Step("unacknowledged", "cancel.committed"),
 )
-_QUEUE: Final = ("QUEUE",)
 _WITHDRAWAL: Final = (
-    Step("uncommitted", "store.committing", policies=_QUEUE),
-    Step("unacknowledged", "cancel.committed", policies=_QUEUE),
+    Step("uncommitted", "store.committing", policies=QUEUE),
+    Step("unacknowledged", "cancel.committed", policies=QUEUE),
 )
 _DRAIN: Final = (
     Step("begun", "drain.begun"),
@@ -79,10 +64,10 @@ _DRAIN: Final = (
     Step("handed-back", "run.handed_back"),
 )
 _CACHE: Final = (
-    Step("leading", "cache.leading", policies=_QUEUE),
-    Step("waiting", "cache.waiting", policies=_QUEUE),
-    Step("storing", "cache.storing", policies=_QUEUE),
-    Step("stored", "cache.stored", policies=_QUEUE),
+    Step("leading", "cache.leading", policies=QUEUE),
+    Step("waiting", "cache.waiting", policies=QUEUE),
+    Step("storing", "cache.storing", policies=QUEUE),
+    Step("stored", "cache.stored", policies=QUEUE),
 )
 STEPS: Final = {
     "send": _SENDS,
@@ -92,6 +77,7 @@ STEPS: Final = {
     "withdraw": _WITHDRAWAL,
     "drain": _DRAIN,
     "cache": _CACHE,
+    **TOOL_STEPS,
 }
 """By the act into which the fault comes."""
 
@@ -115,7 +101,8 @@ class Cell:
     @property
     def failpoints(self) -> str:
         """What arms the process that is to fail."""
-        return f"{self.step.failpoint}={self.fault}@{self.step.hit}"
+        step = self.step
+        return f"{step.failpoint}={self.fault}@{step.hit}" if step.failpoint else ""
 
 
 def cells() -> Iterator[Cell]:
@@ -139,6 +126,12 @@ REPRESENTATIVE: Final = frozenset(
         "cancel-unacknowledged.kill.sqlite.QUEUE",
         "drain-handing-back.kill.sqlite.QUEUE",
         "cache-storing.kill.sqlite.QUEUE",
+        "tool-parked.kill.postgres.INTERRUPT",
+        "tool-result-in.kill.sqlite.QUEUE",
+        "repeat-calling.kill.sqlite.QUEUE",
+        "client-parked.kill.sqlite.QUEUE",
+        "tool-cancel-calling-ended.kill.sqlite.QUEUE",
+        "expiry-down-meanwhile.kill.sqlite.QUEUE",
     }
 )
 """What every `make test` plays: each act and fault, each store, each policy, a second kill."""

@@ -62,6 +62,12 @@ class Node:
         stat = Path(f"/proc/{self.service.process.pid}/stat").read_text()
         return stat.rpartition(")")[2].split()[0] == "T"
 
+    async def pause(self) -> None:
+        """SIGSTOP, and its effect."""
+        os.kill(self.service.process.pid, signal.SIGSTOP)
+        while not self.is_stopped:  # noqa: ASYNC110 - the kernel does it
+            await asyncio.sleep(_POLL_SECONDS)
+
     def go_on(self) -> None:
         """SIGCONT."""
         os.kill(self.service.process.pid, signal.SIGCONT)

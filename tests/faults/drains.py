@@ -5,8 +5,10 @@ import asyncio
 import signal
 import time
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from pathlib import Path
+from typing import Final
 
+from tests.faults.cells import Cell
 from tests.faults.client import Viewer
 from tests.faults.cluster import Node
 from tests.faults.play import KEY, Play, is_said, says
@@ -20,7 +22,11 @@ _IN_GRACE: Final = ("run.ending", "run.ended")
 class Drains(Play):
     """What the process leaves behind, wherever it is on its way out, somebody else takes up."""
 
-    settings: ClassVar[Mapping[str, str]] = {"PARLEY_GRACE_SECONDS": "1"}
+    @classmethod
+    def settings(cls, cell: Cell, folder: Path) -> Mapping[str, str]:
+        """Answers get a second to end."""
+        del cell, folder
+        return {"PARLEY_GRACE_SECONDS": "1"}
 
     def scripts(self) -> tuple[Script, ...]:
         """The answer under way."""

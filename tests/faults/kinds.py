@@ -15,6 +15,8 @@ from tests.faults.drains import Drains
 from tests.faults.play import Outcome, Play
 from tests.faults.revisions import Regenerations, Revisions
 from tests.faults.sends import Sends
+from tests.faults.tool_ends import Expiries, ToolCancellations, ToolDeletions, ToolInterrupts
+from tests.faults.tools import ClientTools, RepeatableTools, Tools
 from tests.support.nursery import Nursery
 from tests.support.upstream import ScriptedUpstream
 
@@ -26,6 +28,13 @@ KINDS: Final[Mapping[str, type[Play]]] = {
     "withdraw": Withdrawals,
     "drain": Drains,
     "cache": Caches,
+    "tool": Tools,
+    "repeat": RepeatableTools,
+    "tool-interrupt": ToolInterrupts,
+    "tool-cancel": ToolCancellations,
+    "tool-delete": ToolDeletions,
+    "client": ClientTools,
+    "expiry": Expiries,
 }
 
 
@@ -41,7 +50,7 @@ async def play(cell: Cell, folder: Path, database: Database, nursery: Nursery) -
                 upstream=upstream.base_url,
                 shared=cell.fault == "stop",
                 nursery=nursery,
-                settings=kind.settings,
+                settings=kind.settings(cell, folder),
             )
         )
         client = Client(servers, database.key)

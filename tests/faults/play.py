@@ -33,8 +33,8 @@ class Outcome:
 class Play(ABC):
     """One cell under way. What is done in it, and what must come of that, is a kind's own."""
 
-    settings: ClassVar[Mapping[str, str]] = {}
-    """Variables of every process beside the usual ones."""
+    alone: ClassVar[bool] = False
+    """Whether no other process may be there before the fault."""
 
     def __init__(
         self,
@@ -54,7 +54,13 @@ class Play(ABC):
         self.outcome = Outcome()
         self._armed = folder / "armed"
         self._possible_from = 0.0
-        self._is_blocked = False
+        self.is_blocked = False
+
+    @classmethod
+    def settings(cls, cell: Cell, folder: Path) -> Mapping[str, str]:
+        """Variables of every process beside the usual ones; what they name is made in the folder."""
+        del cell, folder
+        return {}
 
     def scripts(self) -> tuple[Script, ...]:
         """The model's first answers."""
@@ -83,15 +89,19 @@ class Play(ABC):
                 acting.cancel()
             await viewer.close()
         await self.cluster.end()
-        await self.database.check()
+        await self.check_rows()
         return self.outcome
+
+    async def check_rows(self) -> None:
+        """What is left in the store is in order."""
+        await self.database.check()
 
     async def open(self) -> Node:
         """The first process, and on PostgreSQL a second one beside it; the thread with its policy."""
         cell, servers = self.cell, self.cluster
         armed = "" if cell.step.in_recovery else cell.failpoints
         starting = [servers.start("first", failpoints=armed, armed_from=self.armed_from())]
-        if cell.fault != "raise" and (cell.store == "postgres" or cell.fault == "stop"):
+        if not self.alone and cell.fault != "raise" and (cell.store == "postgres" or cell.fault == "stop"):
             starting.append(servers.start("second", failpoints=cell.failpoints if cell.step.in_recovery else ""))
         first, *_ = await asyncio.gather(*starting)
         servers.turn_to(first)
@@ -121,7 +131,7 @@ class Play(ABC):
     async def failed(self, failing: Node, acting: "asyncio.Task[list[str]]") -> None:
         """Wait until a process has failed, and say so when the client fails before; a process that only raised is
         turned to again."""
-        waiting = asyncio.create_task(failing.failed(self.cell.step.failpoint, self.cell.fault))
+        waiting = asyncio.create_task(self.fault(failing))
         try:
             await asyncio.wait({waiting, acting}, return_when=asyncio.FIRST_COMPLETED)
             if acting.done():
@@ -134,12 +144,16 @@ class Play(ABC):
             self.cluster.turn_to(failing)
         self._possible_from = time.time()
 
+    async def fault(self, failing: Node) -> None:
+        """The fault comes to a process."""
+        await failing.failed(self.cell.step.failpoint, self.cell.fault)
+
     async def take_over(self, failing: Node) -> None:
         """See to it that somebody can go on, and let the model speak."""
         cell, servers = self.cell, self.cluster
         if cell.fault == "stop" and await self.database.is_locked():
             # It stands in a transaction, and on SQLite nobody goes on before it does: a pause that outlasts the lease.
-            self._is_blocked = True
+            self.is_blocked = True
             await asyncio.sleep(LEASE_SECONDS)
             failing.go_on()
             servers.turn_to(failing)
@@ -168,7 +182,7 @@ class Play(ABC):
 
     async def wake(self, failing: Node) -> None:
         """Let the paused process go on: it works again, and what was done in its absence stays as it is."""
-        if self._is_blocked:
+        if self.is_blocked:
             return
         before = await self._own_rows()
         failing.go_on()
@@ -185,7 +199,8 @@ class Play(ABC):
 
     async def _own_rows(self) -> object:
         tables = await self.database.tables()
-        return tables.of(next(row["id"] for row in tables.conversations if row["key"] == KEY))
+        identity = next((row["id"] for row in tables.conversations if row["key"] == KEY), None)
+        return None if identity is None else tables.of(identity)
 
     async def state(self) -> Any:
         """The thread as clients see it."""

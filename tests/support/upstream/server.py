@@ -28,6 +28,8 @@ class ScriptedUpstream:
     def __init__(self, *, default: Script | None = None, tls: ssl.SSLContext | None = None) -> None:
         """`default` answers what no script does; with `tls` the base URL is `https://localhost:PORT/v1`."""
         self.default = default
+        self.chooses: Callable[[RecordedRequest], Script] | None = None
+        """Picks the answer to a request that no queued script answers, in place of `default`."""
         self.requests: list[RecordedRequest] = []
         """Every request, in order of arrival."""
         self.connections_open = 0
@@ -127,6 +129,8 @@ class ScriptedUpstream:
     def _next_script(self) -> Script:
         if self._scripts:
             return self._scripts.popleft()
+        if self.chooses is not None:
+            return self.chooses(self.requests[-1])
         if self.default is not None:
             return self.default
         self._unscripted += 1
