@@ -1,5 +1,7 @@
 """One service for all replays; each replay has a user, and so an account, of its own."""
 
+import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -12,7 +14,10 @@ from tests.e2e.service import Service, running
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     data: Path = tmp_path_factory.mktemp("documents") / "data"
-    with running(data) as service:
+    config = data.with_name("parley.toml")
+    command = [str(Path(sys.executable).with_name("mcp-server-time")), "--local-timezone", "UTC"]
+    config.write_text(f'[[mcp_servers]]\nname = "time"\ncommand = {json.dumps(command)}\n')
+    with running(data, "--config", str(config)) as service:
         yield service
 
 

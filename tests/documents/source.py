@@ -17,15 +17,7 @@ DOCUMENTS: Final = {
 FACTS: Final = Path(__file__).with_name("facts.json")
 _REPOSITORY: Final = Path(__file__).parents[2]
 # What the service does not do yet; the exchanges of these routes are neither copied nor replayed.
-_LATER: Final = frozenset(
-    f"/api/v1/llm/gateway/{route}"
-    for route in (
-        "list-pending-approvals",
-        "submit-tool-approvals",
-        "submit-client-tool-results",
-        "create-daily-session",
-    )
-)
+_LATER: Final = frozenset({"/api/v1/llm/gateway/create-daily-session"})
 
 
 def folder() -> Path | None:

@@ -152,6 +152,50 @@ def test_what_the_guide_configures_is_kept(reader: Reader, route: str, field: st
     assert differences(wanted, reader.try_out(steps["conversation-state"]).json()[field]) == []
 
 
+_TALK = "support-chat-001"
+
+
+def _asked(reader: Reader, steps: dict[str, Exchange], message: str) -> Any:
+    """The state of the guide's thread once its run waits, after a message that has `echo` ask for a tool."""
+    reader.try_out(steps["create-thread"])
+    settings = {"mcp_servers": {"names": ["time"]}, "client_tools": {"tools": [{"name": "confirm"}]}}
+    body = json.dumps({"conversation_key": _TALK, "settings": settings})
+    words = list(steps["update-settings"].arguments)
+    reader.try_out(Exchange((*words[:-1], body)))
+    body = json.dumps({"conversation_key": _TALK, "user_message": {"role": "user", "content": message}})
+    reader.try_out(Exchange((*list(steps["send-message"].arguments)[:-1], body)))
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    while not (state := reader.try_out(steps["conversation-state"]).json())["status"].startswith("AWAITING_"):
+        assert time.monotonic() < deadline, state
+    return state
+
+
+def test_the_guide_of_approvals(reader: Reader) -> None:
+    steps = by_route("conversations_guide")
+    _asked(reader, steps, '/call time__get_current_time {"timezone": "UTC"}')
+    (pending,) = reader.try_out(steps["list-pending-approvals"]).json()["approvals"]
+    assert (pending["serverName"], pending["toolName"]) == ("time", "get_current_time")
+    reader.known["call_abc123"] = pending["toolCallId"]
+    answered = reader.try_out(steps["submit-tool-approvals"]).json()
+    assert answered["outcomes"] == [{"toolCallId": pending["toolCallId"], "state": "READY"}]
+    state = reader.try_until_idle(steps["conversation-state"])
+    assert [message["role"] for message in state["messages"]] == ["user", "assistant", "tool", "assistant"]
+    assert '"timezone": "UTC"' in state["messages"][2]["content"]
+    assert reader.try_out(steps["list-pending-approvals"]).json() == {"approvals": []}
+
+
+def test_the_guide_of_client_side_tools(reader: Reader) -> None:
+    steps = by_route("conversations_guide")
+    state = _asked(reader, steps, "/call confirm")
+    assert state["status"] == "AWAITING_CLIENT_TOOLS"
+    reader.known["call_xyz789"] = state["pendingClientToolCalls"][0]["toolCallId"]
+    answered = reader.try_out(steps["submit-client-tool-results"]).json()
+    assert answered["outcomes"][0]["state"] == "SUCCEEDED"
+    state = reader.try_until_idle(steps["conversation-state"])
+    assert state["messages"][2]["content"] == '{"status": "confirmed"}'
+    assert "confirmed" in state["messages"][3]["content"]
+
+
 class Archivist(Reader):
     """Somebody with a key as the archive's document shows it."""
 

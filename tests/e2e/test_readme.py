@@ -5,8 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.service import Service, environment
@@ -57,6 +60,31 @@ def test_the_quickstart_and_the_stubs(service: Service, home: Path) -> None:
 
     program = example("From Python", "python").replace("127.0.0.1:50051", service.grpc)
     assert "You said: Hello" in run([sys.executable, "-W", "error", "-c", program], home)
+
+
+def test_tools_that_wait(service: Service, home: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    setting = example("Quickstart", "sh").partition("\n#")[0]
+    script = f"{setting}\n{example('Tools that wait', 'sh')}".replace("127.0.0.1:8080", service.addresses["http"])
+    script = script.replace("curl ", "curl --silent --noproxy '*' ")
+    asking, mark, answering = script.partition('# "status":"AWAITING_CLIENT_TOOLS"')
+    run(["/bin/sh", "-ec", asking], home)
+    deadline = time.monotonic() + _SECONDS
+    with service.client() as client:
+        while (state := _state(client, "tools"))["status"] != "AWAITING_CLIENT_TOOLS":
+            assert time.monotonic() < deadline, state
+    call = state["pendingClientToolCalls"][0]["toolCallId"]
+    rest = f"{setting}\n{mark}{answering}".replace("127.0.0.1:8080", service.addresses["http"])
+    told = run(["/bin/sh", "-ec", rest.replace("CALL_ID", call)], home)
+    assert f'"pendingClientToolCalls":[{{"toolCallId":"{call}"' in told
+    assert f'"outcomes":[{{"toolCallId":"{call}","state":"SUCCEEDED"}}]' in told
+
+
+def _state(client: httpx.Client, key: str) -> Any:
+    reply = client.post("/api/v1/llm/gateway/conversation-state", json={"conversation_key": key})
+    assert reply.status_code == 200, reply.text
+    return reply.json()
 
 
 def test_the_conversations_api(service: Service, home: Path) -> None:
