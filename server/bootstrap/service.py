@@ -30,6 +30,7 @@ from server.application.chats import Chats
 from server.application.compaction import Compactor
 from server.application.compactions import Compactions
 from server.application.deletion import Deletion
+from server.application.direct_calls import DirectCalls
 from server.application.files import Files
 from server.application.forks import Forks
 from server.application.guard import Guard
@@ -44,6 +45,7 @@ from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.application.threads import Threads
 from server.application.titles import Titles
+from server.application.tools import Tools
 from server.bootstrap.files import files_directory
 from server.bootstrap.identity import open_authenticator
 from server.bootstrap.keys import key_factory
@@ -85,7 +87,6 @@ class Service:
     services: Services
     pipeline: Pipeline
     metrics: Metrics
-    tools: ToolServers
     default_model: Model
     answers_are_echoed: bool
     """Whether no model is configured."""
@@ -139,6 +140,17 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
         titles = await stack.enter_async_context(
             Titles(store=store, clock=clock, models=models, limits=limits, guard=guard)
         )
+        direct_calls = await stack.enter_async_context(
+            DirectCalls(
+                store=store,
+                clock=clock,
+                ids=ids,
+                repeats=Repeats(store=store, clock=clock, limits=limits),
+                tools=Tools(tools),
+                servers=tools,
+                schemas=schemas,
+            )
+        )
         use_cases = _use_cases(
             store=store,
             feed=feed,
@@ -146,6 +158,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
             blobs=blobs,
             engine=engine,
             titles=titles,
+            direct_calls=direct_calls,
             clock=clock,
             ids=ids,
             limits=limits,
@@ -168,7 +181,6 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 unary_seconds=limits.unary_call.total_seconds(),
             ),
             metrics=metrics,
-            tools=tools,
             default_model=providers.default_model,
             answers_are_echoed=_echoes(providers),
         )
@@ -211,6 +223,7 @@ def _use_cases(
     blobs: Blobs,
     engine: Engine,
     titles: Titles,
+    direct_calls: DirectCalls,
     clock: Clock,
     ids: Ids,
     limits: Limits,
@@ -281,6 +294,8 @@ def _use_cases(
         ),
         organizations=Organizations(store=store, clock=clock, ids=ids, repeats=repeats),
         catalogue=catalogue,
+        tools=Tools(tools),
+        direct_calls=direct_calls,
     )
 
 

@@ -44,3 +44,16 @@ class ToolForbidden(ParleyError):
         super().__init__(
             f"the operator does not permit the tool {tool!r} of {server!r}", metadata={"server": server, "tool": tool}
         )
+
+
+class ToolCallUnsettled(ParleyError):
+    """A call was begun under the caller's mark and no outcome of it is stored."""
+
+    reason = "TOOL_CALL_UNSETTLED"
+
+    def __init__(self, *, server: str, tool: str) -> None:
+        super().__init__(
+            f"the tool {tool!r} of {server!r} was called under this idempotency key, and what became of it is not "
+            "known, or not yet; it is not called again. Look at what the tool works on, then use another key",
+            metadata={"server": server, "tool": tool},
+        )

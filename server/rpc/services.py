@@ -13,6 +13,8 @@ from parley.conversations.v1 import conversations_pb2, conversations_pb2_grpc
 from parley.v1 import (
     file_pb2,
     file_pb2_grpc,
+    mcp_pb2,
+    mcp_pb2_grpc,
     run_pb2,
     run_pb2_grpc,
     thread_pb2,
@@ -28,6 +30,7 @@ from server.application.branches import Branches
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
 from server.application.compactions import Compactions
+from server.application.direct_calls import DirectCalls
 from server.application.files import Files
 from server.application.forks import Forks
 from server.application.organization_conversations import OrganizationConversations
@@ -38,11 +41,13 @@ from server.application.runs import Runs
 from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.application.threads import Threads
+from server.application.tools import Tools
 from server.rpc.health import HealthServicer
 from server.rpc.servicers.archive import ArchiveServicer
 from server.rpc.servicers.chat import ChatServicer
 from server.rpc.servicers.conversations import ConversationServicer
 from server.rpc.servicers.file import FileServicer
+from server.rpc.servicers.mcp import McpServicer
 from server.rpc.servicers.organizations import ModelServicer, OrganizationServicer
 from server.rpc.servicers.run import RunServicer
 from server.rpc.servicers.thread import ThreadServicer
@@ -53,6 +58,7 @@ DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     run_pb2.DESCRIPTOR.services_by_name["RunService"],
     tool_pb2.DESCRIPTOR.services_by_name["ToolService"],
     file_pb2.DESCRIPTOR.services_by_name["FileService"],
+    mcp_pb2.DESCRIPTOR.services_by_name["McpService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["OrganizationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ModelService"],
@@ -97,6 +103,8 @@ class UseCases:
     chats: Chats
     prompts: Prompts
     catalogue: Catalogue
+    tools: Tools
+    direct_calls: DirectCalls
 
 
 class Services:
@@ -108,6 +116,7 @@ class Services:
         self._runs = RunServicer(use_cases.runs, use_cases.streams, use_cases.run_prompts)
         self._tools = ToolServicer(use_cases.approvals)
         self._files = FileServicer(use_cases.files)
+        self._mcp = McpServicer(use_cases.tools, use_cases.direct_calls)
         self._archive = ArchiveServicer(use_cases.archive, use_cases.archive_chat)
         self._chats = ChatServicer(use_cases.chats, use_cases.prompts)
         self._conversations = ConversationServicer(
@@ -124,6 +133,7 @@ class Services:
         run_pb2_grpc.add_RunServiceServicer_to_server(self._runs, aio)
         tool_pb2_grpc.add_ToolServiceServicer_to_server(self._tools, aio)
         file_pb2_grpc.add_FileServiceServicer_to_server(self._files, aio)
+        mcp_pb2_grpc.add_McpServiceServicer_to_server(self._mcp, aio)
         conversations_pb2_grpc.add_ConversationServiceServicer_to_server(self._conversations, aio)
         conversations_pb2_grpc.add_OrganizationServiceServicer_to_server(self._organizations, aio)
         conversations_pb2_grpc.add_ModelServiceServicer_to_server(self._models, aio)

@@ -67,6 +67,7 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     guardrail_errors.ContentRefused: grpc.StatusCode.INVALID_ARGUMENT,
     guardrail_errors.GuardrailUnavailable: grpc.StatusCode.UNAVAILABLE,
     compaction_errors.HistoryChanged: grpc.StatusCode.ABORTED,
+    tool_errors.ToolCallUnsettled: grpc.StatusCode.ABORTED,
     errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.RunCancelled: grpc.StatusCode.ABORTED,
     errors.RunInterrupted: grpc.StatusCode.ABORTED,

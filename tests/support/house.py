@@ -21,6 +21,7 @@ from server.application.chats import Chats
 from server.application.compaction import Compactor
 from server.application.compactions import Compactions
 from server.application.deletion import Deletion
+from server.application.direct_calls import DirectCalls
 from server.application.files import Files
 from server.application.forks import Forks
 from server.application.guard import OPEN, Guard
@@ -34,6 +35,7 @@ from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.application.threads import Threads
 from server.application.titles import Titles
+from server.application.tools import Tools
 from server.bootstrap.tools import opened_tool_servers
 from server.domain.errors import UnknownModel
 from server.domain.events import Event, RunEnded
@@ -146,6 +148,8 @@ class House:
     prompts: Prompts
     models: ScriptedModels
     catalogue: Catalogue
+    tools: Tools
+    direct_calls: DirectCalls
 
     async def send(
         self,
@@ -188,7 +192,7 @@ async def open_house(
     tools: Sequence[ToolServerConfig] = (),
 ) -> AsyncIterator[House]:
     """Compose a house over the database in `folder` (or at `url`) and take it down again. `wrap` may put something
-    between the store and everybody else."""
+    between the store and everybody else. `tools` are its tool servers."""
     time: Clock = clock or SystemClock()
     ids, feed = SystemIds(), LocalFeed(limits=limits)
     wakes = Wakes(feed)
@@ -221,6 +225,10 @@ async def open_house(
         )
         streams = Streams(store=store, feed=feed, limits=limits)
         repeats = Repeats(store=store, clock=time, limits=limits)
+        direct_calls = DirectCalls(
+            store=store, clock=time, ids=ids, repeats=repeats, tools=Tools(servers), servers=servers, schemas=schemas
+        )
+        await stack.enter_async_context(direct_calls)
         runs = Runs(
             store=store,
             clock=time,
@@ -291,4 +299,6 @@ async def open_house(
             ),
             organizations=Organizations(store=store, clock=time, ids=ids, repeats=repeats),
             catalogue=catalogue,
+            tools=Tools(servers),
+            direct_calls=direct_calls,
         )

@@ -149,13 +149,17 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     nothing behind was stored or shown. Ask differently.
     """
     ERROR_REASON_TOOL_SERVER_NOT_FOUND: _ErrorReason.ValueType  # 60
-    """The operator configured no tool server of that name for the caller. NOT_FOUND."""
+    """The operator configured no tool server of that name for the caller's tenant. NOT_FOUND."""
     ERROR_REASON_TOOL_NOT_FOUND: _ErrorReason.ValueType  # 61
-    """The tool server has no tool of that name, or none that can be used. NOT_FOUND."""
+    """The tool server has no tool of that name. NOT_FOUND."""
     ERROR_REASON_TOOL_SERVER_UNAVAILABLE: _ErrorReason.ValueType  # 62
     """The tool server cannot be asked now; nothing was called. UNAVAILABLE."""
     ERROR_REASON_TOOL_DENIED: _ErrorReason.ValueType  # 63
-    """The operator does not permit the tool. PERMISSION_DENIED."""
+    """The operator does not permit the tool to anybody. PERMISSION_DENIED."""
+    ERROR_REASON_TOOL_CALL_UNSETTLED: _ErrorReason.ValueType  # 64
+    """A tool call was begun under this idempotency key and has no outcome yet, or its process ended before
+    it had one; it is not made again. ABORTED; HTTP 409.
+    """
     ERROR_REASON_TOOL_CALL_NOT_FOUND: _ErrorReason.ValueType  # 70
     """The conversation has no tool call of that id. NOT_FOUND."""
     ERROR_REASON_TOOL_CALL_DECIDED: _ErrorReason.ValueType  # 71
@@ -332,13 +336,17 @@ ERROR_REASON_ANSWER_REFUSED: ErrorReason.ValueType  # 54
 nothing behind was stored or shown. Ask differently.
 """
 ERROR_REASON_TOOL_SERVER_NOT_FOUND: ErrorReason.ValueType  # 60
-"""The operator configured no tool server of that name for the caller. NOT_FOUND."""
+"""The operator configured no tool server of that name for the caller's tenant. NOT_FOUND."""
 ERROR_REASON_TOOL_NOT_FOUND: ErrorReason.ValueType  # 61
-"""The tool server has no tool of that name, or none that can be used. NOT_FOUND."""
+"""The tool server has no tool of that name. NOT_FOUND."""
 ERROR_REASON_TOOL_SERVER_UNAVAILABLE: ErrorReason.ValueType  # 62
 """The tool server cannot be asked now; nothing was called. UNAVAILABLE."""
 ERROR_REASON_TOOL_DENIED: ErrorReason.ValueType  # 63
-"""The operator does not permit the tool. PERMISSION_DENIED."""
+"""The operator does not permit the tool to anybody. PERMISSION_DENIED."""
+ERROR_REASON_TOOL_CALL_UNSETTLED: ErrorReason.ValueType  # 64
+"""A tool call was begun under this idempotency key and has no outcome yet, or its process ended before
+it had one; it is not made again. ABORTED; HTTP 409.
+"""
 ERROR_REASON_TOOL_CALL_NOT_FOUND: ErrorReason.ValueType  # 70
 """The conversation has no tool call of that id. NOT_FOUND."""
 ERROR_REASON_TOOL_CALL_DECIDED: ErrorReason.ValueType  # 71

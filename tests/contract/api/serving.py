@@ -29,6 +29,7 @@ from server.rpc.interceptors.pipeline import Pipeline
 from server.rpc.metrics import Metrics
 from server.rpc.server import RpcServer
 from server.rpc.services import DESCRIPTORS, Services, UseCases
+from tests.contract.api.tool_servers import tool_servers
 from tests.support.house import House, open_house
 from tests.support.issuer import AUDIENCE, SECRET, Issuer
 from tests.support.scripted_provider import ScriptedProvider, usage
@@ -96,7 +97,7 @@ async def serve(
     guard = Guard(load_guardrails({"guardrails": GUARDRAILS}).rules)
     watch = clock or SystemClock()
     async with (
-        open_house(folder, provider, guard=guard, tools=TOOLS) as house,
+        open_house(folder, provider, guard=guard, tools=(*tool_servers(folder), *TOOLS)) as house,
         Issuer() as issuer,
         KeySet(issuer.url, clock=watch, trust_env=False) as key_set,
     ):
@@ -122,6 +123,8 @@ async def serve(
                 chats=house.chats,
                 prompts=house.prompts,
                 catalogue=house.catalogue,
+                tools=house.tools,
+                direct_calls=house.direct_calls,
             )
         )
         pipeline = Pipeline(

@@ -18,6 +18,7 @@ from tests.contract.api.cases import (
     conversations,
     file,
     large,
+    mcp,
     organizations,
     roles,
     run,
@@ -31,7 +32,7 @@ from tests.contract.api.serving import Served
 from tests.contract.api.stage import Stage
 
 CASES: list[Case] = [
-    *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES),
+    *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES, *mcp.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
     *(*context.CASES, *large.CASES, *access.CASES),
 ]
