@@ -84,7 +84,9 @@ class Settings(BaseSettings):
         description="Directory of generated images, shared by every process on a database; "
         "unset: `files` in the data directory",
     )
-    config: Path | None = Field(None, description="TOML file of providers, their models and the guardrails")
+    config: Path | None = Field(
+        None, description="TOML file of providers, their models, the guardrails and the MCP servers"
+    )
     insecure: bool = Field(False, description="Allow addresses that other machines can reach, without TLS")
     tls_certificate: Path | None = Field(
         None,

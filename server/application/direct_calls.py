@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -52,7 +52,7 @@ class _UnderWay:
     """A marked call that this process is making."""
 
     fingerprint: str
-    task: "asyncio.Task[DirectCall]"
+    outcome: "asyncio.Future[DirectCall]"
 
 
 class DirectCalls:
@@ -79,6 +79,7 @@ class DirectCalls:
         self._schemas = schemas
         self._group = asyncio.TaskGroup()
         self._under_way: dict[tuple[Owner, str], _UnderWay] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -87,8 +88,8 @@ class DirectCalls:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for one in self._under_way.values():
-            one.task.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self._group.__aexit__(None, None, None)
 
     async def call(self, principal: Principal, request: CallTool) -> DirectCall:
@@ -102,14 +103,33 @@ class DirectCalls:
             tool, arguments = await self._checked(principal.owner, request)
             return await self._made(tool, arguments, key=f"direct_{self._ids.uuid().hex}")
         place = (principal.owner, key.id)
-        known = self._under_way.get(place)
-        if known is None:
-            known = _UnderWay(key.fingerprint, self._group.create_task(self._marked(principal.owner, key, request)))
-            self._under_way[place] = known
-            known.task.add_done_callback(lambda _: self._under_way.pop(place, None))
+        known = self._under_way.get(place) or self._begun(place, key, request)
         if known.fingerprint != key.fingerprint:
             raise RequestIdReused(key.id)
-        return await asyncio.shield(known.task)
+        return await asyncio.shield(known.outcome)
+
+    def _begun(self, place: tuple[Owner, str], key: RequestKey, request: CallTool) -> _UnderWay:
+        outcome: asyncio.Future[DirectCall] = asyncio.get_running_loop().create_future()
+        # A refusal is for whoever waits for it; they may have gone.
+        outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
+        outcome.add_done_callback(lambda _: self._under_way.pop(place, None))
+        begun = self._under_way[place] = _UnderWay(key.fingerprint, outcome)
+        task = self._group.create_task(self._tell(outcome, self._marked(place[0], key, request)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        # One that is cancelled before its first step tells nothing.
+        task.add_done_callback(lambda _: outcome.cancel())
+        return begun
+
+    async def _tell(self, outcome: "asyncio.Future[DirectCall]", call: Coroutine[Any, Any, DirectCall]) -> None:
+        """What came of a call, as the outcome: raised here, it would end every other call."""
+        try:
+            outcome.set_result(await call)
+        except asyncio.CancelledError:
+            outcome.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - it is raised where the call was asked for
+            outcome.set_exception(error)
 
     async def _marked(self, owner: Owner, key: RequestKey, request: CallTool) -> DirectCall:
         """Intent, call, result: whoever finds an intent without a result knows that the tool may have run."""

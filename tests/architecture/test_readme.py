@@ -72,13 +72,15 @@ def test_the_configuration_file_it_shows_is_one() -> None:
     assert examples
     from server.adapters.guardrails.configuration import load_guardrails
     from server.adapters.provider.configuration import load_providers
+    from server.adapters.tools.toml_servers import read_tool_servers
 
     for example in map(tomllib.loads, examples):
         if "providers" in example:
             config = load_providers(toml=example, env={"OPENAI_API_KEY": "sk-example"})
             assert config.default_model.name == "gpt-4o-mini"
         assert "guardrails" not in example or load_guardrails(example).rules is not None
-        assert {"providers", "guardrails"} & example.keys()
+        assert "mcp_servers" not in example or read_tool_servers(example, {})
+        assert {"providers", "guardrails", "mcp_servers"} & example.keys()
 
 
 def test_the_python_it_shows_compiles() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from server.ports.tools import ToolNotCalled, ToolOutcomeUnknown, ToolResult
-from tests.integration.tools.conftest import Opener, is_alive, tool_of
+from tests.integration.tools.conftest import TENANT, Opener, is_alive, tool_of
 from tests.support.mcp.actions import (
     ask,
     complain,
@@ -198,14 +198,26 @@ async def test_a_server_that_reads_no_more_is_cut_off(mcp: ScriptedMcp, opener: 
 
 
 async def test_no_more_calls_at_once_than_a_server_may_have(mcp: ScriptedMcp, opener: Opener) -> None:
-    mcp.tool("slow", execute(), wait("go"), reply())
-    servers = await opener.open(mcp.config(max_parallel=2, call_timeout=timedelta(seconds=1)))
+    mcp.tool("slow", notify("notifications/tools/list_changed"), execute(), wait("go"), reply())
+    servers = await opener.open(mcp.config(max_parallel=2))
     tool = await tool_of(servers, "slow")
     calls = [asyncio.create_task(servers.call(tool, {}, key=str(number))) for number in range(3)]
-    with pytest.raises(ToolNotCalled, match="is busy; nothing was called"):
-        await calls[2]
-    assert len(mcp.calls()) == 2
-    await asyncio.wait(calls)
+    await mcp.until_executed(2)
+    # This takes the same way as a third call would have taken before it.
+    await servers.tools(TENANT, "scripted")
+    assert len(mcp.received("tools/list")) == 2
+    assert len(mcp.received("tools/call")) == 2
+    mcp.open("go")
+    assert [told.content for told in await asyncio.gather(*calls)] == ["done"] * 3
+
+
+async def test_a_call_that_finds_no_place_in_time_was_not_made(mcp: ScriptedMcp, opener: Opener) -> None:
+    mcp.tool("slow", execute(), hang())
+    servers = await opener.open(mcp.config(max_parallel=1, call_timeout=SOON))
+    tool = await tool_of(servers, "slow")
+    told = await asyncio.gather(*(servers.call(tool, {}, key=key) for key in "ab"), return_exceptions=True)
+    assert [type(one) for one in told] == [ToolOutcomeUnknown, ToolNotCalled]
+    assert len(mcp.received("tools/call")) == 1
 
 
 async def test_nothing_a_server_started_outlives_it(mcp: ScriptedMcp, opener: Opener) -> None:

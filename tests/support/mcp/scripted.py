@@ -131,6 +131,12 @@ class ScriptedMcp:
         """The requests and notifications of that method, whole."""
         return [entry["message"] for entry in self._read("log") if entry.get("method") == method]
 
+    async def until_executed(self, count: int = 1, within: float = 20) -> None:
+        """Wait until so many calls were executed. Raises `TimeoutError`."""
+        async with asyncio.timeout(within):
+            while len(self.calls()) < count:  # noqa: ASYNC110 - another process writes the ledger
+                await asyncio.sleep(_POLL)
+
     async def until_answered(self, count: int, within: float = 20) -> None:
         """Wait until so many of its questions were answered. Raises `TimeoutError`."""
         async with asyncio.timeout(within):

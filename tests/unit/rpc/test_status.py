@@ -119,6 +119,12 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
         "TOOL_DENIED",
         {"server": "s", "tool": "t"},
     ),
+    (
+        tool_errors.ToolCallUnsettled(server="s", tool="t"),
+        grpc.StatusCode.ABORTED,
+        "TOOL_CALL_UNSETTLED",
+        {"server": "s", "tool": "t"},
+    ),
     (tool_call_errors.ToolCallNotFound("c"), grpc.StatusCode.NOT_FOUND, "TOOL_CALL_NOT_FOUND", {"id": "c"}),
     (
         tool_call_errors.ToolCallAlreadyDecided("c", "DENIED"),
