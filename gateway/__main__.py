@@ -11,12 +11,14 @@ from gateway.config import GatewayConfig
 from gateway.core.http_rule import RuleError
 from gateway.core.route import UnknownService
 from gateway.edge.console import console_pages
+from gateway.edge.local_page import LocalPage
 from gateway.edge.tls import ListenerTls, TlsUnusable
 from gateway.edge.upstream import ChannelUpstream
 
 _USAGE_ERROR = 2
 # A renewed certificate is shown this long after its files were replaced, at the latest.
 _LOOK_FOR_RENEWAL_SECONDS = 5.0
+_HSTS_SECONDS = 365 * 24 * 3600
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,8 +43,14 @@ async def _run(asked: Arguments) -> None:
         raise BadDescriptors("no descriptors.binpb is installed beside the package; name one with --descriptors")
     pool, everything, described = load_descriptors(file)
     services = asked.services or everything
-    config = GatewayConfig(cors_origins=asked.cors_origins)
-    pages = console_pages(pool=pool, services=services, files=described, has_docs=asked.has_docs)
+    config = GatewayConfig(
+        cors_origins=asked.cors_origins,
+        allowed_hosts=asked.allowed_hosts,
+        hsts_seconds=0 if tls is None else _HSTS_SECONDS,
+    )
+    pages = {} if asked.docs == "off" else console_pages(pool=pool, services=services, files=described)
+    if asked.docs == "loopback":
+        pages = {path: LocalPage(page) for path, page in pages.items()}
     async with AsyncExitStack() as stack:
         upstream = ChannelUpstream(asked.upstream, credentials=credentials)
         stack.push_async_callback(upstream.stop)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+from gateway.edge.hosts import LOOPBACK, default_hosts
 from gateway.edge.tls import ChannelTls, TlsFiles
 
 
@@ -23,7 +24,9 @@ class Arguments:
     services: list[str] | None
     cors_origins: tuple[str, ...]
     grace: float
-    has_docs: bool
+    docs: str
+    """Who sees `/docs` and `/openapi.json`: `off`, `loopback` or `on`."""
+    allowed_hosts: tuple[str, ...]
     listener_tls: TlsFiles | None
     upstream_tls: ChannelTls | None
 
@@ -53,7 +56,8 @@ def parse(arguments: list[str] | None) -> Arguments:
         services=given.services,
         cors_origins=tuple(given.cors_origin),
         grace=given.grace,
-        has_docs=not given.no_docs,
+        docs="off" if given.no_docs else given.docs,
+        allowed_hosts=(*given.allowed_host, host, *LOOPBACK) if given.allowed_host else default_hosts(host),
         listener_tls=listener,
         upstream_tls=upstream,
     )
@@ -70,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--services", nargs="+", metavar="NAME", help="full names; default: all of the descriptors")
     add("--cors-origin", action="append", default=[], metavar="ORIGIN", help="may be repeated; * is any")
     add("--grace", type=float, default=5.0, metavar="SECONDS", help="for requests under way at the end")
-    add("--no-docs", action="store_true", help="do not serve the page /docs")
+    exposures = ("off", "loopback", "on")
+    add("--docs", choices=exposures, default="loopback", help="who sees /docs and /openapi.json; default: this machine")
+    add("--no-docs", action="store_true", help="the same as --docs off")
+    add("--allowed-host", action="append", default=[], metavar="NAME", help="name to be called by; may be repeated")
     add("--tls-certificate", type=Path, metavar="FILE", help="certificate chain of the listener, in PEM form")
     add("--tls-key", type=Path, metavar="FILE", help="its private key, readable by its owner alone")
     add("--tls-client-ca", type=Path, metavar="FILE", help="authorities from which every client needs a certificate")

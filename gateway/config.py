@@ -45,6 +45,9 @@ class GatewayConfig:
     gzip_minimum: int = KIBIBYTE
     """Replies up to this size are not compressed."""
 
+    connection_limit: int = 10_000
+    """Connections open at a time; a further one gets 503 and is closed."""
+
     # Times.
     unary_timeout: float = 60.0
     """Deadline of a unary call whose caller and method name none. Streams have none by default."""
@@ -64,6 +67,12 @@ class GatewayConfig:
     """Time a unary call runs before its client's departure is watched for; short calls are spared the cost."""
     health_timeout: float = 2.0
     """Deadline of the health check behind `/readyz`."""
+
+    # Who is served.
+    allowed_hosts: tuple[str, ...] = ("*",)
+    """Names and addresses that a request's `Host` may name, ports aside; others are 421. `*` is any."""
+    hsts_seconds: int = 0
+    """How long browsers shall come back with TLS only; 0: they are not told. For gateways that have TLS."""
 
     # Headers.
     inward_headers: tuple[str, ...] = INWARD_HEADERS

@@ -1,9 +1,11 @@
 """Addresses to listen on, `HOST:PORT` with a port of 0 for any free one, and URLs to ask."""
 
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
+Network: TypeAlias = IPv4Network | IPv6Network
 _MAX_PORT = 65535
 
 

@@ -8,13 +8,14 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from server.address import Address, is_safe_url
+from server.address import Address, Network, is_safe_url
 from server.domain.limits import Limits
 from server.failure import InvalidConfiguration
 
@@ -26,11 +27,9 @@ _LONGEST_WAIT = timedelta(days=366)
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 ListenAddress = Annotated[Address, NoDecode, BeforeValidator(lambda value: _from_text(value, Address.parse))]
-Names = Annotated[
-    tuple[str, ...],
-    NoDecode,
-    BeforeValidator(lambda value: _from_text(value, lambda text: text.replace(",", " ").split())),
-]
+Exposure = Literal["off", "loopback", "on"]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(lambda value: _from_text(value, _names))]
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(lambda value: _from_text(value, _networks))]
 
 
 class ClientSettings(BaseSettings):
@@ -97,6 +96,28 @@ class Settings(BaseSettings):
         None, description="PEM file of the authorities from one of which every client must have a certificate"
     )
     cors_origins: Names = Field((), description="Origins whose web pages may call, separated by commas; `*` is any")
+    allowed_hosts: Names = Field(
+        (),
+        description="Names by which HTTP calls may ask for it, besides the one bound to and those of loopback, "
+        "separated by commas; unset on addresses such as `0.0.0.0`: any",
+    )
+    hsts_seconds: int = Field(
+        31_536_000, ge=0, description="With TLS: how long browsers shall come back with TLS only; 0 does not tell them"
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Addresses and networks of proxies and gateways whose `X-Forwarded-For` is believed, "
+        "separated by commas",
+    )
+    docs: Exposure = Field(
+        "loopback",
+        description="Who sees `/docs` and `/openapi.json`: `off`, `loopback` (callers on this machine), `on`",
+    )
+    metrics: Exposure = Field("loopback", description="Who sees `/metrics`: as above")
+    reflection: Exposure = Field(
+        "loopback", description="gRPC reflection: `off`, `loopback` (where gRPC listens for this machine alone), `on`"
+    )
+    connections: int = Field(10_000, gt=0, description="Connections that each of the two addresses holds at a time")
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`")
     grace_seconds: float = Field(
         25, gt=0, description="How long running answers may take to finish after a stop signal"
@@ -257,6 +278,18 @@ def refuse_unknown_variables() -> None:
 
 
 AnySettings = TypeVar("AnySettings", Settings, ClientSettings)
+
+
+def _names(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+def _networks(text: str) -> list[Network]:
+    """Addresses and networks. Raises `ValueError` with a sentence."""
+    try:
+        return [ip_network(word) for word in _names(text)]
+    except ValueError as error:
+        raise ValueError(f"expected addresses and networks such as 10.0.0.0/8, but {error}") from None
 
 
 def _from_text(value: object, parse: Callable[[str], object]) -> object:

@@ -23,7 +23,9 @@ from gateway.edge.asgi import AsgiHandler, ClientGone, Receive, Scope, Send
 from gateway.edge.body import drain, read_body
 from gateway.edge.cors import Cors
 from gateway.edge.exchange import Exchange
+from gateway.edge.fixed_headers import FixedHeaders
 from gateway.edge.health import Health
+from gateway.edge.hosts import Hosts
 from gateway.edge.streaming import StreamReplier, StreamTruncated
 from gateway.edge.unary import UnaryReplier
 from gateway.edge.upstream import Invocation, Upstream
@@ -64,6 +66,9 @@ class App:
     ) -> None:
         self.routes = tuple(routes)
         self.config = config
+        self.fixed_headers = FixedHeaders(hsts_seconds=config.hsts_seconds)
+        """On every reply, whoever makes it."""
+        self._hosts = Hosts(config.allowed_hosts)
         self._router = routed(routes)
         self._plain_errors = compiler.error_writer(PLAIN)
         self._inward = InwardHeaders(
@@ -86,7 +91,7 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "http":
-            await self._serve(Exchange(scope, receive, send))
+            await self._serve(Exchange(scope, receive, send, self.fixed_headers))
         elif scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "websocket":
@@ -141,6 +146,8 @@ class App:
         exchange.identify(headers)
         if self._cors.is_on:
             exchange.added = self._cors.reply_headers(headers.get(b"origin"))
+        if not self._hosts.is_open:
+            self._hosts.check(headers.get(b"host"), exchange.scope["http_version"])
         if len(exchange.path) + len(exchange.query) > self.config.target_limit:
             raise refusals.target_too_long(self.config.target_limit)
 

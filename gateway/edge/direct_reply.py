@@ -37,8 +37,10 @@ class DirectReply:
         cycle.flow.resume_reading()
         return body
 
-    def __call__(self, status: int, headers: Sequence[RawHeader], body: bytes) -> bool:
-        """Write the reply, `content-length` included in `headers`; False if it has to go the ordinary way."""
+    def __call__(self, status: int, headers: Sequence[RawHeader], body: bytes, fixed: bytes) -> bool:
+        """Write the reply, `content-length` included in `headers`; False if it has to go the ordinary way.
+
+        `fixed`: further headers, as lines."""
         cycle = self._cycle
         if cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
             return False
@@ -46,7 +48,7 @@ class DirectReply:
         cycle.waiting_for_100_continue = False
         lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
         last = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
-        self._transport.write_now(b"".join((STATUS_LINE[status], *lines, last, body)))
+        self._transport.write_now(b"".join((STATUS_LINE[status], *lines, fixed, last, body)))
         cycle.message_event.set()
         if not cycle.keep_alive:
             self._transport.close()

@@ -8,6 +8,7 @@ from gateway.core.error_writer import ErrorReply
 from gateway.core.headers import accepted_request_id
 from gateway.edge.asgi import Event, RawHeader, Receive, Scope, Send
 from gateway.edge.direct_reply import EXTENSION
+from gateway.edge.fixed_headers import FixedHeaders
 
 _ID_BYTES = 16
 _BODILESS = (204, 205, 304)
@@ -23,13 +24,14 @@ class Exchange:
     """A request as ASGI brings it, and the way to answer it.
 
     Every reply bears the request id: the caller's if it is acceptable, else a new one of 32 hexadecimal digits.
-    `added` headers (CORS) go out with whatever the reply is.
+    `added` headers (CORS) go out with whatever the reply is, and so do the `fixed` ones.
     """
 
     __slots__ = (
         "_direct",
         "_send",
         "added",
+        "fixed",
         "headers",
         "is_body_taken",
         "is_head",
@@ -43,8 +45,9 @@ class Exchange:
         "status",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, fixed: FixedHeaders) -> None:
         self.scope = scope
+        self.fixed = fixed
         self.method: str = scope["method"]
         self.path: bytes = scope.get("raw_path") or scope["path"].encode()
         self.query: bytes = scope["query_string"]
@@ -77,7 +80,8 @@ class Exchange:
     async def start(self, status: int, headers: Iterable[RawHeader]) -> None:
         """Send the head of the reply."""
         self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": self._with_own(headers)})
+        whole = [*self._with_own(headers), *self.fixed.pairs]
+        await self._send({"type": "http.response.start", "status": status, "headers": whole})
 
     async def write(self, data: bytes, *, more: bool) -> None:
         """Send a piece of the body."""
@@ -92,7 +96,11 @@ class Exchange:
         if self.is_head:
             body = b""
         direct = self._direct
-        if direct is not None and not self.must_close and direct(status, self._with_own(headers), body):
+        if (
+            direct is not None
+            and not self.must_close
+            and direct(status, self._with_own(headers), body, self.fixed.lines)
+        ):
             self.status = status
             return
         await self.start(status, headers)
@@ -112,6 +120,8 @@ class Exchange:
     async def forward(self, event: Event) -> None:
         """Send an event of a page that speaks ASGI itself."""
         if event["type"] == "http.response.start":
-            await self.start(event["status"], event.get("headers", ()))
+            self.status = event["status"]
+            headers = self.fixed.beside(self._with_own(event.get("headers", ())))
+            await self._send({"type": "http.response.start", "status": self.status, "headers": headers})
         else:
             await self._send(event)

@@ -15,6 +15,7 @@ from gateway.core.problem import Problem, Refused
 from gateway.edge import refusals
 from gateway.edge.direct_reply import EXTENSION, DirectReply
 from gateway.edge.exchange import new_request_id
+from gateway.edge.fixed_headers import FixedHeaders
 from gateway.edge.head_joiner import HeadJoiner
 
 ErrorSource = Callable[[bytes, Problem], ErrorReply]
@@ -25,9 +26,13 @@ _HEAD_FACTOR = 4
 class HttpProtocol(HttpToolsProtocol):
     """One connection. A malformed, endless or slow head is answered here, in the dialect that its path suggests."""
 
-    def __init__(self, *, config: Config, state: ServerState, limits: GatewayConfig, error: ErrorSource) -> None:
+    def __init__(
+        self, *, config: Config, state: ServerState, limits: GatewayConfig, error: ErrorSource, fixed: FixedHeaders
+    ) -> None:
         super().__init__(config=config, server_state=state, app_state={})
         self._error = error
+        self._fixed = fixed
+        self._connection_limit = limits.connection_limit
         self._head_timeout = limits.head_timeout
         self._head_limit = _HEAD_FACTOR * (limits.header_limit + limits.target_limit)
         self._refuse_head = headers_too_large(limits.header_limit, limits.header_count)
@@ -41,6 +46,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Begin the connection: the first request's head has its time from here on."""
         self._joiner = HeadJoiner(transport, self.loop)
         super().connection_made(cast("asyncio.Transport", self._joiner))
+        if len(self.connections) > self._connection_limit:
+            self._refuse(refusals.too_many_connections())
+            return
         self._head_timer = self.loop.call_later(self._head_timeout, self._head_expired)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -107,7 +115,7 @@ class HttpProtocol(HttpToolsProtocol):
                 (b"connection", b"close"),
             )
             head = b"".join([b"%b: %b\r\n" % header for header in headers])
-            self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[reply.status], head, body))
+            self.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINE[reply.status], head, self._fixed.lines, body))
         self.transport.close()
 
     def _takes_reply(self) -> bool:

@@ -42,6 +42,17 @@ def malformed() -> Refused:
     return refused(Code.INVALID_ARGUMENT, "this is no valid HTTP request", reason="MALFORMED_REQUEST", http_status=400)
 
 
+def too_many_connections() -> Refused:
+    """As many connections are open as there may be."""
+    return refused(
+        Code.UNAVAILABLE,
+        "there are too many connections",
+        reason="TOO_MANY_CONNECTIONS",
+        http_status=503,
+        headers=((b"retry-after", b"1"),),
+    )
+
+
 def head_too_slow() -> Refused:
     """The head of a request did not arrive in time."""
     return refused(Code.DEADLINE_EXCEEDED, "the request did not arrive in time", reason="HEAD_TIMEOUT", http_status=408)

@@ -49,7 +49,13 @@ class HttpServer:
         limits = self._app.config
 
         def protocol() -> HttpProtocol:
-            return HttpProtocol(config=config, state=self._state, limits=limits, error=self._app.error)
+            return HttpProtocol(
+                config=config,
+                state=self._state,
+                limits=limits,
+                error=self._app.error,
+                fixed=self._app.fixed_headers,
+            )
 
         self._tick()
         self._server = await loop.create_server(

@@ -177,7 +177,6 @@ def _head(content_type: bytes) -> list[RawHeader]:
         (b"content-type", content_type),
         (b"cache-control", b"no-cache"),
         (b"x-accel-buffering", b"no"),
-        (b"x-content-type-options", b"nosniff"),
     ]
 
 

@@ -36,14 +36,11 @@ class UnaryReplier:
             await exchange.fail(route.errors.write(UNWRITABLE), headers)
             return
         body = content.body
-        if content.type is JSON_TYPE:
-            if len(body) > self._gzip_minimum:
-                headers.append((b"vary", b"accept-encoding"))
-                if takes_gzip(exchange.headers.get(b"accept-encoding", b"")):
-                    headers.append((b"content-encoding", b"gzip"))
-                    body = await compressed(body)
-        else:
-            headers.append((b"x-content-type-options", b"nosniff"))
+        if content.type is JSON_TYPE and len(body) > self._gzip_minimum:
+            headers.append((b"vary", b"accept-encoding"))
+            if takes_gzip(exchange.headers.get(b"accept-encoding", b"")):
+                headers.append((b"content-encoding", b"gzip"))
+                body = await compressed(body)
         headers.append((b"content-type", content.type))
         await exchange.reply(route.rule.success_status, headers, body)
 

@@ -91,9 +91,15 @@ class Service:
     answers_are_echoed: bool
     """Whether no model is configured."""
 
-    def rpc_server(self, *, reflection_enabled: bool, tls: IdentitySource | None = None) -> RpcServer:
+    def rpc_server(self, *, reflection_enabled: bool, connections: int, tls: IdentitySource | None = None) -> RpcServer:
         """A gRPC server for it, not started; encrypted where `tls` says what to show."""
-        return RpcServer(services=self.services, pipeline=self.pipeline, reflection_enabled=reflection_enabled, tls=tls)
+        return RpcServer(
+            services=self.services,
+            pipeline=self.pipeline,
+            reflection_enabled=reflection_enabled,
+            connections=connections,
+            tls=tls,
+        )
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ socket and on the gateway's upstream in process.
 import asyncio
 import shlex
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -25,6 +25,8 @@ from gateway.config import GatewayConfig
 from gateway.core.openapi import Info
 from gateway.edge.asgi import AsgiHandler
 from gateway.edge.console import DOCS_PATH, console_pages
+from gateway.edge.hosts import LOOPBACK, default_hosts
+from gateway.edge.local_page import LocalPage
 from gateway.edge.tls import ListenerTls, TlsFiles, TlsUnusable
 from gateway.edge.upstream import InProcessUpstream
 from server.address import Address
@@ -36,7 +38,7 @@ from server.cli.garbage import rare_collections
 from server.cli.http_metrics import HttpMetrics
 from server.cli.metrics_page import MetricsPage
 from server.cli.signals import StopSignal
-from server.config import Settings
+from server.config import Exposure, Settings
 from server.failure import CommandFailed, InvalidConfiguration
 from server.rpc import logs
 
@@ -121,12 +123,14 @@ async def _listening(settings: Settings, service: Service, tls: ListenerTls | No
     On leaving, streams that are still open end with an error that says so, and the sockets are closed.
     """
     rpc = service.rpc_server(
-        reflection_enabled=settings.grpc.is_loopback, tls=None if tls is None else lambda: tls.identity
+        reflection_enabled=_is_shown(settings.reflection, settings.grpc),
+        tls=None if tls is None else lambda: tls.identity,
+        connections=settings.connections,
     )
     upstream = InProcessUpstream([service.pipeline])
     service.services.register(upstream)
     http = HttpServer(
-        _gateway(settings, service, upstream),
+        _gateway(settings, service, upstream, has_tls=tls is not None),
         host=settings.http.host,
         port=settings.http.port,
         grace=_LAST_WORDS_SECONDS,
@@ -149,7 +153,7 @@ async def _listening(settings: Settings, service: Service, tls: ListenerTls | No
         yield Addresses(http=replace(settings.http, port=http.port), grpc=grpc, tls=tls is not None)
 
 
-def _gateway(settings: Settings, service: Service, upstream: InProcessUpstream) -> App:
+def _gateway(settings: Settings, service: Service, upstream: InProcessUpstream, *, has_tls: bool) -> App:
     """The gateway over the servicers of this process, with the pages beside the routes."""
     return build_app(
         # The servicers' own message classes: requests and replies are handed over as they are.
@@ -161,21 +165,49 @@ def _gateway(settings: Settings, service: Service, upstream: InProcessUpstream) 
             cors_origins=settings.cors_origins,
             stream_buffer=settings.stream_buffer_bytes,
             heartbeat=settings.stream_heartbeat_seconds,
+            connection_limit=settings.connections,
+            allowed_hosts=_hosts(settings),
+            hsts_seconds=settings.hsts_seconds if has_tls else 0,
         ),
-        extra={"/metrics": MetricsPage(service.metrics), **_documents(settings)},
+        extra={
+            **_shown(settings.metrics, {"/metrics": MetricsPage(service.metrics)}),
+            **_shown(settings.docs, _documents()),
+        },
         observer=HttpMetrics(service.metrics),
     )
 
 
-def _documents(settings: Settings) -> dict[str, AsgiHandler]:
-    """The API's own description; the page that shows it is for whoever is on this machine."""
+def _hosts(settings: Settings) -> tuple[str, ...]:
+    """Under which names HTTP calls may ask for the service."""
+    bound = settings.http.host
+    return (*settings.allowed_hosts, bound, *LOOPBACK) if settings.allowed_hosts else default_hosts(bound)
+
+
+def _shown(exposure: Exposure, pages: Mapping[str, AsgiHandler]) -> Mapping[str, AsgiHandler]:
+    """The pages as far as they are to be seen: by nobody, by callers on this machine, or by everybody."""
+    match exposure:
+        case "off":
+            return {}
+        case "loopback":
+            return {path: LocalPage(page) for path, page in pages.items()}
+        case "on":
+            return pages
+
+
+def _is_shown(exposure: Exposure, address: Address) -> bool:
+    """Whether what cannot tell its callers apart is there at all: where only this machine can reach it, or everybody
+    may."""
+    return exposure == "on" or (exposure == "loopback" and address.is_loopback)
+
+
+def _documents() -> dict[str, AsgiHandler]:
+    """The API's own description, and the page that shows it."""
     descriptors = default_descriptors()
     return console_pages(
         pool=descriptor_pool.Default(),
         services=SERVICES,
         files=None if descriptors is None else FileDescriptorSet.FromString(descriptors.read_bytes()),
         info=Info(title="Parley", version=version("parley")),
-        has_docs=settings.http.is_loopback,
     )
 
 
@@ -204,7 +236,7 @@ def _banner(
         data=directory.path,
         model=service.default_model,
         answers_are_echoed=service.answers_are_echoed,
-        docs_path=DOCS_PATH if settings.http.is_loopback else None,
+        docs_path=DOCS_PATH if _is_shown(settings.docs, settings.http) else None,
         key=key.text,
         why_no_key=key.why_not,
         chat_command=_chat_command(settings, directory),

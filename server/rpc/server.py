@@ -12,6 +12,7 @@ from server.rpc.tls import IdentitySource, server_credentials
 
 MESSAGE_BYTES: Final = 4 * 1024 * 1024
 METADATA_BYTES: Final = 8 * 1024
+STREAMS: Final = 1000
 OPTIONS: Final = (
     # On by default: two servers would share a port without a word.
     ("grpc.so_reuseport", 0),
@@ -23,6 +24,14 @@ OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # A client that asks oftener, a third time, is shown the door.
+    ("grpc.http2.max_ping_strikes", 2),
+    # Calls and streams that one connection may have under way; a client opens another connection for more.
+    ("grpc.max_concurrent_streams", STREAMS),
+    # TLS and the first frames, as long as an HTTP request's head may take.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    # A connection without calls; clients open another when they need one, without a failed call.
+    ("grpc.max_connection_idle_ms", 15 * 60_000),
 )
 
 
@@ -35,13 +44,16 @@ class RpcServer:
         services: Services,
         pipeline: Pipeline,
         reflection_enabled: bool,
+        connections: int | None = None,
         tls: IdentitySource | None = None,
     ) -> None:
         """To be called with the event loop running. `reflection_enabled`: whether anyone who reaches the port may read
-        the protos from it; meant for loopback. `tls`: what connections are shown; `None`: they are not encrypted."""
+        the protos from it; meant for loopback. `connections`: how many there may be at a time. `tls`: what they are
+        shown; `None`: they are not encrypted."""
         self._health = services.health
         self._tls = tls
-        self._server = grpc.aio.server(interceptors=[pipeline], options=OPTIONS)
+        options = OPTIONS if connections is None else (*OPTIONS, ("grpc.max_allowed_incoming_connections", connections))
+        self._server = grpc.aio.server(interceptors=[pipeline], options=options)
         services.register(self._server)
         if reflection_enabled:
             names = [descriptor.full_name for descriptor in DESCRIPTORS]

@@ -8,8 +8,13 @@ import stat
 import subprocess
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
+from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # ships no stubs
+    reflection_pb2,
+    reflection_pb2_grpc,
+)
 
 from tests.e2e.service import PARLEY, Service, echo, environment, parley, running
 
@@ -160,6 +165,8 @@ def test_a_taken_port_is_named(data: Path, flag: str) -> None:
         (["--database", "mysql://root:hidden@localhost/x"], {}, ["postgresql://", "sqlite:///"]),
         (["--config", "/nowhere/parley.toml"], {}, ["/nowhere/parley.toml", "cannot be read"]),
         ([], {"PARLEY_OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}, ["PARLEY_DEFAULT_MODEL"]),
+        ([], {"PARLEY_TRUSTED_PROXIES": "10.0.0.0/8,10.0.0.1/8"}, ["PARLEY_TRUSTED_PROXIES", "10.0.0.1/8"]),
+        ([], {"PARLEY_DOCS": "maybe"}, ["PARLEY_DOCS", "'off', 'loopback' or 'on'"]),
         ([], {"PARLEY_KEY_PEPPER": "short"}, ["PARLEY_KEY_PEPPER", "characters"]),
     ],
 )
@@ -224,11 +231,59 @@ def test_others_reach_it_only_when_that_is_wanted_and_never_with_a_development_k
         assert not (data / "dev.key").exists()
         assert "parley keys create" in service.output
         port = service.addresses["http"].rpartition(":")[2]
-        answers = {
-            path: httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False).status_code
-            for path in ("/healthz", "/openapi.json", "/docs")
+        pages = ("/healthz", "/openapi.json", "/docs", "/metrics")
+        here = [page_status(port, path) for path in pages]
+        elsewhere = [page_status(port, path, {"X-Forwarded-For": "192.0.2.7"}) for path in pages]
+        reflected = reflection_status(f"127.0.0.1:{service.grpc.rpartition(':')[2]}")
+    assert here == [200, 200, 200, 200]
+    assert elsewhere == [200, 404, 404, 404]
+    # gRPC listens for this machine alone.
+    assert reflected is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize(("setting", "status"), [("off", 404), ("on", 200)])
+def test_docs_metrics_and_reflection_are_shown_to_whom_the_settings_say(data: Path, setting: str, status: int) -> None:
+    env = {f"PARLEY_{name}": setting for name in ("DOCS", "METRICS", "REFLECTION")}
+    with running(data, "--http", "0.0.0.0:0", "--grpc", "0.0.0.0:0", "--insecure", env=env) as service:
+        port = service.addresses["http"].rpartition(":")[2]
+        pages = ("/openapi.json", "/docs", "/metrics")
+        assert [page_status(port, path, {"X-Forwarded-For": "192.0.2.7"}) for path in pages] == [status] * 3
+        reflected = reflection_status(f"127.0.0.1:{service.grpc.rpartition(':')[2]}")
+        assert reflected is (grpc.StatusCode.OK if setting == "on" else grpc.StatusCode.UNIMPLEMENTED)
+
+
+def test_reflection_is_not_there_where_grpc_listens_for_others(data: Path) -> None:
+    with running(data, "--grpc", "0.0.0.0:0", "--insecure") as service:
+        reflected = reflection_status(f"127.0.0.1:{service.grpc.rpartition(':')[2]}")
+    assert reflected is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_web_page_that_resolves_its_name_to_this_machine_is_not_served(data: Path) -> None:
+    with running(data, env={"PARLEY_ALLOWED_HOSTS": "parley.example"}) as service, service.client() as client:
+        statuses = {
+            host: client.post(f"{_GATEWAY}/list-threads", json={}, headers={"Host": host}).status_code
+            for host in ("localhost:1", "[::1]", "parley.example", "evil.example", "192.0.2.1")
         }
-    assert answers == {"/healthz": 200, "/openapi.json": 200, "/docs": 404}
+    assert statuses == {"localhost:1": 200, "[::1]": 200, "parley.example": 200, "evil.example": 421, "192.0.2.1": 421}
+
+
+def page_status(port: str, path: str, headers: dict[str, str] | None = None) -> int:
+    """The status of a page, called from this machine."""
+    return httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, trust_env=False).status_code
+
+
+def reflection_status(address: str) -> grpc.StatusCode:
+    """How the question for the services of a server is answered."""
+    with grpc.insecure_channel(address, options=(("grpc.enable_http_proxy", 0),)) as channel:
+        question = reflection_pb2.ServerReflectionRequest(list_services="")
+        call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([question]), timeout=20)
+        try:
+            for _ in call:
+                pass
+        except grpc.RpcError:
+            pass
+        status: grpc.StatusCode = call.code()
+        return status
 
 
 def test_a_revoked_development_key_is_not_revived(data: Path) -> None:

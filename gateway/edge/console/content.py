@@ -30,7 +30,6 @@ class Content:
             (b"content-type", content_type),
             (b"cache-control", b"no-cache"),
             (b"vary", b"accept-encoding"),
-            (b"x-content-type-options", b"nosniff"),
             *headers,
         )
         return cls(body, gzip.compress(body, mtime=0), etag, fixed)

@@ -33,7 +33,6 @@ def _policy(style: str, script: str) -> tuple[RawHeader, ...]:
     )
     return (
         (b"content-security-policy", "; ".join(directives).encode()),
-        (b"referrer-policy", b"no-referrer"),
         (b"cross-origin-opener-policy", b"same-origin"),
     )
 

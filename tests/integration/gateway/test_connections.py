@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from tests.support.toy.served import Served
+from gateway.config import GatewayConfig
+from tests.support.toy.served import Served, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -81,6 +82,22 @@ async def test_a_second_head_that_never_ends_is_408(served: Served) -> None:
         assert b" 408 " in await reader.readline()
         await reader.read()
     writer.close()
+
+
+async def test_a_connection_too_many_is_503_and_room_is_made_again() -> None:
+    async with serving("in_process", config=GatewayConfig(connection_limit=2)) as limited:
+        held = [await asyncio.open_connection("127.0.0.1", limited.port) for _ in range(2)]
+        for reader, writer in held:
+            writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert b" 200 " in await reader.readline()
+        status, headers, body = await exchange(limited)
+        assert (status, headers[b"connection"], headers[b"retry-after"]) == (503, b"close", b"1")
+        assert b"TOO_MANY_CONNECTIONS" in body
+        held[0][1].close()
+        async with asyncio.timeout(10):
+            while (await exchange(limited, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"))[0] == 503:
+                pass
+        held[1][1].close()
 
 
 async def test_a_connection_that_says_nothing_is_closed(served: Served) -> None:

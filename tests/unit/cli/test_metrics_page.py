@@ -1,4 +1,4 @@
-"""The figures are for this machine only."""
+"""The figures, as they are unless the settings say otherwise: for this machine only."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.edge.local_page import LocalPage
 from server.cli.metrics_page import MetricsPage
 from server.rpc.metrics import Metrics
 
@@ -13,7 +14,7 @@ Event = MutableMapping[str, Any]
 
 
 async def get(client: tuple[str, int], **arguments: Any) -> httpx.Response:
-    page = MetricsPage(Metrics())
+    page = LocalPage(MetricsPage(Metrics()))
 
     async def app(
         scope: Event, receive: Callable[[], Awaitable[Event]], send: Callable[[Event], Awaitable[None]]
