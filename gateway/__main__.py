@@ -46,6 +46,7 @@ async def _run(asked: Arguments) -> None:
     config = GatewayConfig(
         cors_origins=asked.cors_origins,
         allowed_hosts=asked.allowed_hosts,
+        forwards_clients=True,
         hsts_seconds=0 if tls is None else _HSTS_SECONDS,
     )
     pages = {} if asked.docs == "off" else console_pages(pool=pool, services=services, files=described)

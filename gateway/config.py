@@ -79,6 +79,9 @@ class GatewayConfig:
     """Request headers that become metadata, in lower case; no other ever does."""
     outward_headers: tuple[str, ...] = OUTWARD_HEADERS
     """Reply metadata that becomes headers, in lower case; no other ever does."""
+    forwards_clients: bool = False
+    """Whether calls say for whom they are made: in `x-forwarded-for`, the client's address behind what it sent there
+    itself. The service decides how much of that it believes."""
     cors_origins: tuple[str, ...] = ()
     """Origins that browsers may call from; `*` is any. Empty: no CORS at all."""
     cors_max_age: int = 600

@@ -10,6 +10,7 @@ from gateway.core.problem import Refused, invalid, refused
 from gateway.core.status import HEADERS_TOO_LARGE, Code
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
+_FORWARDED_FOR = "x-forwarded-for"
 _BINARY_SUFFIX = "-bin"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 # What would be ambiguous or steer the transport if it came twice.
@@ -71,6 +72,12 @@ class InwardHeaders:
             seen.add(name)
 
 
+def forwarded_for(headers: RawHeaders, client: str) -> Metadatum:
+    """Give the entry that tells for whom a call is made: the chain that came with the request, and who sent that."""
+    chain = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
+    return Metadatum(_FORWARDED_FOR, ", ".join([*filter(_is_printable, chain), client]))
+
+
 class OutwardHeaders:
     """The allow-list outward."""
 
@@ -110,9 +117,13 @@ def accepted_request_id(value: bytes | None) -> str | None:
     return value.decode() if value is not None and _REQUEST_ID.fullmatch(value) else None
 
 
+def _is_printable(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
 def _text(name: str, value: bytes) -> str:
     text = value.decode("latin-1")
-    if not (text.isascii() and text.isprintable()):
+    if not _is_printable(text):
         raise invalid(name, "must be printable ASCII", reason="INVALID_HEADER")
     return text
 

@@ -12,7 +12,7 @@ from gateway.core.connect.faces import face_of
 from gateway.core.dialect import PLAIN
 from gateway.core.error_writer import ErrorReply
 from gateway.core.framing import framing_for
-from gateway.core.headers import InwardHeaders, OutwardHeaders, check_metadata
+from gateway.core.headers import InwardHeaders, OutwardHeaders, check_metadata, forwarded_for
 from gateway.core.problem import Problem, Refused
 from gateway.core.request import CURSOR_HEADER
 from gateway.core.route import Errors, Route, RouteCompiler, routed
@@ -185,6 +185,9 @@ class App:
         route, headers = found.target, exchange.headers
         timeout = self._timeout(route, headers)
         metadata = self._inward.metadata(headers, exchange.request_id)
+        client = exchange.scope.get("client")
+        if client is not None and self.config.forwards_clients:
+            metadata = (*metadata, forwarded_for(exchange.scope["headers"], client[0]))
         check_metadata(metadata, METADATA_LIMIT)
         content_type = headers.get(b"content-type", b"")
         body = await read_body(exchange, self.config.body_limit)
@@ -193,7 +196,7 @@ class App:
         )
         if route.twin is not None and (answering := route.answering(message)) is not route:
             route, timeout = answering, self._timeout(answering, headers)
-        return route, Invocation(route.method, message, metadata, timeout, exchange.scope.get("client"))
+        return route, Invocation(route.method, message, metadata, timeout, client)
 
     async def _stream(self, exchange: Exchange, route: Route, invocation: Invocation) -> None:
         # Empty is what clients without a last event may send: the standard has them leave it out.

@@ -185,6 +185,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 ids=ids,
                 metrics=metrics,
                 unary_seconds=limits.unary_call.total_seconds(),
+                trusted_proxies=settings.trusted_proxies,
             ),
             metrics=metrics,
             default_model=providers.default_model,

@@ -167,6 +167,7 @@ def _gateway(settings: Settings, service: Service, upstream: InProcessUpstream, 
             heartbeat=settings.stream_heartbeat_seconds,
             connection_limit=settings.connections,
             allowed_hosts=_hosts(settings),
+            forwards_clients=bool(settings.trusted_proxies),
             hsts_seconds=settings.hsts_seconds if has_tls else 0,
         ),
         extra={

@@ -120,12 +120,18 @@ class DeadlinePassed(Exception):
     """The call took longer than the server lets one of its method take."""
 
 
+class HeadersTooMany(Exception):
+    """The call has more metadata entries than one may have."""
+
+
 def code_of(error: Exception) -> grpc.StatusCode:
     """The gRPC code of whatever a call raised; INTERNAL for what the table does not know."""
     if isinstance(error, errors.RunFailed):
         return RUN_CODES.get(error.run_reason, grpc.StatusCode.UNAVAILABLE)
     if isinstance(error, DeadlinePassed):
         return grpc.StatusCode.DEADLINE_EXCEEDED
+    if isinstance(error, HeadersTooMany):
+        return grpc.StatusCode.RESOURCE_EXHAUSTED
     return CODES.get(type(error), grpc.StatusCode.INTERNAL)  # type: ignore[arg-type]  # a miss is the point
 
 
@@ -138,12 +144,14 @@ def reason_of(error: Exception) -> str:
             return error.reason
         case DeadlinePassed():
             return "DEADLINE_EXCEEDED"
+        case HeadersTooMany():
+            return "HEADERS_TOO_LARGE"
     return "INTERNAL"
 
 
 def is_expected(error: Exception) -> bool:
     """Whether the error is a fact for the caller, not a fault of the service."""
-    return isinstance(error, errors.RunFailed | DeadlinePassed) or type(error) in CODES
+    return isinstance(error, errors.RunFailed | DeadlinePassed | HeadersTooMany) or type(error) in CODES
 
 
 def status_of(error: Exception, *, request_id: str) -> status_pb2.Status:
@@ -153,7 +161,8 @@ def status_of(error: Exception, *, request_id: str) -> status_pb2.Status:
     if not is_expected(error):
         return _status(number, UNEXPECTED, [_info("INTERNAL", {"request_id": request_id})])
     if not isinstance(error, errors.ParleyError):
-        return _status(number, "the call took too long", [_info(reason_of(error), {})])
+        sentence = "the call took too long" if isinstance(error, DeadlinePassed) else "the call has too many headers"
+        return _status(number, sentence, [_info(reason_of(error), {})])
     return _status(number, _cut(error.message, _TEXT_BYTES), _details(error))
 
 

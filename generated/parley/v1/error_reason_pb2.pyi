@@ -202,6 +202,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The caller has no API key of that id. NOT_FOUND."""
     ERROR_REASON_KEY_ENDED: _ErrorReason.ValueType  # 96
     """The API key is revoked or expired, which cannot be undone. FAILED_PRECONDITION."""
+    ERROR_REASON_HEADERS_TOO_LARGE: _ErrorReason.ValueType  # 110
+    """The call has more than 64 headers or metadata entries, or more than 8 KiB of them. RESOURCE_EXHAUSTED; HTTP 431."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or a run failed. A refused call carries the name without its prefix as the
@@ -389,4 +391,6 @@ ERROR_REASON_KEY_NOT_FOUND: ErrorReason.ValueType  # 95
 """The caller has no API key of that id. NOT_FOUND."""
 ERROR_REASON_KEY_ENDED: ErrorReason.ValueType  # 96
 """The API key is revoked or expired, which cannot be undone. FAILED_PRECONDITION."""
+ERROR_REASON_HEADERS_TOO_LARGE: ErrorReason.ValueType  # 110
+"""The call has more than 64 headers or metadata entries, or more than 8 KiB of them. RESOURCE_EXHAUSTED; HTTP 431."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -7,6 +7,7 @@ from typing import Any
 
 from server.domain.principal import Owner, Principal
 from server.rpc.interceptors.metadata import REQUEST_ID
+from server.rpc.interceptors.peers import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Call:
     request_id: str
     principal: Principal | None
     """`None` in methods that need no credential."""
+    address: str = UNKNOWN
+    """IP address of whoever calls, without a port: the one behind proxies and gateways that are trusted to name it."""
 
 
 _CURRENT: ContextVar[Call] = ContextVar("parley_call")
@@ -42,6 +45,11 @@ def principal() -> Principal:
     if found is None:
         raise LookupError("the method is declared public: nobody in particular calls it")
     return found
+
+
+def address() -> str:
+    """From which IP address the current call comes; see `Call.address`. Raises `LookupError` outside a call."""
+    return _CURRENT.get().address
 
 
 def owner() -> Owner:

@@ -1,7 +1,7 @@
-"""What the pipeline reads of a call's metadata: request id, credential, for whom it acts, idempotency key."""
+"""What the pipeline reads of a call's metadata: request id, credential, for whom it acts, whence, idempotency key."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,10 @@ REQUEST_ID: Final = "x-request-id"
 _API_KEYS: Final = frozenset({"x-api-key", "uni-api-key"})
 _AUTHORIZATION: Final = "authorization"
 _IDEMPOTENCY_KEY: Final = "idempotency-key"
-_READ: Final = _API_KEYS | {_AUTHORIZATION, REQUEST_ID, ON_BEHALF_OF, _IDEMPOTENCY_KEY}
+_FORWARDED_FOR: Final = "x-forwarded-for"
+_READ: Final = _API_KEYS | {_AUTHORIZATION, REQUEST_ID, ON_BEHALF_OF, _IDEMPOTENCY_KEY, _FORWARDED_FOR}
+MOST_FIELDS: Final = 64
+"""As many metadata entries may a call have, its `user-agent` included; over HTTP it is as many header fields."""
 _LONGEST_KEY: Final = 128
 _SANE_REQUEST_ID: Final = re.compile(r"[0-9A-Za-z._:/+=-]{1,128}")
 _BEARER: Final = "bearer"
@@ -27,6 +30,10 @@ class Headers:
     """Keys and tokens, whatever header they came in."""
     subjects: list[str]
     keys: list[str]
+    forwarded: list[str]
+    """What proxies say of whom they were called by."""
+    fields: int
+    """Entries in all."""
 
     def on_behalf_of(self) -> str | None:
         """The one user for whom the call acts. Raises `InvalidField` for two."""
@@ -53,9 +60,9 @@ class Headers:
         return key
 
 
-def read(metadata: Iterable[tuple[str, str | bytes]]) -> Headers:
+def read(metadata: Collection[tuple[str, str | bytes]]) -> Headers:
     """Pick out what matters. Keys are lower case, as gRPC has them; an empty credential counts as none."""
-    headers = Headers(None, [], [], [])
+    headers = Headers(None, [], [], [], [], len(metadata))
     for name, value in metadata:
         if name not in _READ or not isinstance(value, str):
             continue
@@ -67,6 +74,8 @@ def read(metadata: Iterable[tuple[str, str | bytes]]) -> Headers:
             headers.subjects.append(value)
         elif name == _IDEMPOTENCY_KEY:
             headers.keys.append(value)
+        elif name == _FORWARDED_FOR:
+            headers.forwarded.append(value)
         elif _SANE_REQUEST_ID.fullmatch(value):
             headers.request_id = value
     return headers

@@ -16,6 +16,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # ships no stubs
 
+from server.address import Network
 from server.application.authentication import Authenticator
 from server.domain.errors import ScopeMissing
 from server.domain.identity_errors import PersonNeeded
@@ -24,6 +25,7 @@ from server.ports.system import Clock, Ids
 from server.rpc import status
 from server.rpc.interceptors import metadata
 from server.rpc.interceptors.call import Call, enter
+from server.rpc.interceptors.peers import Peers
 from server.rpc.interceptors.record import CallRecord, Journal
 from server.rpc.interceptors.rules import Rule, rules
 from server.rpc.interceptors.validation import Validation, forgiving
@@ -59,12 +61,15 @@ class Pipeline(grpc.aio.ServerInterceptor):
         metrics: Metrics,
         unary_seconds: float | None = None,
         open_services: Collection[str] = OPEN_SERVICES,
+        trusted_proxies: Iterable[Network] = (),
     ) -> None:
         """`unary_seconds` bounds unary calls whose method declares no bound of its own; `None`: the caller's deadline
-        alone counts. Raises `RuleMissing` when a method of `services` declares nothing about its callers."""
+        alone counts. `trusted_proxies` are believed in whom they call for. Raises `RuleMissing` when a method of
+        `services` declares nothing about its callers."""
         self._methods = {rule.path: _Method(rule, metrics.method(rule.name)) for rule in rules(services)}
         self._validation = Validation({method.rule.request for method in self._methods.values()})
         self._authenticator = authenticator
+        self._peers = Peers(trusted_proxies)
         self._ids = ids
         self._journal = Journal(clock)
         self._unary_seconds = unary_seconds
@@ -161,6 +166,9 @@ class Pipeline(grpc.aio.ServerInterceptor):
         """Let the call in: name it, recognise the caller, check scope and request, in this order."""
         if not method.rule.is_raw:
             await context.send_initial_metadata(((metadata.REQUEST_ID, record.request_id),))
+        if headers.fields > metadata.MOST_FIELDS:
+            raise status.HeadersTooMany
+        address = self._peers.address(context.peer(), headers.forwarded)
         principal = None
         scope = method.rule.scope
         if scope is not None:
@@ -172,7 +180,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         self._validation.check(request)
         if headers.keys and principal is not None and method.rule.writes:
             principal = replace(principal, request_key=_request_key(method.rule, headers, request))
-        enter(Call(record.request_id, principal))
+        enter(Call(record.request_id, principal, address))
 
     async def _refuse(self, record: CallRecord, error: Exception, context: Context) -> Never:
         if not status.is_expected(error):

@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError, Message
 from protovalidate import FieldPathPb, Validator, Violation
 
 from server.domain.errors import FieldViolation, InvalidField
+from server.rpc.interceptors.depth import DEEPEST, has_free_form, too_deep
 
 
 class Undecodable:
@@ -35,13 +36,18 @@ class Validation:
     def __init__(self, requests: Iterable[type[Message]]) -> None:
         """Compile everything now: the first call is as fast as the next, and a wrong rule is found at start."""
         self._validator = Validator()
+        self._free_form: set[type[Message]] = set()
         for request in requests:
+            if has_free_form(request):
+                self._free_form.add(request)
             self._validator.collect_violations(request())
 
     def check(self, request: Any) -> None:
         """Raises `InvalidField` naming every field that breaks its rule."""
         if request is UNDECODABLE:
             raise InvalidField([FieldViolation("", "the request is not a message of this method")])
+        if type(request) in self._free_form and (path := too_deep(request)) is not None:
+            raise InvalidField([FieldViolation(path, f"is nested too deeply (at most {DEEPEST} levels)")])
         violations = self._validator.collect_violations(request)
         if violations:
             raise InvalidField([_violation(violation) for violation in violations])

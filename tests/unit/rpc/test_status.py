@@ -18,7 +18,16 @@ from server.domain import (
     tool_call_errors,
     tool_errors,
 )
-from server.rpc.status import CODES, RUN_CODES, DeadlinePassed, code_of, is_expected, reason_of, status_of
+from server.rpc.status import (
+    CODES,
+    RUN_CODES,
+    DeadlinePassed,
+    HeadersTooMany,
+    code_of,
+    is_expected,
+    reason_of,
+    status_of,
+)
 
 REASONS = {name.removeprefix("ERROR_REASON_") for name, number in error_reason_pb2.ErrorReason.items() if number}
 FIRST_RUN_REASON = error_reason_pb2.ERROR_REASON_PROVIDER_UNAUTHENTICATED
@@ -178,7 +187,10 @@ def test_every_error_class_has_a_code_and_a_reason_of_the_protos() -> None:
 
 
 def test_every_reason_of_the_protos_is_an_error_class_or_a_run_reason() -> None:
-    assert {kind.reason for kind in CODES} | set(RUN_CODES) | {reason_of(DeadlinePassed())} == REASONS
+    assert {kind.reason for kind in CODES} | set(RUN_CODES) | {
+        reason_of(DeadlinePassed()),
+        reason_of(HeadersTooMany()),
+    } == REASONS
     assert set(RUN_CODES) >= RUN_REASONS
 
 
