@@ -87,6 +87,35 @@ def _state(client: httpx.Client, key: str) -> Any:
     return reply.json()
 
 
+def test_long_conversations(service: Service, home: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    setting = example("Quickstart", "sh").partition("\n#")[0]
+    begun = f"{setting}\n{example('Long conversations', 'sh')}".replace('"first"', '"long"')
+    begun = begun.replace("127.0.0.1:8080", service.addresses["http"])
+    begun = begun.replace("curl ", "curl --silent --noproxy '*' ")
+    with service.client() as client:
+        assert client.post("/api/v1/llm/gateway/create-thread", json={"conversation_key": "long"}).status_code == 200
+        first = _generate(client, "long", "Hello, there is much to tell, and it began a long time ago in a far land.")
+        shown = run(["/bin/sh", "-ec", begun.replace("RUN_ID", first)], home)
+        # Offline the summary is made of the first words of each message.
+        assert '"compacted":true' in shown
+        assert "User: Hello, there is much to tell" in shown
+        assert '"strategy":"SUMMARIZE","maxHistoryMessages":50' in shown
+        assert '"role":"user","content":"Hello, there is much to tell' in shown
+        (made,) = _state(client, "long")["compactionHistory"]
+        assert (made["messagesSummarized"], made["cause"]) == (2, "ON_DEMAND")
+
+
+def _generate(client: httpx.Client, key: str, content: str) -> str:
+    """Send a message and wait for its answer; returns the run."""
+    body = {"conversation_key": key, "user_message": {"content": content}}
+    reply = client.post("/api/v1/llm/gateway/generate", json=body)
+    found = re.search(r"run_[0-9a-f]{32}", reply.text)
+    assert found, reply.text
+    return found[0]
+
+
 def test_the_conversations_api(service: Service, home: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")

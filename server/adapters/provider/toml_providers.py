@@ -38,6 +38,7 @@ from server.adapters.provider.provider_config import (
     Timeouts,
 )
 from server.adapters.provider.toml_table import TomlTable
+from server.domain.budget import CONTEXT_TOKENS
 from server.domain.model import Model
 
 _MAX_TOKENS_FIELDS: Final = ("max_tokens", "max_completion_tokens")
@@ -134,7 +135,11 @@ def _model(item: object, key: str, provider: str) -> Model:
     name = table.text("name")
     if name is None:
         raise ConfigurationError(f"{key}.name: missing; give the model's id as the provider knows it")
-    return Model(provider=provider, name=name, config=table.others())
+    config = table.others()
+    tokens = config.get(CONTEXT_TOKENS, 1)
+    if type(tokens) is not int or tokens < 1:
+        raise ConfigurationError(f"{key}.{CONTEXT_TOKENS}: expected a whole number, at least 1")
+    return Model(provider=provider, name=name, config=config)
 
 
 def _timeouts(table: TomlTable) -> Timeouts:

@@ -179,6 +179,13 @@ def test_a_file_without_providers_leaves_the_word_to_the_environment() -> None:
             'name = "a"\nmodels = [{ name = "x", context = [1] }]',
             "providers[0].models[0].context: expected a text, a num",
         ),
+        *(
+            (
+                f'name = "a"\nmodels = [{{ name = "x", context_tokens = {tokens} }}]',
+                "providers[0].models[0].context_tokens: expected",
+            )
+            for tokens in ("0", "-1", "8.5", "true", '"8k"')
+        ),
         ('name = "a"\nmodels = ["x", "x"]', "providers[0].models: a model is listed twice"),
         ('name = "a"\naccepts_any_model = "yes"', "providers[0].accepts_any_model: expected true or false"),
         ('name = "a"\naccepts_any_model = false', "providers[0].models: missing"),
