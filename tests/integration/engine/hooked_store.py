@@ -1,10 +1,11 @@
 """The real store with a hand in the door: what a test does just before a unit is written, or just after its commit."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from server.adapters.tools.server_config import ToolServerConfig
 from server.domain.errors import StoreUnavailable
 from server.domain.limits import Limits
 from server.domain.principal import Owner
@@ -70,6 +71,7 @@ async def hooked_house(
     limits: Limits = QUICK,
     before: Hook = _nothing,
     after: Hook = _nothing,
+    tools: Sequence[ToolServerConfig] = (),
 ) -> AsyncIterator[tuple[House, HookedStore]]:
     """A house and its store, whose hooks are in force from the start and may be changed."""
     stores: list[HookedStore] = []
@@ -78,5 +80,5 @@ async def hooked_house(
         stores.append(HookedStore(store, before=before, after=after))
         return stores[0]
 
-    async with open_house(folder, provider, limits=limits, wrap=wrap) as house:
+    async with open_house(folder, provider, limits=limits, wrap=wrap, tools=tools) as house:
         yield house, stores[0]

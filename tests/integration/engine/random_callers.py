@@ -11,6 +11,7 @@ from typing import Any
 from server.application.revisions import Edit, Regeneration
 from server.application.runs import SendMessage
 from server.application.threads import SettingsChange
+from server.application.tool_answers import ClientResult, ToolDecision
 from server.domain.conversation import InterruptPolicy
 from server.domain.errors import (
     ConversationKeyTaken,
@@ -26,6 +27,8 @@ from server.domain.history_errors import RunActive
 from server.domain.ids import ConversationId, RunId
 from server.domain.message import Message, Role
 from server.domain.run import PLAIN, Run, RunOptions, RunState
+from server.domain.tool import ToolSpec
+from server.domain.tool_call_errors import ToolCallAlreadyDecided, ToolCallAlreadyEnded
 from tests.integration.engine.random_provider import RandomProvider
 from tests.support.house import ANNA, House
 
@@ -33,6 +36,15 @@ ALWAYS_QUEUE = ("calm-1", "calm-2")
 ANY_POLICY = ("wild-1", "wild-2", "\x00 key\x1f/?é")
 KEYS = (*ALWAYS_QUEUE, *ANY_POLICY)
 IMAGE = RunOptions(image=True)
+TOOLS = SettingsChange(
+    mcp_servers=("bank",),
+    client_tools=(ToolSpec("beep", "", '{"properties":{"n":{"type":"integer"}},"type":"object"}'),),
+)
+"""What the conversations have."""
+_REFUSALS = (
+    *(NotFound, QueueFull, ShuttingDown, StoreUnavailable, ConversationKeyTaken, RunActive),
+    *(ToolCallAlreadyDecided, ToolCallAlreadyEnded),
+)
 _POLICIES = (InterruptPolicy.QUEUE, InterruptPolicy.INTERRUPT)
 
 
@@ -80,11 +92,13 @@ class Caller:
             self._cancel: 3,
             self._view: 6,
             self._set_policy: 2,
+            self._decide: 6,
+            self._return_results: 3,
             self._release: 6,
             self._delete: 1,
         }
         (deed,) = self._random.choices(list(deeds), weights=list(deeds.values()))
-        with suppress(NotFound, QueueFull, ShuttingDown, StoreUnavailable, ConversationKeyTaken, RunActive):
+        with suppress(*_REFUSALS):
             await deed(house)
 
     async def _send(self, house: House) -> None:
@@ -193,6 +207,24 @@ class Caller:
             ANNA, self._random.choice(ANY_POLICY), SettingsChange(interrupt_policy=self._random.choice(_POLICIES))
         )
 
+    async def _decide(self, house: House) -> None:
+        """Permit or deny some of what waits for a person."""
+        key = self._random.choice(KEYS)
+        pending = await house.approvals.pending(ANNA.owner, key)
+        chosen = self._random.sample(pending, self._random.randrange(len(pending) + 1))
+        if chosen:
+            said = [ToolDecision(each.call.id, self._random.random() < 0.7, "no reason") for each in chosen]
+            await self._perhaps(house.approvals.decide(ANNA, key, said))
+
+    async def _return_results(self, house: House) -> None:
+        """Answer some of what waits for the client."""
+        key = self._random.choice(KEYS)
+        waiting = (await house.threads.state(ANNA.owner, key)).pending_client_calls
+        chosen = self._random.sample(waiting, self._random.randrange(len(waiting) + 1))
+        if chosen:
+            said = [ClientResult(call.id, "\x00 result é", self._random.random() < 0.2) for call in chosen]
+            await self._perhaps(house.approvals.submit(ANNA, key, said))
+
     async def _release(self, house: House) -> None:
         self._provider.open_gate()
 
@@ -201,6 +233,7 @@ class Caller:
         self._ledger.deleted.add(key)
         await self._perhaps(house.threads.delete(ANNA, key))
         await house.threads.create(ANNA, name="", key=key)
+        await house.threads.configure_settings(ANNA, key, TOOLS)
 
     async def _perhaps(self, call: Coroutine[Any, Any, Any]) -> Any:
         """The result of a call, or `None` when the caller has left before it came."""

@@ -6,18 +6,22 @@ from random import Random
 
 from server.ports.provider import (
     CompletionRequest,
+    CutShort,
     Image,
     ImageRequest,
     Piece,
     ProviderError,
     ReasoningPiece,
+    RequestedCall,
     TextPiece,
+    ToolCallsPiece,
 )
 from tests.support.images import DOT
 from tests.support.scripted_provider import ScriptedProvider, usage
 from tests.support.upstream.gate import Gate
 
 _WORDS = ("word ", "mot ", "слово ", "語", "🙂", "\n", " ", "\x00", "two words ")
+_ARGUMENTS = (*['{"n": 1}'] * 12, "", "{}", '{"n": "x"}', "{")
 
 
 class RandomProvider(ScriptedProvider):
@@ -41,14 +45,23 @@ class RandomProvider(ScriptedProvider):
             self.open_gate()
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Piece, None]:
-        """An answer of up to eight pieces, that may halt, fail as providers do, or fail as defects do."""
+        """An answer of up to eight pieces, that may halt, fail as providers do or as defects do, or ask for tools."""
         self.requests.append(request)
         for _ in range(self._random.randrange(8)):
             await self._dawdle()
             text = self._random.choice(_WORDS) * self._random.randrange(1, 4)
             yield ReasoningPiece(text) if self._random.random() < 0.2 else TextPiece(text)
         await self._dawdle()
+        if request.tools and request.may_call and not self._is_calm and self._random.random() < 0.7:
+            yield ToolCallsPiece(tuple(self._call(request) for _ in range(self._random.randrange(1, 4))))
+            if self._random.random() < 0.1:
+                yield CutShort()
         yield usage(1, 1)
+
+    def _call(self, request: CompletionRequest) -> RequestedCall:
+        """A call of an offered tool, most of the time."""
+        name = self._random.choice([tool.name for tool in request.tools] * 6 + ["", "nothing"])
+        return RequestedCall(self._random.choice(("", "p1", "p2")), name, self._random.choice(_ARGUMENTS))
 
     async def draw(self, request: ImageRequest) -> Image:
         """A dot, that may halt or fail as answers do."""

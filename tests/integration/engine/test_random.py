@@ -8,6 +8,8 @@ not repeat it to the letter.
 
 import asyncio
 import os
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +19,7 @@ from random import Random
 
 import pytest
 
+from server.adapters.tools.server_config import ToolRule, ToolServerConfig
 from server.application import streams
 from server.domain.conversation import ContextManagement
 from server.domain.errors import ConversationKeyTaken, ParleyError, StoreUnavailable
@@ -24,14 +27,19 @@ from server.domain.events import Event
 from server.domain.ids import MessageId, RunId
 from server.domain.message import Message, MessageStatus, Role
 from server.domain.run import Run, RunState
+from server.domain.tool import ToolCallState, ToolPolicy
 from server.ports.provider import CompletionRequest
 from server.rpc.codecs.event import encode_event
 from tests.integration.engine.hooked_store import hooked_house
-from tests.integration.engine.random_callers import ALWAYS_QUEUE, KEYS, Caller, Ledger
+from tests.integration.engine.random_callers import ALWAYS_QUEUE, KEYS, TOOLS, Caller, Ledger
 from tests.integration.engine.random_provider import RandomProvider
 from tests.support.house import ANNA, QUICK, House
 from tests.support.images import DOT
 from tests.support.invariants import check_invariants
+from tests.support.mcp.actions import execute, reply
+from tests.support.mcp.scripted import ScriptedMcp
+from tests.support.tool_talk import NUMBERS
+from tests.support.tool_talk import ledger as ledger_of
 
 LIMITS = replace(
     QUICK,
@@ -40,7 +48,14 @@ LIMITS = replace(
     stream_heartbeat=timedelta(milliseconds=100),
     delta_interval=timedelta(milliseconds=1),
     queue_per_conversation=6,
+    tool_rounds=3,
+    approval_lifetime=timedelta(milliseconds=600),
 )
+RULES = {
+    "look": ToolRule(ToolPolicy.AUTO, is_repeatable=True),
+    "pay": ToolRule(ToolPolicy.AUTO),
+    "sign": ToolRule(ToolPolicy.APPROVAL),
+}
 CALLERS = 6
 DEEDS = 12
 LIVES = 3
@@ -56,23 +71,33 @@ async def test_whatever_happens_nothing_is_lost_doubled_or_left_undone(
     provider, ledger = RandomProvider(random), Ledger()
     numbers = count(1)
     callers = [Caller(random, provider, ledger, numbers) for _ in range(CALLERS)]
-    for _ in range(LIVES):
-        await live(tmp_path, random, provider, callers)
-        check_invariants(tmp_path / "house.db", settled=False)
-    provider.calm_down()
-    async with hooked_house(tmp_path, provider, limits=LIMITS) as (house, _), asyncio.timeout(30):
-        for key in KEYS:
-            await settle(house, key)
-        check_invariants(tmp_path / "house.db")
-        for key in KEYS:
-            await check_history(house, key, ledger)
-            await check_streams(house, key, ledger, random)
-        await check_accepted(house, ledger)
+    mcp = ScriptedMcp(tmp_path / "mcp")
+    for tool in RULES:
+        mcp.tool(tool, execute(), reply(f"{tool}: done"), schema=NUMBERS)
+    async with mcp.over_http() as served:
+        tools = [mcp.http_config(served, "bank", tools=RULES)]
+        for _ in range(LIVES):
+            await live(tmp_path, random, provider, callers, tools)
+            check_invariants(tmp_path / "house.db", settled=False)
+        provider.calm_down()
+        async with hooked_house(tmp_path, provider, limits=LIMITS, tools=tools) as (house, _), asyncio.timeout(30):
+            for key in KEYS:
+                await settle(house, key)
+            check_invariants(tmp_path / "house.db")
+            for key in KEYS:
+                await check_history(house, key, ledger)
+                await check_streams(house, key, ledger, random)
+                await check_effects(house, key, mcp)
+            await check_accepted(house, ledger)
     for request in provider.requests:
         check_request(request)
+    made = Counter(call.key for call in mcp.calls() if not RULES[call.tool].is_repeatable)
+    assert max(made.values(), default=1) == 1, "a tool was called twice"
 
 
-async def live(folder: Path, random: Random, provider: RandomProvider, callers: list[Caller]) -> None:
+async def live(
+    folder: Path, random: Random, provider: RandomProvider, callers: list[Caller], tools: Sequence[ToolServerConfig]
+) -> None:
     """Let the callers act on one or two workers of the same store, which then stop, or vanish in a crash."""
 
     async def falter() -> None:
@@ -81,13 +106,14 @@ async def live(folder: Path, random: Random, provider: RandomProvider, callers: 
 
     async with AsyncExitStack() as stack:
         opened = [
-            await stack.enter_async_context(hooked_house(folder, provider, limits=LIMITS, before=falter))
+            await stack.enter_async_context(hooked_house(folder, provider, limits=LIMITS, before=falter, tools=tools))
             for _ in range(random.choice((1, 1, 2)))
         ]
         houses = [house for house, _ in opened]
         for key in KEYS:
             with suppress(ConversationKeyTaken, StoreUnavailable):
                 await houses[0].threads.create(ANNA, name="", key=key)
+                await houses[0].threads.configure_settings(ANNA, key, TOOLS)
 
         async def play(caller: Caller) -> None:
             for _ in range(DEEDS):
@@ -137,9 +163,22 @@ async def check_history(house: House, key: str, ledger: Ledger) -> None:
 
 
 def _check_turns(messages: list[Message], questions: dict[RunId, MessageId]) -> None:
-    for answer, before in zip(messages[1:], messages, strict=False):
-        answers = answer.run_id is not None and questions[answer.run_id] == before.id
-        assert answer.role is Role.USER or answers, "an answer in the wrong place"
+    asked = None
+    for message in messages:
+        asked = message if message.role is Role.USER else asked
+        answers = asked is not None and message.run_id is not None and questions[message.run_id] == asked.id
+        assert message.role is Role.USER or answers, "an answer in the wrong place"
+
+
+async def check_effects(house: House, key: str, mcp: ScriptedMcp) -> None:
+    """Every call that has succeeded was made, every call that was refused, denied or closed was not."""
+    made = {call.key for call in mcp.calls()}
+    for run in (await runs_of(house, key))[:1]:
+        for call in await ledger_of(house, run):
+            if call.state in {ToolCallState.SUCCEEDED, ToolCallState.FAILED}:
+                assert call.is_clients or call.id in made
+            elif call.state is not ToolCallState.UNKNOWN:
+                assert call.id not in made
 
 
 async def histories(house: House, key: str) -> dict[int, list[Message]]:
@@ -206,5 +245,13 @@ def wire(events: list[Event]) -> list[tuple[str | None, bytes]]:
 def check_request(request: CompletionRequest) -> None:
     """A provider would take it: something to answer, of roles and texts that it knows."""
     assert 0 < len(request.messages) <= ContextManagement().max_history_messages
-    assert request.messages[-1].role is Role.USER, "nothing to answer"
-    assert all(message.role in (Role.USER, Role.ASSISTANT) and message.content for message in request.messages)
+    assert request.messages[-1].role in (Role.USER, Role.TOOL), "nothing to answer"
+    open_calls: set[str] = set()
+    for message in request.messages:
+        assert message.content or message.tool_calls or message.role is Role.TOOL
+        if message.role is Role.TOOL:
+            open_calls.remove(message.tool_call_id or "")
+            continue
+        assert not open_calls, "a call without its result"
+        open_calls = {call.id for call in message.tool_calls}
+    assert not open_calls, "a call without its result"
