@@ -12,7 +12,7 @@ ARGS ?=
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install generate check-generate format lint check-breaking typecheck test test-faults bench run ci clean
+.PHONY: help install generate check-generate format lint check-breaking typecheck test test-faults audit bench run ci clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ test: install ## Run every test; TESTS=path for some
 
 test-faults: install ## Kill, pause and break real server processes at every step; takes about an hour
 	@GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/pytest -n 2 --dist worksteal -m '' tests/faults
+
+audit: install ## Ask for known vulnerabilities of everything in the lock
+	@$(BIN)/python -m tests.architecture.audit
 
 bench: install ## Print the figures of DESIGN.md 10 as ratios within one run
 	@$(BIN)/python -m tests.bench
