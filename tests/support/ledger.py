@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from tests.support.invariants import Rows
 
-_ANSWERED = {"SUCCEEDED", "FAILED"}
-
 
 class Executed(Protocol):
     """A call as the tool's server wrote it down when it took effect."""
@@ -20,7 +18,7 @@ class Executed(Protocol):
 
 def check_ledger(tool_calls: "Rows", executed: Iterable[Executed], *, forgotten: Collection[str] = ()) -> None:
     """Assert that nothing took effect that was not intended, and nothing twice that is not repeatable; that what is
-    said to be answered took effect, and what is said never to have been called did not. `forgotten` are calls that
+    said to have succeeded took effect, and what is said never to have been called did not. `forgotten` are calls that
     went with their conversation: they took effect once at most."""
     times = Counter(call.key for call in executed)
     calls = {call["id"]: call for call in tool_calls}
@@ -30,5 +28,5 @@ def check_ledger(tool_calls: "Rows", executed: Iterable[Executed], *, forgotten:
     for call_id, call in calls.items():
         found, most = times[call_id], call["intents"] if call["repeatable"] else min(1, call["intents"])
         assert found <= most, f"call {call_id} took effect {found} times and was intended {call['intents']} times"
-        answered = call["server"] is not None and call["state"] in _ANSWERED
-        assert found or not answered, f"call {call_id} is {call['state']}, but never took effect"
+        succeeded = call["server"] is not None and call["state"] == "SUCCEEDED"
+        assert found or not succeeded, f"call {call_id} succeeded, but never took effect"
