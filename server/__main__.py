@@ -26,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-keys = typer.Typer(help="Make, list and revoke API keys; also beside a running server.", no_args_is_help=True)
+keys = typer.Typer(help="Make, list, rotate and revoke API keys; also beside a running server.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 members = typer.Typer(help="Say who is what in an organization; also beside a running server.", no_args_is_help=True)
 app.add_typer(members, name="members")
@@ -47,6 +47,7 @@ DataOption = Annotated[
 TenantOption = Annotated[str, typer.Option(metavar="TENANT", help="Tenant of the organization")]
 OrganizationOption = Annotated[str, typer.Option(metavar="NAME", help="Name of the organization")]
 MemberArgument = Annotated[str, typer.Argument(metavar="USER", help="Name of the user")]
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The key's id, its prefix, or the key itself")]
 DatabaseOption = Annotated[
     str | None,
     typer.Option(metavar="URL", help="sqlite:///FILE or postgresql://… [PARLEY_DATABASE; a SQLite file in DIR]"),
@@ -117,6 +118,8 @@ def create_key(
     expires: Annotated[
         int | None, typer.Option(metavar="DAYS", min=1, max=36500, help="Days until the key expires [never]")
     ] = None,
+    name: Annotated[str, typer.Option(metavar="NAME", help="What to call it")] = "",
+    description: Annotated[str, typer.Option(metavar="TEXT", help="What to say of it")] = "",
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:
@@ -131,6 +134,8 @@ def create_key(
         style=style,
         environment=env,
         days=expires,
+        name=name,
+        description=description,
     )
 
 
@@ -144,7 +149,7 @@ def list_keys(*, data: DataOption = None, database: DatabaseOption = None) -> No
 
 @keys.command("revoke")
 def revoke_key(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, its prefix, or the key itself")],
+    key: KeyArgument,
     *,
     data: DataOption = None,
     database: DatabaseOption = None,
@@ -153,6 +158,36 @@ def revoke_key(
     from server.cli import keys as commands
 
     commands.revoke(load_settings({"data": data, "database": database}), key)
+
+
+@keys.command("rotate")
+def rotate_key(
+    key: KeyArgument,
+    *,
+    overlap: Annotated[
+        float, typer.Option(metavar="HOURS", min=0, max=168, help="How long the old key goes on counting")
+    ] = 0,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Make a key like another one in its place and print it, alone, on standard output. It cannot be shown again."""
+    from server.cli import keys as commands
+
+    commands.rotate(load_settings({"data": data, "database": database}), key, hours=overlap)
+
+
+@keys.command("usage")
+def key_usage(
+    key: KeyArgument,
+    *,
+    days: Annotated[int, typer.Option(metavar="DAYS", min=1, max=366, help="How far to look back")] = 30,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Show on which days a key was used, and how often."""
+    from server.cli import keys as commands
+
+    commands.usage(load_settings({"data": data, "database": database}), key, days=days)
 
 
 @members.command("list")

@@ -12,6 +12,7 @@ from server.application.run_log import record
 from server.application.run_lookup import find_run
 from server.application.run_pauses import wake
 from server.application.tool_answers import CallOutcome, ClientResult, ToolDecision, answer, decide
+from server.domain.audit import Act, Deed
 from server.domain.conversation import Conversation
 from server.domain.errors import FieldViolation, InvalidField
 from server.domain.events import Payload
@@ -82,7 +83,7 @@ class Approvals:
                 raise _of_another_kind("approvals", decisions.index(decision), "is a call of a tool of the client")
             return await decide(tx, run, call, decision, by=principal.user_id, now=now)
 
-        return await self._worker.uninterrupted(self._answer(principal, key, decisions, apply))
+        return await self._worker.uninterrupted(self._answer(principal, key, decisions, apply, _deeds(decisions)))
 
     async def submit(self, principal: Principal, key: str, results: Sequence[ClientResult]) -> Answered:
         """Give calls of the client's tools their results, all of them or none, and let the run go on. As `decide`,
@@ -97,7 +98,14 @@ class Approvals:
 
         return await self._worker.uninterrupted(self._answer(principal, key, results, apply))
 
-    async def _answer(self, principal: Principal, key: str, said: Sequence[Said], apply: Apply[Said]) -> Answered:
+    async def _answer(
+        self,
+        principal: Principal,
+        key: str,
+        said: Sequence[Said],
+        apply: Apply[Said],
+        deeds: Sequence[Deed] = (),
+    ) -> Answered:
         async def unit(tx: Transaction) -> Answered:
             conversation = await lock(tx, key)
             now = self._clock.now()
@@ -112,11 +120,19 @@ class Approvals:
             woken = await wake(tx, run, lease=self._worker.lease, now=now)
             return Answered(woken, tuple(outcomes), resumed=woken.epoch != run.epoch)
 
-        done = await self._repeats.write(principal, Answered, unit, of=lambda answered: answered.run.conversation_id)
+        done = await self._repeats.write(
+            principal, Answered, unit, of=lambda answered: answered.run.conversation_id, deeds=lambda _: deeds
+        )
         failpoint("approval.committed")
         if done.result.resumed and not done.repeated:
             self._worker.start(done.result.run)
         return done.result
+
+
+def _deeds(decisions: Sequence[ToolDecision]) -> list[Deed]:
+    """What the audit is told of decisions: who permitted or denied which call."""
+    acts = {True: Act.TOOL_CALL_APPROVED, False: Act.TOOL_CALL_DENIED}
+    return [Deed(acts[decision.approved], decision.call_id) for decision in decisions]
 
 
 async def pending_approvals(tx: Transaction, conversation: Conversation) -> list[PendingApproval]:

@@ -4,10 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
+from server.application.audit import Audit
 from server.application.credentials import presented
 from server.application.known_keys import KnownKeys
 from server.domain.errors import FieldViolation, InvalidField, KeyInvalid, ScopeMissing
 from server.domain.identity_errors import TenantForbidden, TenantMissing
+from server.domain.ids import KeyId
 from server.domain.key import ApiKey, KeyStyle
 from server.domain.person import LONGEST_NAME, Person, is_name, person_of
 from server.domain.principal import Owner, Principal
@@ -18,6 +20,8 @@ from server.ports.user_tokens import UserTokens
 
 ON_BEHALF_OF: Final = "x-on-behalf-of"
 _KNOWN_OWNERS: Final = 16384
+_IMPERSONATION_SECONDS: Final = 900.0
+"""How often at most a process records that the same one acts for the same other."""
 
 
 class Authenticator:
@@ -29,6 +33,7 @@ class Authenticator:
         store: Store,
         clock: Clock,
         keys: KnownKeys,
+        audit: Audit,
         tokens: UserTokens | None = None,
         tenants: Collection[str] = (),
     ) -> None:
@@ -37,11 +42,15 @@ class Authenticator:
         self._store = store
         self._clock = clock
         self._keys = keys
+        self._audit = audit
         self._tokens = tokens
         self._tenants = frozenset(tenants)
         self._provisioned: dict[Owner, None] = {}
+        self._impersonated: dict[tuple[Owner, Owner, KeyId | None], float] = {}
 
-    async def authenticate(self, credentials: Sequence[str], on_behalf_of: str | None) -> Principal:
+    async def authenticate(
+        self, credentials: Sequence[str], on_behalf_of: str | None, *, request_id: str = ""
+    ) -> Principal:
         """The principal of a call. `on_behalf_of` names the user of the same tenant for whom it acts; `None`: its own.
 
         Raises `KeyMissing`, `KeyConflict`, `KeyInvalid`, `IssuerUnavailable`, `TenantMissing`, `TenantForbidden`,
@@ -54,7 +63,9 @@ class Authenticator:
         else:
             key = None if found.key is None else await self._keys.valid(found.key)
             principal = await self._person(await self._verified(found.token), key)
-        return principal if on_behalf_of is None else await self._impersonate(principal, on_behalf_of)
+        if on_behalf_of is None:
+            return principal
+        return await self._impersonate(replace(principal, request_id=request_id), on_behalf_of)
 
     async def _verified(self, token: str) -> Person:
         if self._tokens is None:
@@ -82,7 +93,21 @@ class Authenticator:
         subject = Owner(tenant=principal.owner.tenant, user=_subject(on_behalf_of))
         await self._provision(subject)
         scopes = common(principal.scopes, SUBJECT_SCOPES)
-        return replace(principal, owner=subject, scopes=scopes, actor=principal.owner.user)
+        acting = replace(principal, owner=subject, scopes=scopes, actor=principal.owner.user)
+        await self._account(principal.owner, acting)
+        return acting
+
+    async def _account(self, actor: Owner, acting: Principal) -> None:
+        """Have the audit know that somebody acts for another, before anything is shown or done: of what is only read
+        nothing else tells. Once in a while is enough."""
+        known, now = (actor, acting.owner, acting.key_id), self._clock.monotonic()
+        seen = self._impersonated.pop(known, None)
+        if seen is None or now - seen >= _IMPERSONATION_SECONDS:
+            await self._store.write_system(lambda tx: self._audit.record_impersonation(tx, acting))
+            seen = now
+            if len(self._impersonated) >= _KNOWN_OWNERS:
+                del self._impersonated[next(iter(self._impersonated))]
+        self._impersonated[known] = seen
 
     async def _provision(self, owner: Owner) -> None:
         """Make sure that the user is one, at the first call of this process that acts for the user."""

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from server.application.repeats import Repeats
+from server.domain.audit import Act, Deed
 from server.domain.conversation import Conversation
 from server.domain.errors import StoreUnavailable
 from server.domain.ids import ConversationId, FileId
@@ -53,7 +54,9 @@ class Deletion:
             failpoint("deletion.deleting")
             return _Deleted(conversation.id, active, tuple(files))
 
-        done = await self._repeats.write(principal, _Deleted, unit, keep=lambda deleted: _Deleted(deleted.id))
+        done = await self._repeats.write(
+            principal, _Deleted, unit, keep=lambda deleted: _Deleted(deleted.id), deeds=_deeds
+        )
         failpoint("deletion.committed")
         if not done.repeated:
             if done.result.active:
@@ -62,3 +65,7 @@ class Deletion:
             with suppress(StoreUnavailable):  # the conversation is gone; contents that could not go are swept
                 await self._blobs.delete(done.result.files)
         return done.result.id
+
+
+def _deeds(deleted: _Deleted) -> list[Deed]:
+    return [Deed(Act.CONVERSATION_DELETED, deleted.id)]

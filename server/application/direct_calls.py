@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from server.application.repeats import Repeats
 from server.application.tools import Tools
+from server.domain.audit import Act, Deed
 from server.domain.errors import FieldViolation, InvalidField, RequestIdReused
 from server.domain.principal import Owner, Principal, RequestKey
 from server.domain.tool import ServerTool, ToolCallState, ToolPolicy
@@ -101,20 +102,22 @@ class DirectCalls:
         key = principal.request_key
         if key is None:
             tool, arguments = await self._checked(principal.owner, request)
+            await self._store.write(principal.owner, lambda tx: self._repeats.account(tx, principal, _deeds(request)))
             return await self._made(tool, arguments, key=f"direct_{self._ids.uuid().hex}")
         place = (principal.owner, key.id)
-        known = self._under_way.get(place) or self._begun(place, key, request)
+        known = self._under_way.get(place) or self._begun(principal, key, request)
         if known.fingerprint != key.fingerprint:
             raise RequestIdReused(key.id)
         return await asyncio.shield(known.outcome)
 
-    def _begun(self, place: tuple[Owner, str], key: RequestKey, request: CallTool) -> _UnderWay:
+    def _begun(self, principal: Principal, key: RequestKey, request: CallTool) -> _UnderWay:
+        place = (principal.owner, key.id)
         outcome: asyncio.Future[DirectCall] = asyncio.get_running_loop().create_future()
         # A refusal is for whoever waits for it; they may have gone.
         outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
         outcome.add_done_callback(lambda _: self._under_way.pop(place, None))
         begun = self._under_way[place] = _UnderWay(key.fingerprint, outcome)
-        task = self._group.create_task(self._tell(outcome, self._marked(place[0], key, request)))
+        task = self._group.create_task(self._tell(outcome, self._marked(principal, key, request)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         # One that is cancelled before its first step tells nothing.
@@ -131,8 +134,9 @@ class DirectCalls:
         except Exception as error:  # noqa: BLE001 - it is raised where the call was asked for
             outcome.set_exception(error)
 
-    async def _marked(self, owner: Owner, key: RequestKey, request: CallTool) -> DirectCall:
+    async def _marked(self, principal: Principal, key: RequestKey, request: CallTool) -> DirectCall:
         """Intent, call, result: whoever finds an intent without a result knows that the tool may have run."""
+        owner = principal.owner
         before = await self._store.read(owner, lambda tx: self._recalled(tx, key))
         if before is not None and _is_settled(before):
             return before
@@ -145,6 +149,8 @@ class DirectCalls:
                 return found
             if found is not None and found.state is ToolCallState.RUNNING and not tool.is_repeatable:
                 raise ToolCallUnsettled(server=tool.server, tool=tool.tool)
+            if found is None:
+                await self._repeats.account(tx, principal, _deeds(request))
             await self._remember(tx, key, intent)
             return None
 
@@ -188,6 +194,11 @@ class DirectCalls:
     async def _remember(self, tx: Transaction, key: RequestKey, call: DirectCall) -> None:
         now = self._clock.now()
         await tx.requests.remember(key.id, RememberedRequest(key.fingerprint), now=now, result=call)
+
+
+def _deeds(request: CallTool) -> list[Deed]:
+    """What the audit is told before a tool is called: which one, and nothing of what it is given."""
+    return [Deed(Act.TOOL_CALLED, f"{request.server}/{request.tool}")]
 
 
 def _is_settled(call: DirectCall) -> bool:

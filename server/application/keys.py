@@ -1,18 +1,13 @@
-"""API keys: how they look, how they are digested, and the use cases of whoever operates the service."""
+"""API keys: how they look, and how they are digested."""
 
 import hmac
 import re
 import secrets
 import zlib
-from collections.abc import Callable, Collection
-from datetime import datetime
+from collections.abc import Callable
 from typing import Final
 
-from server.domain.ids import KeyId
-from server.domain.key import ApiKey, KeyEnvironment, KeyStyle
-from server.domain.principal import Owner
-from server.ports.store import Store, SystemTransaction
-from server.ports.system import Clock, Ids
+from server.domain.key import KeyEnvironment, KeyStyle
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_BYTES: Final = 32
@@ -69,65 +64,6 @@ def visible_prefix(credential: str) -> str:
     if credential.startswith(_ARCHIVE_HEAD):
         return credential[: len(_ARCHIVE_HEAD) + _ID_DIGITS]
     return credential[: -(_SECRET_DIGITS + _CHECKSUM_DIGITS + 1)]
-
-
-class Keys:
-    """Keys of the whole service, for its operator. No caller of the APIs gets here."""
-
-    def __init__(self, *, store: Store, clock: Clock, ids: Ids, factory: KeyFactory) -> None:
-        self._store = store
-        self._clock = clock
-        self._ids = ids
-        self._factory = factory
-
-    async def create(
-        self,
-        owner: Owner,
-        *,
-        scopes: Collection[str],
-        style: KeyStyle = KeyStyle.SECRET,
-        environment: KeyEnvironment = KeyEnvironment.LIVE,
-        expires_at: datetime | None = None,
-    ) -> tuple[ApiKey, str]:
-        """Store a new key; returns it with its text, which cannot be had again.
-
-        Tenant, user, the tenant's default organization and the user's membership come into being with it.
-        """
-        credential = self._factory.make(style, environment)
-        now = self._clock.now()
-        key = ApiKey(
-            id=KeyId(str(self._ids.uuid())),
-            owner=owner,
-            digest=self._factory.digest(credential),
-            prefix=visible_prefix(credential),
-            style=style,
-            scopes=frozenset(scopes),
-            created_at=now,
-            expires_at=expires_at,
-        )
-
-        async def unit(tx: SystemTransaction) -> None:
-            await tx.provision(owner, now)
-            await tx.add_key(key)
-
-        await self._store.write_system(unit)
-        return key, credential
-
-    async def list(self) -> list[ApiKey]:
-        """All keys, the oldest first, revoked and expired ones included."""
-        return await self._store.read_system(lambda tx: tx.keys())
-
-    async def revoke(self, name: str) -> int:
-        """Revoke the key of that id, visible prefix or whole text; returns how many were valid until now: 0 when there
-        is none, more than 1 only should two keys share a prefix. Running servers refuse it within a second."""
-        digest = self._factory.digest(name)
-        now = self._clock.now()
-
-        async def unit(tx: SystemTransaction) -> int:
-            named = [key.id for key in await tx.keys() if name in (key.id, key.prefix) or key.digest == digest]
-            return sum([await tx.revoke_key(key_id, now) for key_id in named])
-
-        return await self._store.write_system(unit)
 
 
 def _checksum(body: str) -> str:

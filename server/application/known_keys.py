@@ -4,6 +4,7 @@ import hmac
 from dataclasses import dataclass
 from typing import Final
 
+from server.application.key_uses import KeyUses
 from server.application.keys import KeyFactory, is_well_formed
 from server.domain.errors import KeyInvalid
 from server.domain.key import ApiKey
@@ -29,10 +30,11 @@ class KnownKeys:
     """Keys by their text. Remembers them for at most a second, and only such as the store knows: guesses cost a look-up
     each and push nobody out."""
 
-    def __init__(self, *, store: Store, clock: Clock, factory: KeyFactory) -> None:
+    def __init__(self, *, store: Store, clock: Clock, factory: KeyFactory, uses: KeyUses) -> None:
         self._store = store
         self._clock = clock
         self._factory = factory
+        self._uses = uses
         self._seen: dict[str, _Seen] = {}
 
     async def valid(self, text: str) -> ApiKey:
@@ -44,6 +46,7 @@ class KnownKeys:
             seen = await self._look_up(text, digest)
         if not seen.key.is_valid(self._clock.now()):
             raise KeyInvalid
+        self._uses.count(seen.key)
         return seen.key
 
     async def _look_up(self, text: str, digest: str) -> _Seen:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from server.application.audit import Audit
+from server.domain.audit import Act, Deed
 from server.domain.errors import ParleyError, UserNotFound
 from server.domain.organization import Member, MemberRole, Organization, deactivated, with_role
 from server.domain.principal import Owner
@@ -22,9 +24,10 @@ class OrganizationNotFound(ParleyError):
 class Members:
     """Members of every organization. Running servers go by what is changed here from the next call on."""
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
+    def __init__(self, *, store: Store, clock: Clock, audit: Audit) -> None:
         self._store = store
         self._clock = clock
+        self._audit = audit
 
     async def of_tenant(self, tenant: str) -> list[tuple[Organization, Member]]:
         """Every member of every organization of a tenant, by names of organization and user."""
@@ -34,7 +37,10 @@ class Members:
         """Make a user an active member, or change a member's role. Raises `OrganizationNotFound`, `UserNotFound`,
         `LastOwner`."""
         return await self._change(
-            user, organization, lambda members: with_role(members, user.user, role, self._clock.now())
+            user,
+            organization,
+            lambda members: with_role(members, user.user, role, self._clock.now()),
+            act=Act.MEMBER_SET,
         )
 
     async def remove(self, user: Owner, organization: str) -> Member:
@@ -46,9 +52,11 @@ class Members:
                     return deactivated(members, member)
             raise UserNotFound(user.user)
 
-        return await self._change(user, organization, change)
+        return await self._change(user, organization, change, act=Act.MEMBER_REMOVED)
 
-    async def _change(self, user: Owner, organization: str, change: Callable[[list[Member]], Member]) -> Member:
+    async def _change(
+        self, user: Owner, organization: str, change: Callable[[list[Member]], Member], *, act: Act
+    ) -> Member:
         async def unit(tx: SystemTransaction) -> Member:
             found = await tx.lock_organization(user.tenant, organization)
             if found is None:
@@ -56,6 +64,7 @@ class Members:
             stored, members = found
             changed = change(members)
             await tx.set_member(user.tenant, stored.id, changed)
+            await self._audit.record_operation(tx, user, Deed(act, f"{stored.id}/{changed.user}/{changed.role}"))
             return changed
 
         return await self._store.write_system(unit)

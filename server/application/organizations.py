@@ -1,7 +1,10 @@
 """Use cases of organizations: what the caller belongs to, and who else does."""
 
+from collections.abc import Callable
+
 from server.application.membership import require
 from server.application.repeats import Repeats
+from server.domain.audit import Act, Deed
 from server.domain.errors import UserNotFound
 from server.domain.ids import OrganizationId
 from server.domain.organization import (
@@ -40,7 +43,10 @@ class Organizations:
             await tx.organizations.add(made)
             return Membership(made.id, name, MemberRole.OWNER, now)
 
-        return (await self._repeats.write(principal, Membership, unit)).result
+        def deeds(membership: Membership) -> list[Deed]:
+            return [Deed(Act.ORGANIZATION_CREATED, membership.organization_id)]
+
+        return (await self._repeats.write(principal, Membership, unit, deeds=deeds)).result
 
     async def members(self, owner: Owner, organization_id: OrganizationId) -> list[Member]:
         """Everybody in an organization by name, inactive members included. Raises `NotAMember`."""
@@ -67,7 +73,8 @@ class Organizations:
             await tx.organizations.set_member(organization_id, changed)
             return changed
 
-        return (await self._repeats.write(principal, Member, unit)).result
+        deeds = _deeds(Act.MEMBER_SET, organization_id)
+        return (await self._repeats.write(principal, Member, unit, deeds=deeds)).result
 
     async def remove_member(self, principal: Principal, organization_id: OrganizationId, user: str) -> Member:
         """Deactivate a member; one who is inactive stays so.
@@ -86,7 +93,13 @@ class Organizations:
             await tx.organizations.set_member(organization_id, changed)
             return changed
 
-        return (await self._repeats.write(principal, Member, unit)).result
+        deeds = _deeds(Act.MEMBER_REMOVED, organization_id)
+        return (await self._repeats.write(principal, Member, unit, deeds=deeds)).result
+
+
+def _deeds(act: Act, organization_id: OrganizationId) -> Callable[[Member], list[Deed]]:
+    """What the audit is told of a member: the organization, the user and the role."""
+    return lambda member: [Deed(act, f"{organization_id}/{member.user}/{member.role}")]
 
 
 def _named(members: list[Member], user: str) -> Member | None:

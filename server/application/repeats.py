@@ -1,10 +1,12 @@
 """Writes that may be made again: the same call a second time is answered as the first was and changes nothing."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from server.application.audit import Audit
+from server.domain.audit import Deed
 from server.domain.errors import RequestIdReused
 from server.domain.ids import ConversationId
 from server.domain.limits import Limits
@@ -13,6 +15,8 @@ from server.ports.store import RememberedRequest, Store, Transaction
 from server.ports.system import Clock
 
 Result = TypeVar("Result")
+Deeds = Callable[[Result], Iterable[Deed]]
+"""What the audit is told of a write that came to that result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,14 @@ class Done(Generic[Result]):
 
 
 class Repeats:
-    """Binds the mark of a call to its result, in the transaction of its effect and for as long as the limits say."""
+    """Binds the mark of a call to its result, in the transaction of its effect and for as long as the limits say. Tells
+    the audit what was done, in the same transaction and once."""
 
-    def __init__(self, *, store: Store, clock: Clock, limits: Limits) -> None:
+    def __init__(self, *, store: Store, clock: Clock, limits: Limits, audit: Audit) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
+        self._audit = audit
 
     async def write(
         self,
@@ -39,23 +45,30 @@ class Repeats:
         *,
         of: Callable[[Result], ConversationId] | None = None,
         keep: Callable[[Result], Result] | None = None,
+        deeds: Deeds[Result] | None = None,
     ) -> Done[Result]:
         """Do a unit of work once for all calls with the same mark; each time, if the call bears none.
 
         `result` is the dataclass that `work` returns; the reply must follow from it and the request alone. One that
         says anything of a conversation names it by `of`: it is forgotten when that is deleted, and the call is a new
-        one then. `keep` makes what is remembered of a result, when that need not be all. Raises `RequestIdReused` when
-        the mark stands for another request, and what `work` and `Store.write` raise.
+        one then. `keep` makes what is remembered of a result, when that need not be all. `deeds` is what the audit is
+        told; of a write in another's name it is told in any case. Raises `RequestIdReused` when the mark stands for
+        another request, and what `work` and `Store.write` raise.
         """
         key = principal.request_key
 
+        async def carried_out(tx: Transaction) -> Result:
+            done = await work(tx)
+            await self._audit.record(tx, principal, () if deeds is None else deeds(done))
+            return done
+
         async def unit(tx: Transaction) -> Done[Result]:
             if key is None:
-                return Done(await work(tx))
+                return Done(await carried_out(tx))
             now = self._clock.now()
             if await self.found(tx, key, now=now) is not None:
                 return Done(await tx.requests.recall(key.id, result), repeated=True)
-            done = await work(tx)
+            done = await carried_out(tx)
             await tx.requests.remember(
                 key.id,
                 RememberedRequest(key.fingerprint),
@@ -66,6 +79,10 @@ class Repeats:
             return Done(done)
 
         return await self._store.write(principal.owner, unit)
+
+    async def account(self, tx: Transaction, principal: Principal, deeds: Iterable[Deed] = ()) -> None:
+        """Tell the audit of a write that is done elsewhere, as `write` does of its own; once, in its transaction."""
+        await self._audit.record(tx, principal, deeds)
 
     async def found(self, tx: Transaction, key: RequestKey, *, now: datetime) -> RememberedRequest | None:
         """What the mark stands for already, if anything. Raises `RequestIdReused`."""

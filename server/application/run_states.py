@@ -122,6 +122,7 @@ def user_message(run: Run, content: str) -> Message:
         created_at=run.created_at,
         run_id=run.id,
         session_id=run.session_id,
+        actor=run.actor,
     )
 
 

@@ -224,6 +224,7 @@ class Runs:
             accepted = await self._place(tx, conversation, run, revised, self._worker.lease())
         if key is not None:
             await tx.requests.remember(key.id, RememberedRequest(key.fingerprint, accepted.run.id), now=now)
+        await self._repeats.account(tx, principal)
         if run.session_id:
             await tx.sessions.touch(run.session_id, now)
         wrote, drew = (None, run.model) if run.options.image else (run.model, None)

@@ -7,25 +7,29 @@ from datetime import timedelta
 from server.adapters.identity.key_set import KeySet
 from server.adapters.identity.verifier import Expected, TokenVerifier
 from server.address import is_loopback_url
+from server.application.audit import Audit
 from server.application.authentication import Authenticator
+from server.application.key_uses import KeyUses
 from server.application.keys import KeyFactory
 from server.application.known_keys import KnownKeys
 from server.config import Settings
 from server.ports.store import Store
-from server.ports.system import Clock
+from server.ports.system import Clock, Ids
 
 
 @asynccontextmanager
 async def open_authenticator(
-    settings: Settings, *, store: Store, clock: Clock, factory: KeyFactory
+    settings: Settings, *, store: Store, clock: Clock, ids: Ids, factory: KeyFactory
 ) -> AsyncIterator[Authenticator]:
     """The authenticator; while it is open, the issuer's keys are fetched as they are needed. An issuer that is away
     keeps nothing from starting."""
     async with AsyncExitStack() as stack:
+        uses = await stack.enter_async_context(KeyUses(store=store, clock=clock))
         yield Authenticator(
             store=store,
             clock=clock,
-            keys=KnownKeys(store=store, clock=clock, factory=factory),
+            keys=KnownKeys(store=store, clock=clock, factory=factory, uses=uses),
+            audit=Audit(clock=clock, ids=ids),
             tokens=await _verifier(settings, clock, stack),
             tenants=settings.jwt_tenants,
         )

@@ -24,6 +24,7 @@ from server.adapters.tools.toml_servers import read_tool_servers
 from server.application.approvals import Approvals
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
+from server.application.audit import Audit, AuditRecords
 from server.application.branches import Branches
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
@@ -34,9 +35,11 @@ from server.application.direct_calls import DirectCalls
 from server.application.files import Files
 from server.application.forks import Forks
 from server.application.guard import Guard
-from server.application.keys import KeyFactory, Keys
+from server.application.key_operation import Keys
+from server.application.keys import KeyFactory
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
+from server.application.own_keys import OwnKeys
 from server.application.prompts import Prompts
 from server.application.repeats import Repeats
 from server.application.run_prompts import RunPrompts
@@ -48,7 +51,7 @@ from server.application.titles import Titles
 from server.application.tools import Tools
 from server.bootstrap.files import files_directory
 from server.bootstrap.identity import open_authenticator
-from server.bootstrap.keys import key_factory
+from server.bootstrap.keys import key_factory, operated_keys
 from server.bootstrap.store import database_url, opened_store
 from server.bootstrap.tools import opened_tool_servers
 from server.config import Settings
@@ -124,7 +127,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
             # held is free at once. On any other database its leases must lapse, for others may work there.
             await store.write_system(lambda tx: tx.void_leases())
         authenticator = await stack.enter_async_context(
-            open_authenticator(settings, store=store, clock=clock, factory=factory)
+            open_authenticator(settings, store=store, clock=clock, ids=ids, factory=factory)
         )
         models = await stack.enter_async_context(build_registry(providers, clock=clock, random=random.random))
         tools = await stack.enter_async_context(opened_tool_servers(tool_configs, schemas=schemas, clock=clock))
@@ -151,7 +154,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 store=store,
                 clock=clock,
                 ids=ids,
-                repeats=Repeats(store=store, clock=clock, limits=limits),
+                repeats=Repeats(store=store, clock=clock, limits=limits, audit=Audit(clock=clock, ids=ids)),
                 tools=Tools(tools),
                 servers=tools,
                 schemas=schemas,
@@ -171,9 +174,10 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
             guard=guard,
             tools=tools,
             schemas=schemas,
+            factory=factory,
         )
         yield Service(
-            keys=Keys(store=store, clock=clock, ids=ids, factory=factory),
+            keys=operated_keys(store, clock, ids, factory),
             key_factory=factory,
             engine=engine,
             streams=use_cases.streams,
@@ -237,8 +241,9 @@ def _use_cases(
     guard: Guard,
     tools: ToolServers,
     schemas: ToolSchemas,
+    factory: KeyFactory,
 ) -> UseCases:
-    repeats = Repeats(store=store, clock=clock, limits=limits)
+    repeats = Repeats(store=store, clock=clock, limits=limits, audit=Audit(clock=clock, ids=ids))
     runs = Runs(
         store=store,
         clock=clock,
@@ -303,6 +308,9 @@ def _use_cases(
         catalogue=catalogue,
         tools=Tools(tools),
         direct_calls=direct_calls,
+        keys=OwnKeys(store=store, clock=clock, ids=ids, factory=factory, limits=limits, repeats=repeats),
+        audit=AuditRecords(store=store, limits=limits),
+        clock=clock,
     )
 
 

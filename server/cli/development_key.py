@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from server.application.keys import KeyFactory, Keys
+from server.application.key_operation import Keys
+from server.application.keys import KeyFactory
 from server.cli.data_directory import DataDirectory
 from server.domain.key import ApiKey
 from server.domain.principal import Owner

@@ -104,5 +104,7 @@ class Message:
     usage: Usage | None = None
     image: GeneratedImage | None = None
     metadata: MessageMetadata = NO_METADATA
+    actor: str | None = None
+    """The user who sent it on behalf of its owner."""
     provider_parts: str | None = None
     """What its provider wants to see again with it, as JSON text; never shown, and sent to no other provider."""

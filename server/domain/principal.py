@@ -45,6 +45,10 @@ class Principal:
     """The credential's own user when it acts on behalf of another."""
     request_key: RequestKey | None = None
     """The mark of this call, when it is a write that bears one."""
+    request_id: str = ""
+    """Of the call, for the audit; told of writes alone."""
+    write: str = ""
+    """The method of a write that leaves no record of its own in the audit."""
     is_person: bool = False
     """Whether a token says that the user, or the actor, is there in person; a key alone may be anybody's who has it."""
 

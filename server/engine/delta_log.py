@@ -89,12 +89,12 @@ class DeltaLog:
             return
         run = self._run
         now = self._clock.now()
-        requests = self._answer.take_requests()
+        request = self._answer.take_request()
 
         async def unit(tx: Transaction) -> None:
             await hold(tx, run)
             await record(tx, run, payloads, now=now)
-            for request in requests:
+            if request is not None:
                 await tx.model_requests.add(request)
 
         await self._store.write(run.owner, unit)

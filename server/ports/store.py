@@ -20,24 +20,24 @@ from server.domain.conversation import Conversation, ConversationSummary
 from server.domain.ids import (
     ConversationId,
     FileId,
-    KeyId,
     OrganizationId,
     RunId,
     SessionId,
     UserId,
     WorkerId,
 )
-from server.domain.key import ApiKey
 from server.domain.message import Usage
 from server.domain.principal import Owner
 from server.domain.run import Lease, Run, RunError, RunState
 from server.domain.session import ChatSession
 from server.ports.archive import Archive
+from server.ports.audit import AllAudit, Audit
 from server.ports.cached_answers import CachedAnswers
 from server.ports.contexts import Compactions, ModelRequests
 from server.ports.event_logs import Events
 from server.ports.files import Files
 from server.ports.histories import Branches, Messages
+from server.ports.keys import AllKeys, ApiKeys
 from server.ports.organizations import AddedModels, AllMembers, Organizations
 from server.ports.tool_calls import Approvals, ToolCalls
 
@@ -248,6 +248,10 @@ class Transaction(Protocol):
     @property
     def archive(self) -> Archive: ...  # noqa: D102
     @property
+    def keys(self) -> ApiKeys: ...  # noqa: D102
+    @property
+    def audit(self) -> Audit: ...  # noqa: D102
+    @property
     def tool_calls(self) -> ToolCalls: ...  # noqa: D102
     @property
     def approvals(self) -> Approvals: ...  # noqa: D102
@@ -267,21 +271,9 @@ class RunReference:
     epoch: int
 
 
-class SystemTransaction(AllMembers, Protocol):
+class SystemTransaction(AllAudit, AllKeys, AllMembers, Protocol):
     """One transaction of the service itself, bound to no owner: credentials, provisioning, leases. The only place
     where a query does not filter by owner; no use case of a caller gets one."""
-
-    async def key_by_digest(self, digest: str) -> ApiKey | None:
-        """The key of that digest, valid or not."""
-
-    async def keys(self) -> list[ApiKey]:
-        """All keys, the oldest first."""
-
-    async def add_key(self, key: ApiKey) -> None:
-        """Store a new key."""
-
-    async def revoke_key(self, key_id: KeyId, now: datetime) -> bool:
-        """Revoke a key; `False` when there is none that is not revoked."""
 
     async def provision(self, owner: Owner, now: datetime) -> None:
         """Make sure that the tenant, the user, the tenant's default organization and the user's membership of it

@@ -11,8 +11,12 @@ from parley.archive.v3 import archive_pb2, archive_pb2_grpc
 from parley.chat.v1 import chat_pb2, chat_pb2_grpc
 from parley.conversations.v1 import conversations_pb2, conversations_pb2_grpc
 from parley.v1 import (
+    audit_pb2,
+    audit_pb2_grpc,
     file_pb2,
     file_pb2_grpc,
+    key_pb2,
+    key_pb2_grpc,
     mcp_pb2,
     mcp_pb2_grpc,
     run_pb2,
@@ -26,6 +30,7 @@ from parley.v1 import (
 from server.application.approvals import Approvals
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
+from server.application.audit import AuditRecords
 from server.application.branches import Branches
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
@@ -35,6 +40,7 @@ from server.application.files import Files
 from server.application.forks import Forks
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
+from server.application.own_keys import OwnKeys
 from server.application.prompts import Prompts
 from server.application.run_prompts import RunPrompts
 from server.application.runs import Runs
@@ -42,11 +48,14 @@ from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.application.threads import Threads
 from server.application.tools import Tools
+from server.ports.system import Clock
 from server.rpc.health import HealthServicer
 from server.rpc.servicers.archive import ArchiveServicer
+from server.rpc.servicers.audit import AuditServicer
 from server.rpc.servicers.chat import ChatServicer
 from server.rpc.servicers.conversations import ConversationServicer
 from server.rpc.servicers.file import FileServicer
+from server.rpc.servicers.key import KeyServicer
 from server.rpc.servicers.mcp import McpServicer
 from server.rpc.servicers.organizations import ModelServicer, OrganizationServicer
 from server.rpc.servicers.run import RunServicer
@@ -59,6 +68,8 @@ DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     tool_pb2.DESCRIPTOR.services_by_name["ToolService"],
     file_pb2.DESCRIPTOR.services_by_name["FileService"],
     mcp_pb2.DESCRIPTOR.services_by_name["McpService"],
+    key_pb2.DESCRIPTOR.services_by_name["KeyService"],
+    audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["OrganizationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ModelService"],
@@ -105,6 +116,10 @@ class UseCases:
     catalogue: Catalogue
     tools: Tools
     direct_calls: DirectCalls
+    keys: OwnKeys
+    audit: AuditRecords
+    clock: Clock
+    """Tells what is over as it is shown."""
 
 
 class Services:
@@ -117,6 +132,8 @@ class Services:
         self._tools = ToolServicer(use_cases.approvals)
         self._files = FileServicer(use_cases.files)
         self._mcp = McpServicer(use_cases.tools, use_cases.direct_calls)
+        self._keys = KeyServicer(use_cases.keys, use_cases.clock)
+        self._audit = AuditServicer(use_cases.audit)
         self._archive = ArchiveServicer(use_cases.archive, use_cases.archive_chat)
         self._chats = ChatServicer(use_cases.chats, use_cases.prompts)
         self._conversations = ConversationServicer(
@@ -134,6 +151,8 @@ class Services:
         tool_pb2_grpc.add_ToolServiceServicer_to_server(self._tools, aio)
         file_pb2_grpc.add_FileServiceServicer_to_server(self._files, aio)
         mcp_pb2_grpc.add_McpServiceServicer_to_server(self._mcp, aio)
+        key_pb2_grpc.add_KeyServiceServicer_to_server(self._keys, aio)
+        audit_pb2_grpc.add_AuditServiceServicer_to_server(self._audit, aio)
         conversations_pb2_grpc.add_ConversationServiceServicer_to_server(self._conversations, aio)
         conversations_pb2_grpc.add_OrganizationServiceServicer_to_server(self._organizations, aio)
         conversations_pb2_grpc.add_ModelServiceServicer_to_server(self._models, aio)

@@ -25,6 +25,7 @@ from server.adapters.store.sqlite.connection import connect
 from server.adapters.store.sqlite.patterns import SearchingConnection
 from server.adapters.system import SystemClock, SystemIds
 from server.adapters.tools.schemas import JsonSchemas
+from server.application.audit import Audit
 from server.application.conversations import new_conversation
 from server.application.guard import OPEN
 from server.application.repeats import Repeats
@@ -83,7 +84,7 @@ class Sending:
             models=self._models,
             worker=Listener(),
             limits=limits,
-            repeats=Repeats(store=store, clock=clock, limits=limits),
+            repeats=Repeats(store=store, clock=clock, limits=limits, audit=Audit(clock=clock, ids=SystemIds())),
             guard=OPEN,
             schemas=JsonSchemas(),
         )

@@ -158,6 +158,7 @@ def _message_row(message: Message) -> MessageRow:
         reasoning=None,
         tool_calls=None,
         tool_call_id=None,
+        actor=None,
         usage=None,
         image=None,
         message_metadata=None,

@@ -86,6 +86,24 @@ def test_keys_are_listed_without_their_secrets_and_revoked(service: Service) -> 
     assert "No valid key" in again.stderr
 
 
+def test_a_key_is_rotated_and_its_uses_are_shown(service: Service) -> None:
+    key = service.new_key("ida")
+    with service.client(key) as client:
+        assert client.post(_LIST, json={}).status_code == 200
+    rotated = parley("keys", "rotate", key, "--data", service.data, "--overlap", "1")
+    assert (rotated.returncode, rotated.stderr) == (0, "")
+    for text in (key, rotated.stdout.strip()):
+        with service.client(text) as client:
+            assert client.post(_LIST, json={}).status_code == 200
+
+    def shown() -> str:
+        return parley("keys", "usage", key, "--data", service.data).stdout
+
+    assert "REQUESTS" in next(table for table in iter(shown, "") if key[:16] in table)
+    assert parley("keys", "rotate", "nobody", "--data", service.data).returncode == 1
+    assert parley("keys", "usage", "nobody", "--data", service.data).returncode == 1
+
+
 def test_keys_can_be_made_before_the_first_start(data: Path) -> None:
     made = parley("keys", "create", "--data", data, "--user", "hanna", "--expires", "30")
     assert made.returncode == 0
@@ -99,6 +117,8 @@ def test_keys_can_be_made_before_the_first_start(data: Path) -> None:
         (["create", "--user", " "], ["--user"]),
         (["create", "--user", "x", "--expires", "0"], ["--expires"]),
         (["create", "--user", "x", "--style", "pq"], ["--style", "ayeto"]),
+        (["create", "--user", "x", "--scope", "conversation:read"], ["--scope", "conversations:read"]),
+        (["rotate", "x", "--overlap", "169"], ["--overlap"]),
         (["revoke"], ["KEY"]),
     ],
 )

@@ -12,7 +12,8 @@ from typing import Any, Final
 from server.adapters.feed.local import LocalFeed
 from server.adapters.store.factory import open_store
 from server.adapters.system import SystemClock, SystemIds
-from server.application.keys import KeyFactory, Keys
+from server.application.keys import KeyFactory
+from server.bootstrap.keys import operated_keys
 from server.domain.principal import Owner
 from tests.contract.store.postgres_server import PostgresServer
 from tests.support.invariants import TABLES, Tables, check_tables, sqlite_tables
@@ -22,7 +23,7 @@ PEPPER: Final = "the pepper of every process here"
 
 async def _new_key(url: str) -> str:
     async with open_store(url, feed=LocalFeed()) as store:
-        keys = Keys(store=store, clock=SystemClock(), ids=SystemIds(), factory=KeyFactory(PEPPER.encode()))
+        keys = operated_keys(store, SystemClock(), SystemIds(), KeyFactory(PEPPER.encode()))
         return (await keys.create(Owner("default", "anna"), scopes=("*",)))[1]
 
 

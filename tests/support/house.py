@@ -15,6 +15,7 @@ from server.adapters.tools.server_config import ToolServerConfig
 from server.application.approvals import Approvals
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
+from server.application.audit import Audit
 from server.application.branches import Branches
 from server.application.catalogue import Catalogue
 from server.application.chats import Chats
@@ -224,7 +225,7 @@ async def open_house(
             Titles(store=store, clock=time, models=models, limits=limits, guard=guard)
         )
         streams = Streams(store=store, feed=feed, limits=limits)
-        repeats = Repeats(store=store, clock=time, limits=limits)
+        repeats = Repeats(store=store, clock=time, limits=limits, audit=Audit(clock=time, ids=ids))
         direct_calls = DirectCalls(
             store=store, clock=time, ids=ids, repeats=repeats, tools=Tools(servers), servers=servers, schemas=schemas
         )

@@ -198,6 +198,7 @@ class Message(_message.Message):
     TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     IMAGE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7."""
     role: Global___Role.ValueType
@@ -214,6 +215,8 @@ class Message(_message.Message):
     """What the model thought before it answered, where it says so."""
     tool_call_id: _builtins.str
     """The call it answers; tool only."""
+    actor: _builtins.str
+    """Who sent it on behalf of the user whose conversation it is in; absent when the user did."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the service accepted (user) or finished (assistant) it."""
@@ -245,11 +248,14 @@ class Message(_message.Message):
         tool_call_id: _builtins.str | None = ...,
         usage: Global___Usage | None = ...,
         image: Global___Image | None = ...,
+        actor: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_image", b"_image", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_tool_call_id", b"_tool_call_id", "created_at", b"created_at", "image", b"image", "model", b"model", "reasoning_content", b"reasoning_content", "run_id", b"run_id", "tool_call_id", b"tool_call_id", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_image", b"_image", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_tool_call_id", b"_tool_call_id", "actor", b"actor", "created_at", b"created_at", "image", b"image", "model", b"model", "reasoning_content", b"reasoning_content", "run_id", b"run_id", "tool_call_id", b"tool_call_id", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_image", b"_image", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_tool_call_id", b"_tool_call_id", "content", b"content", "created_at", b"created_at", "id", b"id", "image", b"image", "model", b"model", "reasoning_content", b"reasoning_content", "role", b"role", "run_id", b"run_id", "status", b"status", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_image", b"_image", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_tool_call_id", b"_tool_call_id", "actor", b"actor", "content", b"content", "created_at", b"created_at", "id", b"id", "image", b"image", "model", b"model", "reasoning_content", b"reasoning_content", "role", b"role", "run_id", b"run_id", "status", b"status", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
+    _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
     _WhichOneofReturnType__image: _TypeAlias = _typing.Literal["image"]  # noqa: Y015
     _WhichOneofArgType__image: _TypeAlias = _typing.Literal["_image", b"_image"]  # noqa: Y015
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
@@ -260,6 +266,8 @@ class Message(_message.Message):
     _WhichOneofArgType__run_id: _TypeAlias = _typing.Literal["_run_id", b"_run_id"]  # noqa: Y015
     _WhichOneofReturnType__tool_call_id: _TypeAlias = _typing.Literal["tool_call_id"]  # noqa: Y015
     _WhichOneofArgType__tool_call_id: _TypeAlias = _typing.Literal["_tool_call_id", b"_tool_call_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__actor) -> _WhichOneofReturnType__actor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__image) -> _WhichOneofReturnType__image | None: ...
     @_typing.overload

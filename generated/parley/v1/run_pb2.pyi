@@ -235,6 +235,7 @@ class Run(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     USER_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`run_` and 32 hex digits."""
     conversation_key: _builtins.str
@@ -247,6 +248,8 @@ class Run(_message.Message):
     """The user message it answers."""
     attempt: _builtins.int
     """How often it was begun; more than 1 after a crash."""
+    actor: _builtins.str
+    """Who sent its message on behalf of the user; absent when the user did."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When its message was accepted."""
@@ -281,12 +284,15 @@ class Run(_message.Message):
         usage: _message_pb2.Usage | None = ...,
         user_message_id: _builtins.str = ...,
         attempt: _builtins.int = ...,
+        actor: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "actor", b"actor", "created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "conversation_key", b"conversation_key", "created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "id", b"id", "model", b"model", "started_at", b"started_at", "status", b"status", "usage", b"usage", "user_message_id", b"user_message_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "actor", b"actor", "attempt", b"attempt", "conversation_key", b"conversation_key", "created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "id", b"id", "model", b"model", "started_at", b"started_at", "status", b"status", "usage", b"usage", "user_message_id", b"user_message_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
+    _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__actor) -> _WhichOneofReturnType__actor | None: ...
 
 Global___Run: _TypeAlias = Run  # noqa: Y015
 

@@ -3,14 +3,17 @@
 from sqlalchemy import Index, Integer
 from sqlmodel import Field
 
-from server.adapters.store.columns import STRING, WHOLE, OwnedRow, Row, of
+from server.adapters.store.columns import EMPTY, STRING, WHOLE, OwnedRow, Row, of
 
 
 class ApiKeyRow(OwnedRow, table=True):
     """An API key's digest and rights."""
 
     __tablename__ = "api_keys"
-    __table_args__ = (Index("uq_api_keys_digest", "digest", unique=True),)
+    __table_args__ = (
+        Index("uq_api_keys_digest", "digest", unique=True),
+        Index("ix_api_keys_created_at", "tenant", "owner", "created_at", "id"),
+    )
 
     id: str = Field(primary_key=True, sa_type=STRING)
     digest: str = Field(sa_type=STRING)
@@ -20,6 +23,11 @@ class ApiKeyRow(OwnedRow, table=True):
     created_at: int = Field(sa_type=WHOLE)
     expires_at: int | None = Field(sa_type=WHOLE)
     revoked_at: int | None = Field(sa_type=WHOLE)
+    environment: str = Field(sa_type=STRING, sa_column_kwargs={"server_default": "live"})
+    name: str = Field(sa_type=STRING, sa_column_kwargs=EMPTY)
+    description: str = Field(sa_type=STRING, sa_column_kwargs=EMPTY)
+    requests_per_minute: int | None = Field(sa_type=WHOLE)
+    last_used_at: int | None = Field(sa_type=WHOLE)
 
 
 class UserRow(Row, table=True):

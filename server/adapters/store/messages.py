@@ -38,7 +38,7 @@ COLUMNS: Final = (
     *(_c.id, _c.conversation_id, _c.role, _c.content, _c.created_at, _c.status),
     *(func.coalesce(_c.position, _c.branch_position), _c.branch, _c.run_id, _c.session_id),
     *(_c.model, _c.provider, _c.reasoning, _c.tool_calls, _c.tool_call_id, _c.usage, _c.image, _c.message_metadata),
-    _c.provider_parts,
+    *(_c.provider_parts, _c.actor),
 )
 _USAGE: Final = codec(Usage)
 _TOOL_CALL: Final = codec(ToolCall)
@@ -211,13 +211,14 @@ def _values(message: Message) -> dict[str, Any]:
         "image": _IMAGE.dumps(message.image) if message.image else None,
         "message_metadata": None if message.metadata == NO_METADATA else _METADATA.dumps(message.metadata),
         "provider_parts": message.provider_parts,
+        "actor": message.actor,
     }
 
 
 def message_of(row: Row) -> Message:
     """The message of a row of `COLUMNS`."""
     (row_id, conversation_id, role, content, created, status, position, branch, run_id, session_id, *rest) = row
-    model, provider, reasoning, tool_calls, tool_call_id, usage, image, metadata, provider_parts = rest
+    model, provider, reasoning, tool_calls, tool_call_id, usage, image, metadata, provider_parts, actor = rest
     return Message(
         id=row_id,
         conversation_id=conversation_id,
@@ -238,4 +239,5 @@ def message_of(row: Row) -> Message:
         image=_IMAGE.loads(image) if image else None,
         metadata=_METADATA.loads(metadata) if metadata else NO_METADATA,
         provider_parts=provider_parts,
+        actor=actor,
     )

@@ -1,13 +1,14 @@
 """The transaction of the service itself, put together from its parts."""
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
 
-from server.adapters.store import awaited_calls, keys, known_files, leases, members, provisioning, retention
+from server.adapters.store import audit, awaited_calls, keys, known_files, leases, members, provisioning, retention
 from server.adapters.store.executor import Executor
 from server.adapters.store.times import moment
+from server.domain.audit import AuditRecord
 from server.domain.ids import FileId, KeyId, OrganizationId, RunId, WorkerId
-from server.domain.key import ApiKey
+from server.domain.key import ApiKey, KeyUse
 from server.domain.organization import Member, Organization
 from server.domain.principal import Owner
 from server.domain.run import Lease
@@ -35,6 +36,22 @@ class StoredSystem:
     async def add_key(self, key: ApiKey) -> None:
         """Store a new key."""
         await keys.add_key(self._executor, key)
+
+    async def save_key(self, key: ApiKey) -> None:
+        """Overwrite what may change of a key."""
+        await keys.save_key(self._executor, key)
+
+    async def count_uses(self, uses: Sequence[KeyUse]) -> None:
+        """Add to the requests of each key's days."""
+        await keys.count_uses(self._executor, uses)
+
+    async def key_usage(self, key_id: KeyId, *, since: date) -> list[tuple[date, int]]:
+        """Requests of each day."""
+        return await keys.key_usage(self._executor, key_id, since=since)
+
+    async def add_audit(self, record: AuditRecord) -> None:
+        """Store a record of the audit."""
+        await audit.add_audit(self._executor, record)
 
     async def revoke_key(self, key_id: KeyId, now: datetime) -> bool:
         """Revoke a key; `False` when there is none that is not revoked."""

@@ -12,6 +12,7 @@ from sqlmodel import Field
 
 from server.adapters.store import columns
 from server.adapters.store.account_tables import ApiKeyRow, MembershipRow, ModelRow, OrganizationRow, UserRow
+from server.adapters.store.audit_tables import AuditRow, KeyUsageRow
 from server.adapters.store.columns import EMPTY, STRING, WHOLE, ZERO, OwnedRow, Row, of, partial
 from server.adapters.store.context_tables import CompactionRow, ModelRequestRow, RequestTextRow
 from server.adapters.store.predicates import (
@@ -111,6 +112,7 @@ class MessageRow(OwnedRow, table=True):
     image: str | None = Field(sa_type=STRING)
     message_metadata: str | None = Field(sa_type=STRING)
     provider_parts: str | None = Field(sa_type=STRING)
+    actor: str | None = Field(sa_type=STRING)
 
 
 class BranchRow(OwnedRow, table=True):
@@ -261,3 +263,5 @@ cached_answers: Final = _table(CachedAnswerRow)
 compactions: Final = _table(CompactionRow)
 model_requests: Final = _table(ModelRequestRow)
 request_texts: Final = _table(RequestTextRow)
+audit: Final = _table(AuditRow)
+key_usage: Final = _table(KeyUsageRow)

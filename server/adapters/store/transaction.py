@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from server.adapters.store.api_keys import StoredApiKeys
 from server.adapters.store.approvals import StoredApprovals
 from server.adapters.store.archive import StoredArchive
+from server.adapters.store.audit import StoredAudit
 from server.adapters.store.branches import StoredBranches
 from server.adapters.store.cached_answers import StoredCachedAnswers
 from server.adapters.store.compactions import StoredCompactions
@@ -30,12 +32,14 @@ class OwnedTransaction:
     __slots__ = (
         "approvals",
         "archive",
+        "audit",
         "branches",
         "cached_answers",
         "compactions",
         "conversations",
         "events",
         "files",
+        "keys",
         "messages",
         "model_requests",
         "models",
@@ -62,6 +66,8 @@ class OwnedTransaction:
         self.requests = StoredRequests(scope)
         self.cached_answers = StoredCachedAnswers(scope)
         self.archive = StoredArchive(scope)
+        self.keys = StoredApiKeys(scope)
+        self.audit = StoredAudit(scope)
         self.tool_calls = StoredToolCalls(scope)
         self.approvals = StoredApprovals(scope)
         self.compactions = StoredCompactions(scope)

@@ -44,6 +44,8 @@ def write_message(into: message_pb2.Message, message: Message) -> None:
         into.tool_calls.add(id=call.id, name=call.name, arguments=call.arguments)
     if message.tool_call_id is not None:
         into.tool_call_id = message.tool_call_id
+    if message.actor is not None:
+        into.actor = message.actor
     if message.usage is not None:
         _write_usage(into.usage, message.usage)
     if message.image is not None:

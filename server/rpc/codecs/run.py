@@ -48,6 +48,7 @@ def encode_run(run: Run) -> run_pb2.Run:
         usage=encode_usage(run.usage),
         user_message_id=run.user_message_id,
         attempt=run.epoch,
+        actor=run.actor,
     )
 
 

@@ -172,14 +172,21 @@ class Pipeline(grpc.aio.ServerInterceptor):
         principal = None
         scope = method.rule.scope
         if scope is not None:
-            principal = await self._authenticator.authenticate(headers.credentials, headers.on_behalf_of())
+            principal = await self._authenticator.authenticate(
+                headers.credentials, headers.on_behalf_of(), request_id=record.request_id
+            )
             if not principal.has_scope(scope):
                 raise ScopeMissing(scope)
             if method.rule.needs_person and not principal.is_person:
                 raise PersonNeeded
         self._validation.check(request)
-        if headers.keys and principal is not None and method.rule.writes:
-            principal = replace(principal, request_key=_request_key(method.rule, headers, request))
+        if principal is not None and method.rule.writes:
+            principal = replace(
+                principal,
+                request_key=_request_key(method.rule, headers, request) if headers.keys else None,
+                request_id=record.request_id,
+                write="" if method.rule.is_audited else method.rule.name,
+            )
         enter(Call(record.request_id, principal, address))
 
     async def _refuse(self, record: CallRecord, error: Exception, context: Context) -> Never:

@@ -30,6 +30,8 @@ class Rule:
     request: type[Message]
     timeout_seconds: int | None
     """The declared bound of a call."""
+    is_audited: bool
+    """Whether a call leaves a record of its own in the audit."""
     writes: bool
     """Whether a call may change something."""
     is_raw: bool
@@ -56,6 +58,7 @@ def _rule(service: ServiceDescriptor, method: MethodDescriptor) -> Rule:
     return Rule(
         name=name,
         scope=declared.scope or None,
+        is_audited=declared.audited,
         needs_person=declared.needs_person,
         request=GetMessageClass(method.input_type),
         timeout_seconds=declared.timeout_seconds or None,

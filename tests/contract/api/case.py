@@ -15,7 +15,8 @@ UNKNOWN_ID: Final = "00000000-0000-7000-8000-000000000000"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. `key` is `good`, `none`, `malformed`, `unknown`, `revoked` or `expired`."""
+    """Who calls. `key` is `good`, `none`, `malformed`, `unknown`, `revoked` or `expired`; `token` stands for a person's
+    token, with a user's usual rights unless `scopes` are given."""
 
     user: str = "anna"
     tenant: str = ""
@@ -27,6 +28,8 @@ class Caller:
 
 ANNA: Final = Caller()
 BERT: Final = Caller(user="bert")
+ANNA_HERSELF: Final = Caller(key="token")
+"""Anna in person, by a token."""
 STRANGER: Final = Caller(tenant="-elsewhere")
 
 

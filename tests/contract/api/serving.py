@@ -18,10 +18,15 @@ from server.adapters.identity.key_set import KeySet
 from server.adapters.identity.verifier import Expected, TokenVerifier
 from server.adapters.system import SystemClock, SystemIds
 from server.adapters.tools.server_config import StdioEndpoint, ToolServerConfig
+from server.application.audit import Audit, AuditRecords
 from server.application.authentication import Authenticator
 from server.application.guard import Guard
-from server.application.keys import KeyFactory, Keys
+from server.application.key_operation import Keys
+from server.application.key_uses import KeyUses
+from server.application.keys import KeyFactory
 from server.application.known_keys import KnownKeys
+from server.application.own_keys import OwnKeys
+from server.application.repeats import Repeats
 from server.domain.key import ApiKey, KeyEnvironment, KeyStyle
 from server.domain.principal import Owner
 from server.ports.system import Clock
@@ -30,7 +35,7 @@ from server.rpc.metrics import Metrics
 from server.rpc.server import RpcServer
 from server.rpc.services import DESCRIPTORS, Services, UseCases
 from tests.contract.api.tool_servers import tool_servers
-from tests.support.house import House, open_house
+from tests.support.house import QUICK, House, open_house
 from tests.support.issuer import AUDIENCE, SECRET, Issuer
 from tests.support.scripted_provider import ScriptedProvider, usage
 
@@ -41,6 +46,8 @@ TOOLS = (ToolServerConfig("time", StdioEndpoint(TIME_SERVER)),)
 """What every tenant may use, once a person has approved; started when it is first asked."""
 PEPPER = b"a pepper of enough bytes"
 LEEWAY = timedelta(seconds=30)
+# On a busy machine one fetch may take long, and clocks that stand still never let another begin.
+_PATIENCE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ class Served:
     """Whose tokens are taken beside keys."""
     database: Path
     keys: Keys
+    uses: KeyUses
     factory: KeyFactory
     services: Services
     pipeline: Pipeline
@@ -99,11 +107,13 @@ async def serve(
     async with (
         open_house(folder, provider, guard=guard, tools=(*tool_servers(folder), *TOOLS)) as house,
         Issuer() as issuer,
-        KeySet(issuer.url, clock=watch, trust_env=False) as key_set,
+        KeySet(issuer.url, clock=watch, trust_env=False, patience=_PATIENCE) as key_set,
+        KeyUses(store=house.store, clock=SystemClock()) as uses,
     ):
         tokens = TokenVerifier(
             expected=Expected(issuer.name, AUDIENCE, LEEWAY), clock=watch, key_set=key_set, secret=SECRET.encode()
         )
+        audit = Audit(clock=SystemClock(), ids=ids)
         services = Services(
             UseCases(
                 threads=house.threads,
@@ -125,6 +135,16 @@ async def serve(
                 catalogue=house.catalogue,
                 tools=house.tools,
                 direct_calls=house.direct_calls,
+                keys=OwnKeys(
+                    store=house.store,
+                    clock=SystemClock(),
+                    ids=ids,
+                    factory=factory,
+                    limits=QUICK,
+                    repeats=Repeats(store=house.store, clock=SystemClock(), limits=QUICK, audit=audit),
+                ),
+                audit=AuditRecords(store=house.store, limits=QUICK),
+                clock=SystemClock(),
             )
         )
         pipeline = Pipeline(
@@ -132,7 +152,8 @@ async def serve(
             authenticator=Authenticator(
                 store=house.store,
                 clock=watch,
-                keys=KnownKeys(store=house.store, clock=watch, factory=factory),
+                keys=KnownKeys(store=house.store, clock=watch, factory=factory, uses=uses),
+                audit=audit,
                 tokens=tokens,
             ),
             clock=SystemClock(),
@@ -153,7 +174,8 @@ async def serve(
                 house=house,
                 issuer=issuer,
                 database=folder / "house.db",
-                keys=Keys(store=house.store, clock=SystemClock(), ids=ids, factory=factory),
+                keys=Keys(store=house.store, clock=SystemClock(), ids=ids, factory=factory, audit=audit),
+                uses=uses,
                 factory=factory,
                 services=services,
                 pipeline=pipeline,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from server.adapters.system import SystemClock
 from server.domain.ids import default_organization_id
@@ -28,11 +29,15 @@ class Stage:
         if caller.key == "none":
             return {}
         if caller not in self._keys:
-            self._keys[caller] = await self._key(caller)
+            self._keys[caller] = self._token(caller) if caller.key == "token" else await self._key(caller)
         headers = {"x-api-key": self._keys[caller]}
         if caller.on_behalf_of is not None:
             headers["x-on-behalf-of"] = caller.on_behalf_of
         return headers
+
+    def _token(self, caller: Caller) -> str:
+        granted: dict[str, Any] = {} if caller.scopes == ("*",) else {"permissions": list(caller.scopes)}
+        return self.served.issuer.token(caller.user, self.tenant + caller.tenant, **granted)
 
     async def _key(self, caller: Caller) -> str:
         match caller.key:

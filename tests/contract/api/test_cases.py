@@ -11,12 +11,14 @@ from tests.contract.api.case import Case, Json, Refused, Reply, Stream
 from tests.contract.api.cases import (
     access,
     archive,
+    audit,
     branch,
     chat,
     context,
     conversation_changes,
     conversations,
     file,
+    key,
     large,
     mcp,
     organizations,
@@ -34,7 +36,7 @@ from tests.contract.api.stage import Stage
 CASES: list[Case] = [
     *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES, *mcp.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
-    *(*context.CASES, *large.CASES, *access.CASES),
+    *(*context.CASES, *large.CASES, *key.CASES, *audit.CASES, *access.CASES),
 ]
 
 

@@ -27,7 +27,7 @@ from tests.contract.api.test_cases import CASES
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
-_OF_CALLS: Final = {"users", "api_keys"}
+_OF_CALLS: Final = {"users", "api_keys", "key_usage"}
 """Tables that tell of callers, whatever came of their calls."""
 
 _ANSWERED: Final = {

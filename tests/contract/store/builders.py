@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from server.adapters.system import SystemIds
+from server.domain.audit import Act, AuditRecord, Deed
 from server.domain.compaction import Compaction, CompactionCause
 from server.domain.conversation import Conversation
 from server.domain.file import File
 from server.domain.generation import GenerationConfig
 from server.domain.ids import (
     ApprovalId,
+    AuditId,
     CompactionId,
     ConversationId,
     FileId,
@@ -235,3 +237,18 @@ async def running(store: Store, *, owner: Owner = ALICE, **fields: Any) -> Run:
 async def asked(store: Store, *invocations: ToolInvocation, owner: Owner = ALICE) -> None:
     """Store tool calls of runs that are stored."""
     await store.write(owner, lambda tx: tx.tool_calls.add(invocations))
+
+
+def audit_record(owner: Owner = ALICE, *, time: float = 0, deed: Deed | None = None, **fields: Any) -> AuditRecord:
+    """A deed of the owner's."""
+    made = AuditRecord(
+        id=AuditId(new_id()),
+        tenant=owner.tenant,
+        actor=owner.user,
+        subject=owner.user,
+        deed=deed or Deed(Act.KEY_CREATED, "a key"),
+        created_at=at(time),
+        request_id="a call",
+        key_id=KeyId("a key"),
+    )
+    return replace(made, **fields)

@@ -75,7 +75,8 @@ def postgres_database(postgres_server: PostgresServer) -> str:
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer, postgres_database: str) -> str:
     """The URL of that database, with nothing in it."""
-    emptied = "; ".join(f"DELETE FROM {table.name}" for table in reversed(METADATA.sorted_tables))
+    # Not deleted row by row, which the audit's would not let happen.
+    emptied = f"TRUNCATE {', '.join(table.name for table in METADATA.sorted_tables)}"
     postgres_server.execute(emptied, database=postgres_database)
     return postgres_server.url(postgres_database)
 

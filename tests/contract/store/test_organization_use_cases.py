@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from server.adapters.system import SystemClock, SystemIds
+from server.application.audit import Audit
 from server.application.catalogue import Catalogue, OfferedModel
 from server.application.organizations import Organizations
 from server.application.repeats import Repeats
@@ -29,7 +30,7 @@ def _acting(owner: Owner) -> Principal:
 
 @pytest.fixture
 def repeats(store: Store) -> Repeats:
-    return Repeats(store=store, clock=SystemClock(), limits=Limits())
+    return Repeats(store=store, clock=SystemClock(), limits=Limits(), audit=Audit(clock=SystemClock(), ids=SystemIds()))
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import pytest
 
 from server.adapters.store.errors import MessageNotQueued
+from server.domain.audit import AuditFilter
 from server.domain.branch import ORIGINAL, Branch, BranchCause
 from server.domain.cached_answer import CachedAnswer
 from server.domain.compaction import Compaction
@@ -16,6 +18,7 @@ from server.domain.events import AttemptReset, MessageStarted, Payload, TextDelt
 from server.domain.file import File
 from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, MessageId, OrganizationId, default_organization_id
+from server.domain.key import ApiKey, KeyUse
 from server.domain.message import Message, Role, Usage
 from server.domain.model import Model
 from server.domain.organization import Member, MemberRole
@@ -25,11 +28,13 @@ from server.domain.search import Search
 from server.domain.session import ChatSession
 from server.domain.tool import Approval, ApprovalState, ToolCallState, ToolInvocation
 from server.ports.archive import Archive
+from server.ports.audit import Audit
 from server.ports.cached_answers import CachedAnswers
 from server.ports.contexts import Compactions, ModelRequests
 from server.ports.event_logs import Events
 from server.ports.files import Files
 from server.ports.histories import Branches, Messages
+from server.ports.keys import ApiKeys
 from server.ports.organizations import AddedModels, Organizations
 from server.ports.store import (
     Conversations,
@@ -47,10 +52,12 @@ from tests.contract.store.builders import (
     BOB,
     approval,
     at,
+    audit_record,
     compaction,
     conversation,
     enqueued,
     file,
+    key,
     lease,
     message,
     new_id,
@@ -68,6 +75,7 @@ ACME = default_organization_id("acme")
 ADDED = Model("p", "added")
 NEW = Model("p", "new")
 GUEST = Member(ALICE.user, MemberRole.GUEST, is_active=True, created_at=at(0))
+DAY = date(1970, 1, 1)
 BRANCH = Branch(2, ORIGINAL, 1, BranchCause.EDIT, at(1), 1)
 ANOTHER = Branch(3, ORIGINAL, 0, BranchCause.EDIT, at(1), 0)
 
@@ -86,6 +94,7 @@ class Theirs:
     approval: Approval
     parked: Run
     summary: Compaction
+    key: ApiKey
 
 
 @pytest.fixture
@@ -95,6 +104,7 @@ async def alices(store: Store) -> Theirs:
     elsewhere = conversation("elsewhere")
     await stored(store, talk, elsewhere)
     await store.write_system(lambda tx: tx.provision(ALICE, at(0)))
+    hers = key(digest="hers")
 
     async def fill(tx: Transaction) -> Theirs:
         run = running_run(talk, until=0)
@@ -121,9 +131,13 @@ async def alices(store: Store) -> Theirs:
         summary = compaction(talk)
         await tx.compactions.add(summary)
         await tx.model_requests.add(request_record(run, message_id=appended.id, system_prompt="secret"))
-        return Theirs(talk, appended, run, waiting, chat, drawn, call, asked, parked, summary)
+        await tx.keys.add(hers)
+        await tx.audit.add(audit_record(actor="helper"))
+        return Theirs(talk, appended, run, waiting, chat, drawn, call, asked, parked, summary, hers)
 
-    return await store.write(ALICE, fill)
+    made = await store.write(ALICE, fill)
+    await store.write_system(lambda tx: tx.count_uses([KeyUse(hers.id, DAY, 3, at(0))]))
+    return made
 
 
 async def _recalled(tx: Transaction) -> GenerationConfig | None:
@@ -165,6 +179,8 @@ async def _look(tx: Transaction, alices: Theirs) -> list[Any]:
         await tx.approvals.current(alices.call.id),
         await tx.compactions.all(talk.id),
         await tx.model_requests.of_run(run.id, offset=0, limit=9),
+        await tx.keys.page(limit=9, after=None),
+        await tx.audit.on_behalf_of_owner(AuditFilter(), limit=9, after=None),
     ]
 
 
@@ -176,6 +192,12 @@ Probe = Callable[[Transaction, Theirs], Awaitable[Any]]
 
 # What an owner is shown of somebody else's rows: as if they did not exist.
 SEES: dict[str, tuple[Probe, Any]] = {
+    "keys.get": (lambda tx, a: tx.keys.get(a.key.id), None),
+    "keys.lock": (lambda tx, a: tx.keys.lock(a.key.id), None),
+    "keys.page": (lambda tx, a: tx.keys.page(limit=9, after=None), []),
+    "keys.save": (lambda tx, a: tx.keys.save(replace(a.key, name="x")), None),
+    "keys.usage": (lambda tx, a: tx.keys.usage(a.key.id, since=DAY), []),
+    "audit.on_behalf_of_owner": (lambda tx, a: tx.audit.on_behalf_of_owner(AuditFilter(), limit=9, after=None), []),
     "conversations.get": (lambda tx, a: tx.conversations.get(a.talk.key), None),
     "conversations.summary": (lambda tx, a: tx.conversations.summary(a.talk.key), None),
     "conversations.by_id": (lambda tx, a: tx.conversations.by_id(a.talk.id), None),
@@ -292,10 +314,10 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
 }
 
 # Makes a row of the owner's own, whatever it is given.
-OWN = {"conversations.add", "organizations.add"}
+OWN = {"conversations.add", "organizations.add", "keys.add", "audit.add"}
 
-# Tells a colleague, and nobody else, that a conversation is there: `test_archive.py`.
-TOLD = {"archive.is_anothers"}
+# Tells a colleague, and nobody else, that a conversation is there: `test_archive.py`; what was done: `test_audit.py`.
+TOLD = {"archive.is_anothers", "audit.of_tenant"}
 
 
 STRANGERS = pytest.mark.parametrize("stranger", [BOB, ALICE_ELSEWHERE], ids=["colleague", "namesake"])
@@ -373,6 +395,8 @@ def test_every_method_of_the_transaction_is_probed() -> None:
         "approvals": Approvals,
         "compactions": Compactions,
         "model_requests": ModelRequests,
+        "keys": ApiKeys,
+        "audit": Audit,
     }
     methods = {
         f"{part}.{name}" for part, protocol in parts.items() for name in vars(protocol) if not name.startswith("_")

@@ -11,8 +11,11 @@ from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from server.adapters.system import SystemIds
 from server.application import authentication, known_keys
+from server.application.audit import Audit
 from server.application.authentication import Authenticator
-from server.application.keys import KeyFactory, Keys
+from server.application.key_operation import Keys
+from server.application.key_uses import KeyUses
+from server.application.keys import KeyFactory
 from server.application.known_keys import KnownKeys
 from server.domain.errors import KeyInvalid, KeyMissing
 from server.domain.identity_errors import TenantForbidden
@@ -49,6 +52,8 @@ class Gatehouse:
     authenticator: Authenticator
     store: CountingStore
     keys: Keys
+    uses: KeyUses
+    audit: Audit
     factory: KeyFactory
     clock: ManualClock
 
@@ -62,12 +67,18 @@ async def gatehouse(tmp_path: Path) -> AsyncIterator[Gatehouse]:
     clock, factory = ManualClock(), KeyFactory(PEPPER)
     async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'keys.db'}", feed=LocalFeed()) as store:
         counting: Any = CountingStore(store)
+        uses, audit = KeyUses(store=store, clock=clock), Audit(clock=clock, ids=SystemIds())
         yield Gatehouse(
             authenticator=Authenticator(
-                store=counting, clock=clock, keys=KnownKeys(store=counting, clock=clock, factory=factory)
+                store=counting,
+                clock=clock,
+                keys=KnownKeys(store=counting, clock=clock, factory=factory, uses=uses),
+                audit=audit,
             ),
             store=counting,
-            keys=Keys(store=store, clock=clock, ids=SystemIds(), factory=factory),
+            keys=Keys(store=store, clock=clock, ids=SystemIds(), factory=factory, audit=audit),
+            uses=uses,
+            audit=audit,
             factory=factory,
             clock=clock,
         )
@@ -119,10 +130,10 @@ async def test_a_subject_is_provisioned_once(gatehouse: Gatehouse, monkeypatch: 
         principal = await gatehouse.authenticator.authenticate([key], " bert ")
         assert isinstance(principal, Principal)
         assert (principal.owner, principal.actor) == (Owner("acme", "bert"), "anna")
-    assert gatehouse.store.writes == 1
+    assert gatehouse.store.writes == 2  # the subject, and the record that somebody acts for the subject
     await gatehouse.authenticator.authenticate([key], "carl")
     await gatehouse.authenticator.authenticate([key], "bert")
-    assert gatehouse.store.writes == 3
+    assert gatehouse.store.writes == 6  # both forgotten meanwhile
 
 
 class TrustedTokens:
@@ -142,7 +153,8 @@ async def test_tokens_may_be_bound_to_tenants(gatehouse: Gatehouse) -> None:
         return Authenticator(
             store=gatehouse.store,  # type: ignore[arg-type]  # as above: a store as far as it is asked
             clock=gatehouse.clock,
-            keys=KnownKeys(store=gatehouse.store, clock=gatehouse.clock, factory=gatehouse.factory),  # type: ignore[arg-type]
+            keys=gatehouse.authenticator._keys,
+            audit=gatehouse.audit,
             tokens=TrustedTokens(sub="anna", tenant_id=tenant),
             tenants=["acme", "globex"],
         )

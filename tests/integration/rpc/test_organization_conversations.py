@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from server.adapters.system import SystemClock
+from server.adapters.system import SystemClock, SystemIds
+from server.application.audit import Audit
 from server.application.members import Members
 from server.domain.ids import ConversationId, default_organization_id
 from server.domain.organization import MemberRole
@@ -182,7 +183,7 @@ def _error(reply: httpx.Response, status: int) -> Any:
 
 async def test_who_operates_the_service_changes_roles_that_count_at_once(served: Served, anna: Client) -> None:
     bert = await _client(served, served.in_process, "bert")
-    members = Members(store=served.house.store, clock=SystemClock())
+    members = Members(store=served.house.store, clock=SystemClock(), audit=Audit(clock=SystemClock(), ids=SystemIds()))
     user = Owner("acme", "bert")
     assert (await bert.call("POST", "llm/add", {"provider": "scripted", "name": "x"})).status_code == 403
     await members.set(user, "Default", MemberRole.ADMIN)

@@ -16,8 +16,11 @@ from structlog.typing import EventDict
 from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from server.adapters.system import SystemClock, SystemIds
+from server.application.audit import Audit
 from server.application.authentication import Authenticator
-from server.application.keys import KeyFactory, Keys
+from server.application.key_operation import Keys
+from server.application.key_uses import KeyUses
+from server.application.keys import KeyFactory
 from server.application.known_keys import KnownKeys
 from server.domain.principal import Owner
 from server.rpc.interceptors.call import owner
@@ -88,13 +91,17 @@ class Toys:
 async def toys(folder: Path, *, unary_seconds: float | None = None) -> AsyncIterator[Toys]:
     clock, ids, factory, metrics, toy = SystemClock(), SystemIds(), KeyFactory(PEPPER), Metrics(), Toy()
     async with open_store(f"sqlite+aiosqlite:///{folder / 'keys.db'}", feed=LocalFeed()) as store:
-        keys = Keys(store=store, clock=clock, ids=ids, factory=factory)
+        audit = Audit(clock=clock, ids=ids)
+        keys = Keys(store=store, clock=clock, ids=ids, factory=factory, audit=audit)
         _, key = await keys.create(Owner("acme", "anna"), scopes=["*"])
         with capture_logs() as logged:
             pipeline = Pipeline(
                 services=[run_pb2.DESCRIPTOR.services_by_name["RunService"]],
                 authenticator=Authenticator(
-                    store=store, clock=clock, keys=KnownKeys(store=store, clock=clock, factory=factory)
+                    store=store,
+                    clock=clock,
+                    keys=KnownKeys(store=store, clock=clock, factory=factory, uses=KeyUses(store=store, clock=clock)),
+                    audit=audit,
                 ),
                 clock=clock,
                 ids=ids,

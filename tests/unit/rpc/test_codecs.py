@@ -113,6 +113,7 @@ MESSAGE = Message(
     tool_call_id="t-0",
     usage=Usage(3, 4, 7),
     image=GeneratedImage("painter", "A dot", FileId("f-1")),
+    actor="service",
 )
 MESSAGE_JSON = {
     "id": "m-1",
@@ -127,6 +128,7 @@ MESSAGE_JSON = {
     "tool_call_id": "t-0",
     "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
     "image": {"model": "painter", "prompt": "A dot", "file_id": "f-1"},
+    "actor": "service",
 }
 RUN = Run(
     id=RunId("run_1"),
@@ -144,6 +146,7 @@ RUN = Run(
     ended_at=NOON,
     error=RunError("PROVIDER_RATE_LIMITED", "slow down", timedelta(seconds=2, milliseconds=500)),
     usage=Usage(3, 4, 7),
+    actor="service",
 )
 RUN_JSON = {
     "id": "run_1",
@@ -157,6 +160,7 @@ RUN_JSON = {
     "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
     "user_message_id": "m-0",
     "attempt": 2,
+    "actor": "service",
 }
 GENERATION = GenerationConfig(model="m", temperature=0.0, max_tokens=7, top_p=0.5)
 GENERATION_JSON = {"model": "m", "temperature": 0.0, "max_tokens": 7, "top_p": 0.5}

@@ -6,6 +6,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from parley.options.v1 import options_pb2
 
+from server.domain.scope import SCOPES
 from server.rpc.interceptors.rules import RuleMissing, rules
 from server.rpc.services import DESCRIPTORS
 
@@ -60,4 +61,6 @@ def test_every_method_of_the_catalogue_has_a_rule() -> None:
     assert len(found) == sum(len(descriptor.methods) for descriptor in DESCRIPTORS)
     assert {rule.scope for rule in rules(DESCRIPTORS)} == {
         *("ayeto.chat", "ayeto.conversation", "conversations:read", "conversations:write", "files:read"),
+        *("keys:admin", "audit:read", "mcp:call"),
     }
+    assert {rule.scope for rule in rules(DESCRIPTORS)} <= SCOPES

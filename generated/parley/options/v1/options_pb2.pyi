@@ -434,6 +434,7 @@ RULE_FIELD_NUMBER: _builtins.int
 STREAM_EVENT_FIELD_NUMBER: _builtins.int
 CURSOR_FIELD_NUMBER: _builtins.int
 UNSET_FIELD_NUMBER: _builtins.int
+SHOWN_ONCE_FIELD_NUMBER: _builtins.int
 WORD_FIELD_NUMBER: _builtins.int
 file_dialect: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FileOptions, Global___Dialect]
 """Dialect of every service in the file."""
@@ -451,5 +452,9 @@ that `Last-Event-ID` sets when the caller has not set it otherwise.
 """
 unset: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___UnsetForm.ValueType]
 """Form of this field when it has no value, instead of the dialect's."""
+shown_once: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
+"""Whether the field is set in the first reply of a call only: what repeats the call by its idempotency key
+is answered without it.
+"""
 word: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.str]
 """The JSON word of this value. The proto name and the number are accepted on input as well."""

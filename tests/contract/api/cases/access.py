@@ -31,14 +31,27 @@ def _as_told(rpc: str, refused: Refused) -> Refused:
     return replace(refused, http=401) if rpc.startswith(_SAME_AS_INVALID) else refused
 
 
-CASES = [
-    Case(f"{rpc}: {what}", rpc, {}, _as_told(rpc, refused), caller=caller)
-    for rpc, scope in _SCOPED.items()
-    if scope
-    for what, (caller, refused) in _BAD.items()
-] + [
-    Case(f"{rpc}: a key with the scope {other} only", rpc, {}, _as_told(rpc, _NO_SCOPE), caller=Caller(scopes=(other,)))
-    for rpc, scope in _SCOPED.items()
-    for other in ("conversations:read", "conversations:write")
-    if scope and scope != other
-]
+_PERSONS = [rpc for rpc, method in methods().items() if method.GetOptions().Extensions[options_pb2.rule].needs_person]
+_NO_PERSON = Refused("PERMISSION_DENIED", "PERSON_NEEDED", 403)
+
+CASES = (
+    [
+        Case(f"{rpc}: {what}", rpc, {}, _as_told(rpc, refused), caller=caller)
+        for rpc, scope in _SCOPED.items()
+        if scope
+        for what, (caller, refused) in _BAD.items()
+    ]
+    + [
+        Case(
+            f"{rpc}: a key with the scope {other} only",
+            rpc,
+            {},
+            _as_told(rpc, _NO_SCOPE),
+            caller=Caller(scopes=(other,)),
+        )
+        for rpc, scope in _SCOPED.items()
+        for other in ("conversations:read", "conversations:write")
+        if scope and scope != other
+    ]
+    + [Case(f"{rpc}: a key that may do everything, where a person is needed", rpc, {}, _NO_PERSON) for rpc in _PERSONS]
+)

@@ -1,0 +1,73 @@
+"""What the audit keeps: who did what, in whose name, by which call. Never content."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from server.domain.ids import AuditId, KeyId
+
+DONE = "DONE"
+"""The outcome of an act that was carried out; acts are recorded in the transaction that does them."""
+OPERATOR = "operator"
+"""Stands for whoever operates the service, who needs no credential."""
+
+
+class Act(StrEnum):
+    """A kind of act that leaves a record."""
+
+    KEY_CREATED = "key.create"
+    KEY_UPDATED = "key.update"
+    KEY_ROTATED = "key.rotate"
+    KEY_REVOKED = "key.revoke"
+    ORGANIZATION_CREATED = "organization.create"
+    MEMBER_SET = "member.set"
+    MEMBER_REMOVED = "member.remove"
+    CONVERSATION_DELETED = "conversation.delete"
+    TOOL_CALL_APPROVED = "approval.approve"
+    TOOL_CALL_DENIED = "approval.deny"
+    TOOL_CALLED = "tool.call"
+    """A tool is called without a model; recorded before it is, for what comes of it may stay unknown."""
+    IMPERSONATION_BEGAN = "impersonation.begin"
+    """Somebody begins to act for another; whatever is only read is part of it."""
+    IMPERSONATED_WRITE = "impersonation.write"
+    """Somebody changed something in another's name; the object is the method."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What is done, and to what: an id or a name."""
+
+    act: Act
+    object: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One deed. `actor` and `subject` are users of the tenant and differ where one acted for the other."""
+
+    id: AuditId
+    tenant: str
+    actor: str
+    subject: str
+    deed: Deed
+    created_at: datetime
+    request_id: str = ""
+    """Of the call; empty for what no call did."""
+    key_id: KeyId | None = None
+    """The key that was presented; `None` for a person's token and for the operator."""
+    outcome: str = DONE
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which records are looked for; `None` is any."""
+
+    actor: str | None = None
+    subject: str | None = None
+    act: str | None = None
+    object: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """Before this moment."""
+    by_others: bool = False
+    """Only what others did in the subject's name."""
