@@ -20,6 +20,7 @@ from server.domain.events import (
     ToolCallStarted,
 )
 from server.domain.ids import RunId
+from server.domain.message import Role
 from server.domain.run import RunState
 
 
@@ -46,7 +47,7 @@ class AnswerPiece:
 
 @dataclass(frozen=True, slots=True)
 class WholeAnswer:
-    """The answer: all pieces joined, those that came before the last tool was called left out."""
+    """The answer: all pieces joined."""
 
     text: str
 
@@ -71,12 +72,10 @@ _SENTENCES: Final[Mapping[type[Payload], Progress]] = {
 class AnswerView:
     """Translates the events of one run, from its first on and in order.
 
-    A model that has tools called may say something before, and gives its answer behind: pieces of both are shown, and
-    the whole answer is the latter.
-
-    Text of attempts before `attempt` is never shown. When a later attempt begins while text of an earlier one has been
-    shown, its text is held back as long as it repeats that, and shown from there on; text that is different cannot be
-    shown any more, for what was shown cannot be taken back.
+    The answer is the text of all messages that the run's model wrote, one for each of its rounds. A fault voids only
+    what the message that was open then had said. When its text had been shown, what follows is held back as long as it
+    repeats that, and shown from there on; text that is different cannot be shown any more, for what was shown cannot be
+    taken back. Of attempts before `attempt`, only messages that are whole are shown: none that may turn out void.
 
     A title never comes first: an answer that fails before it was begun is an error, and nothing was shown of it.
     """
@@ -85,8 +84,12 @@ class AnswerView:
         self._run_id = run_id
         self._attempt = attempt
         self._pieces: list[str] = []
+        self._open: list[str] = []
+        """What the open message has said, of the attempts that are shown as they come."""
+        self._early: list[str] = []
+        """What it has said in an attempt before those."""
         self._to_repeat = ""
-        """What earlier attempts have said that were shown; the current one has repeated it up to …"""
+        """What is void and was shown; what counts has repeated it up to …"""
         self._repeated = 0
         self._is_thinking = False
         self._has_shown = False
@@ -108,13 +111,15 @@ class AnswerView:
 
     def _translated(self, event: Event) -> Sequence[Shown]:
         match event.payload:
-            case TextDelta(text=text) if (event.epoch or 0) >= self._attempt:
+            case TextDelta(text=text) if (event.epoch or 0) < self._attempt:
+                self._early.append(text)
+                return []
+            case TextDelta(text=text):
                 return self._say(text)
+            case MessageCompleted(message=message) if message.role is Role.ASSISTANT:
+                return self._complete()
             case AttemptReset():
                 return self._begin_again()
-            case MessageCompleted(message) if message.tool_calls:
-                self._settle()
-                return []
             case RunEnded(state=RunState.COMPLETED):
                 return [self._whole()]
         beside = self._beside(event.payload)
@@ -131,22 +136,24 @@ class AnswerView:
                 return THINKING
         return _SENTENCES.get(type(payload))
 
-    def _settle(self) -> None:
-        """What was said before tools are called stands, whatever becomes of later attempts; the answer comes behind."""
-        self._whole()
-        self._pieces, self._to_repeat, self._repeated = [], "", 0
-        self._is_thinking = False
-
     def _begin_again(self) -> Sequence[Shown]:
-        self._to_repeat, self._repeated = "".join(self._pieces), 0
+        self._to_repeat, self._repeated = "".join(self._open) + self._to_repeat[self._repeated :], 0
+        self._open, self._early = [], []
         self._is_thinking = False
         return [AGAIN]
+
+    def _complete(self) -> Sequence[Shown]:
+        shown = self._say("".join(self._early))
+        self._open, self._early = [], []
+        self._is_thinking = False
+        return shown
 
     def _say(self, text: str) -> Sequence[Shown]:
         held_back = min(len(text), len(self._to_repeat) - self._repeated)
         if not self._to_repeat.startswith(text[:held_back], self._repeated):
             raise AnswerRestarted(self._run_id)
         self._repeated += held_back
+        self._open.append(text)
         new = text[held_back:]
         if not new:
             return []

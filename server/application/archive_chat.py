@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from server.application.archive import absence
 from server.application.conversations import new_conversation
 from server.application.membership import require
-from server.application.outcomes import failure, follow, refuse_pause
+from server.application.outcomes import answer_in, awaited, failure, follow
 from server.application.runs import Prepare, Runs, SendMessage
 from server.application.streams import Streams
 from server.application.viewpoints import Viewpoint, find_seen
 from server.domain.conversation import Conversation
 from server.domain.errors import FieldViolation, InvalidField, RunFailed
-from server.domain.events import Event, MessageCompleted, RunEnded, Shown
+from server.domain.events import Event, RunEnded, Shown
 from server.domain.generation import GenerationConfig
 from server.domain.ids import AssistantId, ConversationId, OrganizationId
-from server.domain.message import Message, MessageStatus, Role
+from server.domain.message import Message
 from server.domain.organization import MemberRole
 from server.domain.principal import Owner, Principal
 from server.domain.run import PLAIN, Run, RunOptions, RunState
@@ -64,12 +64,11 @@ class ArchiveChat:
         return await self._runs.send(principal, command, prepare=prepare)
 
     async def answer(self, owner: Owner, run: Run) -> Message:
-        """The whole answer. Raises `RunFailed`, `RunCancelled`, `RunInterrupted`, `RunAwaitsDecision` as soon as the
-        run waits for somebody, and `ConversationNotFound` when the conversation is deleted meanwhile."""
+        """The answer: the last message of it, whatever rounds it took. Raises `RunFailed`, `RunCancelled`,
+        `RunInterrupted`, `RunAwaitsDecision`, and `ConversationNotFound` when the conversation is deleted meanwhile."""
         answer = None
-        async with aclosing(self.follow(owner, run)) as events:
+        async with aclosing(self._checked(owner, run, awaited(self._streams, owner, run))) as events:
             async for event in events:
-                await refuse_pause(self._runs, owner, run, event)
                 answer = answer_in(event) or answer
         if answer is None:
             raise RunFailed(reason="INTERNAL", message="the run has no answer")
@@ -80,10 +79,15 @@ class ArchiveChat:
         run, _ = await self._store.read(owner, lambda tx: find_seen(tx, seen))
         return run
 
-    async def follow(self, owner: Owner, run: Run, *, after: int = 0) -> AsyncGenerator[Shown, None]:
-        """Everything that a run shows behind a sequence, to its good end. Raises what `answer` raises but
-        `RunAwaitsDecision`."""
-        async with aclosing(follow(self._streams, owner, run, after=after)) as events:
+    async def follow(self, owner: Owner, run: Run) -> AsyncGenerator[Shown, None]:
+        """Everything that a run shows, to its good end. Raises what `answer` raises, but stays while the run waits."""
+        async with aclosing(self._checked(owner, run, follow(self._streams, owner, run))) as events:
+            async for event in events:
+                yield event
+
+    async def _checked(self, owner: Owner, run: Run, shown: AsyncGenerator[Shown, None]) -> AsyncGenerator[Shown, None]:
+        """What is shown, to its good end. Raises what the end says."""
+        async with aclosing(shown) as events:
             async for event in events:
                 state = _end_in(event)
                 if state not in (None, RunState.COMPLETED):
@@ -125,15 +129,6 @@ class ArchiveChat:
             _check_context(found, message)
 
         return (await self._store.read(owner, look)).key, check
-
-
-def answer_in(shown: Shown) -> Message | None:
-    """The answer, if this is the event that has it whole; what a run leaves behind that did not complete is none, nor
-    is what a model says before it has its tools called."""
-    match shown:
-        case Event(payload=MessageCompleted(message=message)) if message.role is Role.ASSISTANT:
-            return message if message.status is MessageStatus.COMPLETE and not message.tool_calls else None
-    return None
 
 
 def _end_in(shown: Shown) -> RunState | None:

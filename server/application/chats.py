@@ -25,7 +25,7 @@ class ChatSlice:
 
 @dataclass(frozen=True, slots=True)
 class ChatMessages:
-    """A chat, a window of its history, and how long the whole is."""
+    """A chat, a window of what is said in it, and how long the whole is."""
 
     chat: Conversation
     messages: Sequence[Message]
@@ -50,12 +50,12 @@ class Chats:
         return await self._store.read(owner, unit)
 
     async def messages(self, owner: Owner, conversation_id: ConversationId, *, offset: int, limit: int) -> ChatMessages:
-        """A window of a chat's history, the oldest first. Raises `ConversationNotFound`."""
+        """A window of what is said in a chat, the oldest first. Raises `ConversationNotFound`."""
 
         async def unit(tx: Transaction) -> ChatMessages:
             chat = unarchived(await tx.conversations.by_id(conversation_id), conversation_id)
             messages = await tx.messages.slice(chat.id, offset=offset, limit=limit, descending=False)
-            return ChatMessages(chat, messages, await tx.messages.count(chat.id))
+            return ChatMessages(chat, messages, await tx.messages.count_said(chat.id))
 
         return await self._store.read(owner, unit)
 

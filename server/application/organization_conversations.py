@@ -118,13 +118,13 @@ class OrganizationConversations:
         offset: int,
         descending: bool,
     ) -> MessageSlice:
-        """A window of a conversation's history."""
+        """A window of what is said in a conversation."""
 
         async def unit(tx: Transaction) -> MessageSlice:
             await require(tx, organization_id)
             await find_in(tx, organization_id, conversation_id)
             messages = await tx.messages.slice(conversation_id, offset=offset, limit=limit, descending=descending)
-            return MessageSlice(messages, await tx.messages.count(conversation_id))
+            return MessageSlice(messages, await tx.messages.count_said(conversation_id))
 
         return await self._store.read(owner, unit)
 

@@ -8,17 +8,16 @@ from server.application.answer_view import STOPPING, AnswerView, Shown, Titled
 from server.application.chats import unarchived
 from server.application.conversations import new_conversation
 from server.application.model_choice import chosen_model
-from server.application.outcomes import failure, follow, refuse_pause
+from server.application.outcomes import answer_in, awaited, failure, follow
 from server.application.runs import Prepare, Runs, SendMessage
 from server.application.streams import Streams
 from server.application.titles import Titles, Titling
 from server.application.viewpoints import Viewpoint, find_seen
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound
-from server.domain.events import Draining, Event, MessageCompleted, RunEnded
+from server.domain.events import Draining, Event, RunEnded
 from server.domain.ids import ConversationId, default_organization_id
 from server.domain.limits import Limits
-from server.domain.message import Role
 from server.domain.model import Model
 from server.domain.principal import Owner, Principal
 from server.domain.run import Run, RunOptions, RunState
@@ -120,26 +119,25 @@ class Prompts:
         return Sent(run, self._titles.under_way(chat.id), attempt, seen.sequence)
 
     async def answer(self, owner: Owner, sent: Sent) -> str:
-        """The whole answer. A title that is being made is waited for a moment.
+        """The answer: the last message of it, whatever rounds it took. A title that is being made is waited for a
+        moment.
 
-        Raises `RunFailed`, `RunCancelled`, `RunInterrupted`, `RunAwaitsDecision` as soon as the run waits for somebody,
-        and `ConversationNotFound` when the chat is deleted meanwhile.
+        Raises `RunFailed`, `RunCancelled`, `RunInterrupted`, `RunAwaitsDecision`, and `ConversationNotFound` when the
+        chat is deleted meanwhile.
         """
-        answer = ""
-        async with aclosing(follow(self._streams, owner, sent.run)) as events:
+        answer = None
+        async with aclosing(awaited(self._streams, owner, sent.run)) as events:
             async for event in events:
-                await refuse_pause(self._runs, owner, sent.run, event)
-                match event.payload if isinstance(event, Event) else None:
-                    case MessageCompleted(message) if message.role is Role.ASSISTANT:
-                        answer = message.content
-                    case RunEnded(state=state) if state is not RunState.COMPLETED:
+                answer = answer_in(event) or answer
+                match event:
+                    case Event(payload=RunEnded(state=state)) if state is not RunState.COMPLETED:
                         raise await failure(self._runs, owner, sent.run, state)
         await self._title(sent)
-        return answer
+        return answer.content if answer else ""
 
     async def follow(self, owner: Owner, sent: Sent) -> AsyncGenerator[ShownEvent, None]:
         """What is shown of the answer behind what was seen, to its end; a title that is being made is waited for a
-        moment before that. Raises what `answer` raises but `RunAwaitsDecision`, and `AnswerRestarted`."""
+        moment before that. Raises what `answer` raises, but stays while the run waits; and `AnswerRestarted`."""
         run = sent.run
         view = AnswerView(run.id, attempt=sent.attempt)
         # From the first event on: what a view shows depends on what it has shown.

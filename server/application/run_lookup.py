@@ -1,8 +1,8 @@
-"""Finds the run that a call names."""
+"""Finds the run that a call names, and the one that holds it up."""
 
 from server.domain.errors import RunNotFound
 from server.domain.ids import RunId
-from server.domain.run import Run
+from server.domain.run import Run, RunState
 from server.ports.store import Transaction
 
 
@@ -12,3 +12,11 @@ async def find_run(tx: Transaction, run_id: RunId) -> Run:
     if run is None:
         raise RunNotFound(run_id)
     return run
+
+
+async def parked_ahead(tx: Transaction, run_id: RunId) -> Run | None:
+    """The run for which a run's answer waits because it waits itself, for a person or a client: the run, or, when it is
+    queued, the one that is active before it. Raises `RunNotFound`."""
+    run = await find_run(tx, run_id)
+    ahead = await tx.runs.active(run.conversation_id) if run.state is RunState.QUEUED else run
+    return ahead if ahead is not None and ahead.state.is_parked else None

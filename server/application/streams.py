@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from server.application.conversations import find
-from server.application.run_lookup import find_run
+from server.application.run_lookup import find_run, parked_ahead
 from server.application.viewpoints import find_answer
 from server.domain.conversation import Conversation
 from server.domain.errors import ConversationNotFound, CursorInFuture, ShuttingDown
@@ -97,6 +97,11 @@ class Streams:
                 yield event
                 if isinstance(event, Event) and isinstance(event.payload, RunEnded):
                     return
+
+    async def parked_ahead(self, owner: Owner, run_id: RunId) -> Run | None:
+        """The run that waits for a person or a client, so that nothing is to be seen of a run: that run, or the one
+        before it in the queue. Raises `RunNotFound`."""
+        return await self._store.read(owner, lambda tx: parked_ahead(tx, run_id))
 
     async def seen(self, owner: Owner, key: str, content: str, *, after: int) -> Run:
         """The run of a message of that content that somebody has followed up to the event `after`.

@@ -1,6 +1,6 @@
 """One message of a conversation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -108,3 +108,11 @@ class Message:
     """The user who sent it on behalf of its owner."""
     provider_parts: str | None = None
     """What its provider wants to see again with it, as JSON text; never shown, and sent to no other provider."""
+
+
+def shown(message: Message) -> Message:
+    """The message as everybody may see it: without what is its provider's alone."""
+    if message.provider_parts is None and not message.tool_calls:
+        return message
+    calls = tuple(replace(call, provider_id=None) for call in message.tool_calls)
+    return replace(message, provider_parts=None, tool_calls=calls)

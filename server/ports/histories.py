@@ -38,10 +38,14 @@ class Messages(Protocol):
     async def slice(
         self, conversation_id: ConversationId, *, offset: int, limit: int, descending: bool
     ) -> list[Message]:
-        """A window of the history."""
+        """A window of what the history says to people: without results of tools, and without messages that ask for
+        tools and say nothing."""
+
+    async def count_said(self, conversation_id: ConversationId) -> int:
+        """How many messages those are of which `slice` shows a window."""
 
     async def count(self, conversation_id: ConversationId) -> int:
-        """How many messages the history has."""
+        """How many messages the history has in all."""
 
     async def queued(self, conversation_id: ConversationId) -> list[Message]:
         """Messages of status QUEUED in the order in which they were accepted."""

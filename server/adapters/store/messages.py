@@ -1,7 +1,8 @@
 """Messages of the owner's conversations.
 
 Positions count from 1 without gaps, for messages leave the history only from its end, with their branch, or with their
-whole conversation; so a count is a look-up, and a window of the history a range of positions.
+whole conversation; so a count is a look-up, and a window of the history a range of positions, unless messages of the
+history are aside: those that passed between the model and its tools alone.
 """
 
 from collections.abc import Sequence
@@ -92,6 +93,19 @@ _FORWARD = owned(_of_conversation.where(_c.position > OFFSET).order_by(_c.positi
 _BACKWARD = owned(
     _of_conversation.where(_c.position <= _last_position - OFFSET).order_by(_c.position.desc()).limit(LIMIT), _table
 )
+_COUNT_ASIDE = owned(
+    select(func.count())
+    .select_from(_table)
+    .where(
+        _c.conversation_id == parameter(_c.conversation_id),
+        _c.position > literal_column("0"),
+        text(predicates.IS_ASIDE),
+    ),
+    _table,
+)
+_said = _of_conversation.where(_c.position > literal_column("0"), text(f"NOT {predicates.IS_ASIDE}")).limit(LIMIT)
+_SAID_FORWARD = owned(_said.order_by(_c.position).offset(OFFSET), _table)
+_SAID_BACKWARD = owned(_said.order_by(_c.position.desc()).offset(OFFSET), _table)
 _WAITING = owned(_of_conversation.where(_is_waiting).order_by(_c.ticket), _table)
 _COUNT = owned(
     select(_conversation.last_position).where(_conversation.id == bindparam("conversation_id")), tables.conversations
@@ -163,8 +177,16 @@ class StoredMessages:
     async def slice(
         self, conversation_id: ConversationId, *, offset: int, limit: int, descending: bool
     ) -> list[Message]:
-        """A window of the history."""
-        return await self._window(_BACKWARD if descending else _FORWARD, conversation_id, offset, limit)
+        """A window of what the history says to people."""
+        if await self._count_aside(conversation_id):
+            statement = _SAID_BACKWARD if descending else _SAID_FORWARD
+        else:
+            statement = _BACKWARD if descending else _FORWARD
+        return await self._window(statement, conversation_id, offset, limit)
+
+    async def count_said(self, conversation_id: ConversationId) -> int:
+        """How many messages of the history say something to people."""
+        return await self.count(conversation_id) - await self._count_aside(conversation_id)
 
     async def count(self, conversation_id: ConversationId) -> int:
         """How many messages the history has."""
@@ -181,6 +203,10 @@ class StoredMessages:
         if row is None:
             raise ConversationNotFound(message.conversation_id)
         return int(row[0])
+
+    async def _count_aside(self, conversation_id: ConversationId) -> int:
+        row = await self._scope.fetch_one(_COUNT_ASIDE, conversation_id=conversation_id)
+        return int(row[0]) if row else 0
 
     async def _window(
         self, statement: Owned, conversation_id: ConversationId, offset: int, limit: int

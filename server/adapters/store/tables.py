@@ -19,6 +19,7 @@ from server.adapters.store.predicates import (
     HAS_BRANCH,
     HAS_RUN,
     IS_ACTIVE,
+    IS_ASIDE,
     IS_OF_CONVERSATION,
     IS_QUEUED,
     IS_RUNNING,
@@ -83,6 +84,7 @@ class MessageRow(OwnedRow, table=True):
     __table_args__ = (
         Index("uq_messages_position", "conversation_id", "position", unique=True),
         partial("ix_messages_waiting", "conversation_id", "ticket", where=IS_WAITING),
+        partial("ix_messages_aside", "conversation_id", "position", where=IS_ASIDE),
         partial(
             "uq_messages_branch_position",
             *("conversation_id", "branch", "branch_position"),

@@ -8,15 +8,13 @@ from google.protobuf.struct_pb2 import ListValue, Value
 from parley.archive.v3 import archive_pb2 as pb
 
 from server.application.archive import ArchivedConversation
-from server.application.archive_chat import ArchiveMessage, answer_in
-from server.domain.events import Draining, Event, MessageStarted, ReasoningDelta, Shown, TextDelta
+from server.application.archive_chat import ArchiveMessage
 from server.domain.generation import GenerationConfig
 from server.domain.ids import AssistantId, ConversationId, OrganizationId, UserId
 from server.domain.message import GeneratedImage, Message, Role
-from server.domain.run import Run, RunOptions
+from server.domain.run import RunOptions
 from server.domain.search import Effort, Search
 from server.domain.search_terms import read_search
-from server.rpc.codecs.event_id import encode_event_id, encode_place
 
 ROLES: Final[Mapping[Role, pb.Role.ValueType]] = {
     Role.USER: pb.ROLE_USER,
@@ -105,33 +103,6 @@ def encode_answer(message: Message) -> pb.ChatResponse:
         model=message.model,
         img_gen=None if message.image is None else encode_image(message.image),
     )
-
-
-def encode_shown(shown: Shown, run: Run) -> pb.StreamChatResponse | None:
-    """What a run shows, as the stream of its answer tells it; `None` for what that leaves out."""
-    match shown:
-        case Draining(after=after):
-            warning = pb.StreamChatResponse.Draining(after_sequence=after)
-            return pb.StreamChatResponse(id=encode_place(run, after), draining=warning)
-        case Event():
-            encoded = _encode_payload(shown)
-            if encoded is not None:
-                encoded.sequence, encoded.id = shown.sequence, encode_event_id(run.id, shown)
-            return encoded
-    return None
-
-
-def _encode_payload(event: Event) -> pb.StreamChatResponse | None:
-    match event.payload:
-        case MessageStarted(message_id=message_id, role=Role.ASSISTANT):
-            start = pb.StreamChatResponse.Start(conversation_id=event.conversation_id, message_id=message_id)
-            return pb.StreamChatResponse(start=start)
-        case ReasoningDelta(text=text):
-            return pb.StreamChatResponse(reasoning=pb.StreamChatResponse.Piece(content=text))
-        case TextDelta(text=text):
-            return pb.StreamChatResponse(content=pb.StreamChatResponse.Piece(content=text))
-    answer = answer_in(event)
-    return None if answer is None else pb.StreamChatResponse(message=encode_answer(answer))
 
 
 def milliseconds(moment: datetime) -> int:

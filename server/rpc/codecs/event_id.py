@@ -21,10 +21,10 @@ def encode_viewpoint(run_id: RunId, attempt: int, sequence: int) -> str:
     return f"{run_id}:{attempt}:{sequence}"
 
 
-def encode_event_id(run_id: RunId, event: Event) -> str:
-    """The `id` of an event that is shown as it is, whatever was shown before it. What happens to a run before its first
-    attempt counts as that one's."""
-    return encode_viewpoint(run_id, event.epoch or 1, event.sequence)
+def encode_event_id(run_id: RunId, event: Event, sequence: int) -> str:
+    """The `id` of what is shown of an event, whatever was shown before it, with the place up to which its reader has
+    seen the run then. What happens to a run before its first attempt counts as that one's."""
+    return encode_viewpoint(run_id, event.epoch or 1, sequence)
 
 
 def encode_place(run: Run, sequence: int) -> str:

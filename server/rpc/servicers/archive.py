@@ -13,6 +13,7 @@ from server.domain.ids import ConversationId
 from server.domain.principal import Principal
 from server.domain.run import Run
 from server.rpc.codecs import archive as codec
+from server.rpc.codecs.archive_stream import ArchiveStream
 from server.rpc.codecs.event_id import decode_event_id
 from server.rpc.interceptors.call import owner, principal
 
@@ -51,10 +52,11 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
         """The answer as it comes."""
         caller = principal()
         run, seen = await self._sent(caller, request)
-        async with aclosing(self._chat.follow(caller.owner, run, after=seen)) as events:
+        stream = ArchiveStream(run, after=seen)
+        # From the first event on: an answer that is begun again is told again as far as it counts.
+        async with aclosing(self._chat.follow(caller.owner, run)) as events:
             async for event in events:
-                shown = codec.encode_shown(event, run)
-                if shown is not None:
+                for shown in stream.encode(event):
                     yield shown
 
     async def _sent(self, caller: Principal, request: pb.ChatRequest) -> tuple[Run, int]:

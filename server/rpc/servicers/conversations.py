@@ -66,10 +66,9 @@ class ConversationServicer(conversations_pb2_grpc.ConversationServiceServicer):
         # From the first event on: `end` names the message that was started last.
         async with aclosing(follow(self._streams, caller.owner, run)) as events:
             async for event in events:
-                shown = chat.encode(event)
-                if shown is not None:
+                for shown in chat.encode(event):
                     yield shown
-                elif isinstance(event, Event) and _failed(event):
+                if isinstance(event, Event) and _failed(event):
                     raise await failure(self._runs, caller.owner, run, RunState.FAILED)
 
     async def ListConversations(

@@ -104,10 +104,45 @@ async def test_a_window_of_a_history(
     assert _texts(found) == texts
 
 
+@pytest.mark.parametrize(
+    ("offset", "limit", "descending", "texts"),
+    [
+        (0, 9, False, "acfg"),
+        (1, 2, False, "cf"),
+        (3, 2, False, "g"),
+        (0, 2, True, "gf"),
+        (1, 9, True, "fca"),
+        (4, 1, True, ""),
+    ],
+)
+async def test_a_window_leaves_out_what_passed_between_the_model_and_its_tools(
+    *, store: Store, talk: Conversation, offset: int, limit: int, descending: bool, texts: str
+) -> None:
+    asked = ToolCall("call_1", "look", "{}")
+    spoken = [message(talk, "a"), replace(message(talk, "c", role=Role.ASSISTANT), tool_calls=(asked,))]
+    result = replace(message(talk, "d", role=Role.TOOL), tool_call_id=asked.id)
+    silent = replace(message(talk, "", role=Role.ASSISTANT), tool_calls=(asked,))
+    answer, thanks = message(talk, "f", role=Role.ASSISTANT), message(talk, "g")
+
+    async def fill(tx: Transaction) -> None:
+        for each in (*spoken, result, silent, replace(result, id=MessageId(new_id())), answer, thanks):
+            await tx.messages.append(each)
+
+    await store.write(ALICE, fill)
+    found = await store.read(
+        ALICE, lambda tx: tx.messages.slice(talk.id, offset=offset, limit=limit, descending=descending)
+    )
+    assert _texts(found) == texts
+    assert await store.read(ALICE, lambda tx: tx.messages.count_said(talk.id)) == 4
+    assert await store.read(ALICE, lambda tx: tx.messages.count(talk.id)) == 7
+
+
 async def test_a_count_is_of_the_history_alone(store: Store, talk: Conversation, history: list[Message]) -> None:
     await store.write(ALICE, lambda tx: tx.messages.enqueue(message(talk)))
     assert await store.read(ALICE, lambda tx: tx.messages.count(talk.id)) == len(history)
+    assert await store.read(ALICE, lambda tx: tx.messages.count_said(talk.id)) == len(history)
     assert await store.read(ALICE, lambda tx: tx.messages.count(conversation("none").id)) == 0
+    assert await store.read(ALICE, lambda tx: tx.messages.count_said(conversation("none").id)) == 0
 
 
 async def test_a_queue_is_in_order_of_acceptance_whatever_the_clock_said(store: Store, talk: Conversation) -> None:

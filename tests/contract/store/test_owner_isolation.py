@@ -220,6 +220,7 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "messages.history": (lambda tx, a: tx.messages.history(a.talk.id), []),
     "messages.page": (lambda tx, a: tx.messages.page(a.talk.id, after_position=0, limit=9), []),
     "messages.slice": (lambda tx, a: tx.messages.slice(a.talk.id, offset=0, limit=9, descending=True), []),
+    "messages.count_said": (lambda tx, a: tx.messages.count_said(a.talk.id), 0),
     "messages.count": (lambda tx, a: tx.messages.count(a.talk.id), 0),
     "messages.get": (lambda tx, a: tx.messages.get(a.message.id), None),
     "branches.tree": (lambda tx, a: tx.branches.tree(a.talk.id), None),

@@ -1,6 +1,5 @@
 """What is shown of a run: pieces that, joined, are the answer, whatever attempts there were."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -32,12 +31,13 @@ from server.domain.events import (
     RunEnded,
     RunPaused,
     RunQueued,
+    RunResumed,
     RunStarted,
     TextDelta,
     ToolCallStarted,
 )
 from server.domain.ids import ConversationId, MessageId, RunId, ToolCallId
-from server.domain.message import Message, Role, ToolCall
+from server.domain.message import Message, Role
 from server.domain.run import RunState
 
 RUN = RunId("run_1")
@@ -47,18 +47,36 @@ DONE = RunEnded(RunState.COMPLETED)
 
 
 def shown(*payloads: Payload, attempt: int = 1) -> list[Shown]:
-    """All that a view shows of a run's events; each `AttemptReset` begins the next epoch."""
-    view, epoch, found = AnswerView(RUN, attempt=attempt), 1, list[Shown]()
-    for sequence, payload in enumerate(payloads, 1):
-        epoch = payload.attempt if isinstance(payload, AttemptReset) else epoch
-        event = Event(ConversationId("c"), "c", sequence, datetime.now(UTC), payload, RUN, epoch)
+    """All that a view shows of a run's events; each `AttemptReset` and each `RunResumed` begins the next epoch."""
+    view, found = AnswerView(RUN, attempt=attempt), list[Shown]()
+    for event in log(*payloads):
         found.extend(view.take(event))
     return found
+
+
+def log(*payloads: Payload) -> list[Event]:
+    """The events of one run."""
+    epoch, events = 1, list[Event]()
+    for sequence, payload in enumerate(payloads, 1):
+        epoch += isinstance(payload, AttemptReset | RunResumed)
+        events.append(Event(ConversationId("c"), "c", sequence, datetime.now(UTC), payload, RUN, epoch))
+    return events
 
 
 def said(*texts: str) -> list[Payload]:
     """An attempt that says these."""
     return [MessageStarted(ONE, Role.ASSISTANT, "m"), *(TextDelta(ONE, text) for text in texts)]
+
+
+def whole(*texts: str) -> list[Payload]:
+    """A message that says these to its end."""
+    told = Message(ONE, ConversationId("c"), Role.ASSISTANT, "".join(texts), datetime.now(UTC))
+    return [*said(*texts), MessageCompleted(told)]
+
+
+def result() -> Payload:
+    """What a tool returned."""
+    return MessageCompleted(Message(MessageId("t"), ConversationId("c"), Role.TOOL, "secret", datetime.now(UTC)))
 
 
 def answered(found: list[Shown]) -> tuple[str, str]:
@@ -72,34 +90,6 @@ def answered(found: list[Shown]) -> tuple[str, str]:
 def test_an_answer_is_its_pieces() -> None:
     found = shown(RunQueued(ASKED), RunStarted(ASKED, "m"), *said("Hel", "lo"), DONE)
     assert found == [WAITING, WORKING, AnswerPiece("Hel"), AnswerPiece("lo"), WholeAnswer("Hello")]
-
-
-ASKING = replace(ASKED, id=ONE, role=Role.ASSISTANT, content="Let me see.", tool_calls=(ToolCall("c", "look", "{}"),))
-USED: list[Payload] = [MessageCompleted(ASKING), ToolCallStarted(ToolCallId("c"))]
-
-
-def test_what_is_said_before_a_tool_is_called_is_shown_and_no_part_of_the_answer() -> None:
-    found = shown(*said("Let me see."), *USED, *said("It is", " dark."), DONE)
-    assert found == [
-        *(WORKING, AnswerPiece("Let me see."), CALLING),
-        *(WORKING, AnswerPiece("It is"), AnswerPiece(" dark."), WholeAnswer("It is dark.")),
-    ]
-
-
-def test_another_attempt_behind_a_tool_need_not_repeat_what_was_said_before_it() -> None:
-    found = shown(*said("Let me see."), *USED, *said("It "), AttemptReset(2), *said("It is"), DONE)
-    assert answered(found) == ("Let me see.It is", "It is")
-
-
-def test_another_attempt_that_has_tools_called_repeats_what_was_shown_first() -> None:
-    found = shown(*said("Let me"), AttemptReset(2), *said("Let me see."), *USED, *said("Dark"), DONE)
-    assert answered(found) == ("Let me see.Dark", "Dark")
-    with pytest.raises(AnswerRestarted):
-        shown(*said("Let me see. I"), AttemptReset(2), *said("Let me see."), *USED)
-
-
-def test_a_pause_is_told() -> None:
-    assert PAUSED in shown(*said("Let me see."), *USED, RunPaused(RunState.AWAITING_APPROVAL))
 
 
 def test_an_answer_may_be_empty() -> None:
@@ -159,6 +149,85 @@ def test_an_attempt_that_showed_nothing_holds_nothing_back() -> None:
 def test_a_view_from_the_second_attempt_on_never_knew_the_first() -> None:
     found = shown(*said("Hello"), AttemptReset(2), *said("Good"), DONE, attempt=2)
     assert answered(found) == ("Good", "Good")
+
+
+def test_the_answer_is_the_text_of_all_rounds_and_of_no_tool() -> None:
+    found = shown(*whole("Let me ", "look."), result(), *whole(), result(), *whole("Done."), DONE)
+    pieces = [each.text for each in found if isinstance(each, AnswerPiece)]
+    assert pieces == ["Let me ", "look.", "Done."]
+    assert answered(found) == ("Let me look.Done.", "Let me look.Done.")
+
+
+def test_a_fault_voids_only_the_message_that_was_open() -> None:
+    found = shown(*whole("One."), result(), *said("Tw"), AttemptReset(2), *whole("Two", "."), DONE)
+    pieces = [each.text for each in found if isinstance(each, AnswerPiece)]
+    assert pieces == ["One.", "Tw", "o", "."]
+    assert answered(found) == ("One.Two.", "One.Two.")
+
+
+def test_a_fault_between_two_messages_voids_nothing() -> None:
+    found = shown(*whole("One."), AttemptReset(2), result(), *whole("One too."), DONE)
+    assert answered(found) == ("One.One too.", "One.One too.")
+
+
+def test_a_fault_while_what_was_shown_is_repeated_leaves_all_of_it_to_repeat() -> None:
+    found = shown(*said("Hello"), AttemptReset(2), *said("Hel"), AttemptReset(3), *whole("Hello!"), DONE)
+    assert answered(found) == ("Hello!", "Hello!")
+
+
+def test_what_was_shown_may_be_repeated_over_several_messages() -> None:
+    found = shown(*said("Look: one"), AttemptReset(2), *whole("Look: "), result(), *whole("one two"), DONE)
+    assert answered(found) == ("Look: one two", "Look: one two")
+
+
+def test_a_view_that_begins_later_shows_what_earlier_attempts_have_completed() -> None:
+    paused = RunPaused(RunState.AWAITING_APPROVAL)
+    events = [*whole("One."), paused, RunResumed(), *said("Tw"), AttemptReset(3), *whole("Three."), DONE]
+    assert answered(shown(*events, attempt=3)) == ("One.Three.", "One.Three.")
+
+
+def test_who_waits_is_told_for_what() -> None:
+    calling = ToolCallStarted(ToolCallId("c"))
+    found = shown(*whole(), RunPaused(RunState.AWAITING_APPROVAL), RunResumed(), calling, *whole("Yes"), DONE)
+    assert found[:3] == [WORKING, PAUSED, CALLING]
+
+
+texts = st.lists(st.text(alphabet="ab", min_size=1, max_size=3), max_size=3)
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> tuple[list[Payload], str]:
+    """The events of a run whose rounds may each be begun several times and wait before the next, and its texts."""
+    payloads, completed, attempt = list[Payload](), "", 1
+    rounds = draw(st.integers(1, 4))
+    for number in range(rounds):
+        message = draw(texts)
+        for _ in range(draw(st.integers(0, 2))):
+            attempt += 1
+            cut = draw(st.integers(0, len("".join(message))))
+            said_before = "".join(message)[:cut]
+            payloads += [*(said(said_before) if said_before else []), AttemptReset(attempt)]
+        payloads += whole(*message)
+        completed += "".join(message)
+        if number < rounds - 1:
+            payloads += draw(st.sampled_from([[result()], [RunPaused(RunState.AWAITING_APPROVAL), RunResumed()], []]))
+            attempt += isinstance(payloads[-1], RunResumed)
+    return [*payloads, DONE], completed
+
+
+@given(runs(), st.integers(1, 6))
+def test_pieces_joined_are_the_texts_of_all_rounds_once(run: tuple[list[Payload], str], first: int) -> None:
+    payloads, completed = run
+    assert answered(shown(*payloads, attempt=first)) == (completed, completed)
+
+
+@given(runs(), st.integers(0, 30))
+def test_a_view_that_goes_on_somewhere_shows_the_rest(run: tuple[list[Payload], str], place: int) -> None:
+    payloads, completed = run
+    views = AnswerView(RUN, attempt=1), AnswerView(RUN, attempt=1)
+    before = [each for event in log(*payloads) for each in views[0].take(event) if event.sequence <= place]
+    behind = [each for event in log(*payloads) for each in views[1].take(event) if event.sequence > place]
+    assert "".join(each.text for each in before + behind if isinstance(each, AnswerPiece)) == completed
 
 
 @given(st.lists(st.lists(st.text(alphabet="ab", min_size=1, max_size=3), max_size=4), min_size=1, max_size=4))

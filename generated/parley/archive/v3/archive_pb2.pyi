@@ -684,7 +684,7 @@ class StreamChatResponse(_message.Message):
 
     @_builtins.property
     def message(self) -> Global___ChatResponse:
-        """The answer, whole."""
+        """The answer, whole: its last message."""
 
     @_builtins.property
     def draining(self) -> Global___StreamChatResponse.Draining:

@@ -119,6 +119,13 @@ class ArchiveServiceServicer:
         RESOURCE_EXHAUSTED (`QUEUE_FULL`) when too many messages wait. Without a deadline of the caller's
         own it takes at most 930 seconds, a little longer than an answer may.
 
+        Where the conversation's settings give its model tools (`parley.v1.ThreadService/UpdateSettings`),
+        they are called before this returns, and the reply is the last message of the answer. When one of
+        them needs a person's approval or the client's result, this fails at once with FAILED_PRECONDITION
+        (`RUN_AWAITS_DECISION`), whose metadata entry `run_id` names the run that waits: the message's own, or
+        the one before it in the queue. The message is accepted all the same, and the answer stands in the
+        conversation once `parley.v1.ToolService` has been told the decision, or its time is over.
+
         NOT_FOUND and PERMISSION_DENIED as in `GetConversation`; PERMISSION_DENIED (`NOT_A_MEMBER`,
         `ROLE_MISSING`) unless the caller may write in the organization. INVALID_ARGUMENT when the organization or the assistant
         is not that of the conversation, and for options that this service cannot honour.
@@ -131,8 +138,12 @@ class ArchiveServiceServicer:
         """As `Chat`, and shows the answer while it comes: `start`, `reasoning` and `content` for each piece,
         `message` last with the whole. A failure before the first event is an ordinary error reply, over
         HTTP only within the first second; after it, it is an `error` event. An answer that is begun again
-        after a crash sends another `start`, which voids the pieces before it. Its own path is
-        `POST /parley.archive.v3.ArchiveService/StreamChat`.
+        after a crash sends another `start`, which voids the pieces before it; what still counts of them follows
+        at once. Its own path is `POST /parley.archive.v3.ArchiveService/StreamChat`.
+
+        An answer that uses tools begins once and shows what the model says before, between and after them;
+        `message` is what it said last, as in `Chat`. While it waits for a person or the client the stream
+        stays open.
 
         A cut stream continues: repeat the request with the `id` of the last event seen as `Last-Event-ID`
         (or `last_event_id`); no message is sent again, and nothing is missed or repeated. When not even the

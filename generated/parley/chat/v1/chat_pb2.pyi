@@ -35,7 +35,7 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     ROLE_SYSTEM: _Role.ValueType  # 3
     """Instructions."""
     ROLE_TOOL: _Role.ValueType  # 4
-    """The result of a tool call."""
+    """The result of a tool call. Never sent."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """Who speaks in a message."""
@@ -49,7 +49,7 @@ ROLE_ASSISTANT: Role.ValueType  # 2
 ROLE_SYSTEM: Role.ValueType  # 3
 """Instructions."""
 ROLE_TOOL: Role.ValueType  # 4
-"""The result of a tool call."""
+"""The result of a tool call. Never sent."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 @_typing.final
@@ -131,7 +131,7 @@ class PromptResponse(_message.Message):
     ANSWER_FIELD_NUMBER: _builtins.int
     CHAT_ID_FIELD_NUMBER: _builtins.int
     answer: _builtins.str
-    """The whole answer."""
+    """The answer, whole."""
     chat_id: _builtins.str
     """The chat: the given one, or the new one."""
     def __init__(

@@ -101,6 +101,13 @@ class ChatServiceServicer:
         (`RUN_CANCELLED`, `RUN_INTERRUPTED`) and what it had said stands in the chat. RESOURCE_EXHAUSTED
         (`QUEUE_FULL`) when too many messages wait. Without a deadline of the caller's own it takes at most
         930 seconds, a little longer than an answer may.
+
+        Where the chat's settings give its model tools (`parley.v1.ThreadService/UpdateSettings`), they are
+        called before this returns, and `answer` is what the model said last. When one of them needs a
+        person's approval or the client's result, this fails at once with FAILED_PRECONDITION
+        (`RUN_AWAITS_DECISION`), whose metadata entry `run_id` names the run that waits: the chat's, or the one
+        before it in the queue. The message is accepted all the same, and the answer stands in the chat once
+        `parley.v1.ToolService` has been told the decision, or its time is over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,7 +116,8 @@ class ChatServiceServicer:
     def StreamPrompt(self, request, context):
         """As `Prompt`, and shows the answer while it comes: `status` for people, `title` at most once,
         `final_answer` for each piece, and `complete` last. A failure before the answer has begun is an
-        ordinary error reply, after it an `error` event.
+        ordinary error reply, after it an `error` event. An answer that uses tools shows what the model says
+        before, between and after them; while it waits for a person or the client the stream stays open.
 
         A cut stream continues: repeat the request with the `id` of the last event seen as `Last-Event-ID`
         (or `last_event_id`); no message is sent again, and nothing is missed or repeated. A `title` that
@@ -126,7 +134,9 @@ class ChatServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMessages(self, request, context):
-        """Lists the messages of a chat, the oldest first.
+        """Lists the messages of a chat, the oldest first: what was said in it. What tools returned, and messages
+        of the model that only ask for tools, are not among them; `parley.v1.ThreadService/ListMessages` shows
+        those, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

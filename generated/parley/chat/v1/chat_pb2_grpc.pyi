@@ -37,11 +37,19 @@ class ChatServiceStub:
     (`RUN_CANCELLED`, `RUN_INTERRUPTED`) and what it had said stands in the chat. RESOURCE_EXHAUSTED
     (`QUEUE_FULL`) when too many messages wait. Without a deadline of the caller's own it takes at most
     930 seconds, a little longer than an answer may.
+
+    Where the chat's settings give its model tools (`parley.v1.ThreadService/UpdateSettings`), they are
+    called before this returns, and `answer` is what the model said last. When one of them needs a
+    person's approval or the client's result, this fails at once with FAILED_PRECONDITION
+    (`RUN_AWAITS_DECISION`), whose metadata entry `run_id` names the run that waits: the chat's, or the one
+    before it in the queue. The message is accepted all the same, and the answer stands in the chat once
+    `parley.v1.ToolService` has been told the decision, or its time is over.
     """
     StreamPrompt: _aio.UnaryStreamMultiCallable[_chat_pb2.StreamPromptRequest, _chat_pb2.StreamPromptResponse]
     """As `Prompt`, and shows the answer while it comes: `status` for people, `title` at most once,
     `final_answer` for each piece, and `complete` last. A failure before the answer has begun is an
-    ordinary error reply, after it an `error` event.
+    ordinary error reply, after it an `error` event. An answer that uses tools shows what the model says
+    before, between and after them; while it waits for a person or the client the stream stays open.
 
     A cut stream continues: repeat the request with the `id` of the last event seen as `Last-Event-ID`
     (or `last_event_id`); no message is sent again, and nothing is missed or repeated. A `title` that
@@ -54,7 +62,10 @@ class ChatServiceStub:
     the message and the metadata entry `run_id` name, shows it from its beginning.
     """
     ListMessages: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListMessagesRequest, _chat_pb2.ListMessagesResponse]
-    """Lists the messages of a chat, the oldest first."""
+    """Lists the messages of a chat, the oldest first: what was said in it. What tools returned, and messages
+    of the model that only ask for tools, are not among them; `parley.v1.ThreadService/ListMessages` shows
+    those, too.
+    """
     ListChats: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListChatsRequest, _chat_pb2.ListChatsResponse]
     """Lists the caller's chats, the most recently updated first, without archived ones."""
     RenameChat: _aio.UnaryUnaryMultiCallable[_chat_pb2.RenameChatRequest, _chat_pb2.RenameChatResponse]
@@ -93,6 +104,13 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         (`RUN_CANCELLED`, `RUN_INTERRUPTED`) and what it had said stands in the chat. RESOURCE_EXHAUSTED
         (`QUEUE_FULL`) when too many messages wait. Without a deadline of the caller's own it takes at most
         930 seconds, a little longer than an answer may.
+
+        Where the chat's settings give its model tools (`parley.v1.ThreadService/UpdateSettings`), they are
+        called before this returns, and `answer` is what the model said last. When one of them needs a
+        person's approval or the client's result, this fails at once with FAILED_PRECONDITION
+        (`RUN_AWAITS_DECISION`), whose metadata entry `run_id` names the run that waits: the chat's, or the one
+        before it in the queue. The message is accepted all the same, and the answer stands in the chat once
+        `parley.v1.ToolService` has been told the decision, or its time is over.
         """
 
     @_abc_1.abstractmethod
@@ -103,7 +121,8 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.AsyncIterator[_chat_pb2.StreamPromptResponse]:
         """As `Prompt`, and shows the answer while it comes: `status` for people, `title` at most once,
         `final_answer` for each piece, and `complete` last. A failure before the answer has begun is an
-        ordinary error reply, after it an `error` event.
+        ordinary error reply, after it an `error` event. An answer that uses tools shows what the model says
+        before, between and after them; while it waits for a person or the client the stream stays open.
 
         A cut stream continues: repeat the request with the `id` of the last event seen as `Last-Event-ID`
         (or `last_event_id`); no message is sent again, and nothing is missed or repeated. A `title` that
@@ -122,7 +141,10 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListMessagesRequest,
         context: _aio.ServicerContext[_chat_pb2.ListMessagesRequest, _abc.Awaitable[_chat_pb2.ListMessagesResponse]],
     ) -> _abc.Awaitable[_chat_pb2.ListMessagesResponse]:
-        """Lists the messages of a chat, the oldest first."""
+        """Lists the messages of a chat, the oldest first: what was said in it. What tools returned, and messages
+        of the model that only ask for tools, are not among them; `parley.v1.ThreadService/ListMessages` shows
+        those, too.
+        """
 
     @_abc_1.abstractmethod
     def ListChats(

@@ -60,7 +60,7 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     ROLE_SYSTEM: _Role.ValueType  # 3
     """Instructions."""
     ROLE_TOOL: _Role.ValueType  # 4
-    """The result of a tool call."""
+    """The result of a tool call. Never sent."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """Who speaks in a message."""
@@ -74,7 +74,7 @@ ROLE_ASSISTANT: Role.ValueType  # 2
 ROLE_SYSTEM: Role.ValueType  # 3
 """Instructions."""
 ROLE_TOOL: Role.ValueType  # 4
-"""The result of a tool call."""
+"""The result of a tool call. Never sent."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 class _Order:

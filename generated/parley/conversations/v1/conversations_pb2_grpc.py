@@ -113,10 +113,15 @@ class ConversationServiceServicer:
         """Sends a message in a session and streams the answer: `start`, `content` for each piece, `end`. A
         failure before the first event is an ordinary error reply, over HTTP only within the first second;
         after it, it is an `error` event. An answer that is begun again after a crash sends another
-        `start`, which voids the text before it; `end` names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
-        whose id is empty if it never spoke. While another answer of the conversation is under way, in
+        `start`, which voids the text before it; what still counts of it follows at once. `end` names the last
+        message of the answer. An answer that is cancelled or interrupted ends with `end`, too, whose id is
+        empty if it never spoke. While another answer of the conversation is under way, in
         whatever session, the message waits for it; RESOURCE_EXHAUSTED (`QUEUE_FULL`) when too many wait. A
         caller that leaves ends its view, not the answer.
+
+        Where the conversation's settings give its model tools (`parley.v1.ThreadService/UpdateSettings`), the
+        answer begins once and shows what the model says before, between and after them. While it waits for a
+        person's approval or the client's result the stream stays open.
 
         A cut stream continues: repeat the request with the `id` of the last event seen as `Last-Event-ID`
         (or `last_event_id`); no message is sent again, and nothing is missed or repeated, but for `end`,
@@ -144,7 +149,9 @@ class ConversationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMessages(self, request, context):
-        """Lists the messages of a conversation, all sessions together.
+        """Lists the messages of a conversation, all sessions together: what was said in it. What tools returned,
+        and messages of the model that only ask for tools, are not among them;
+        `parley.v1.ThreadService/ListMessages` shows those, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,10 +34,15 @@ class ConversationServiceStub:
     """Sends a message in a session and streams the answer: `start`, `content` for each piece, `end`. A
     failure before the first event is an ordinary error reply, over HTTP only within the first second;
     after it, it is an `error` event. An answer that is begun again after a crash sends another
-    `start`, which voids the text before it; `end` names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
-    whose id is empty if it never spoke. While another answer of the conversation is under way, in
+    `start`, which voids the text before it; what still counts of it follows at once. `end` names the last
+    message of the answer. An answer that is cancelled or interrupted ends with `end`, too, whose id is
+    empty if it never spoke. While another answer of the conversation is under way, in
     whatever session, the message waits for it; RESOURCE_EXHAUSTED (`QUEUE_FULL`) when too many wait. A
     caller that leaves ends its view, not the answer.
+
+    Where the conversation's settings give its model tools (`parley.v1.ThreadService/UpdateSettings`), the
+    answer begins once and shows what the model says before, between and after them. While it waits for a
+    person's approval or the client's result the stream stays open.
 
     A cut stream continues: repeat the request with the `id` of the last event seen as `Last-Event-ID`
     (or `last_event_id`); no message is sent again, and nothing is missed or repeated, but for `end`,
@@ -52,7 +57,10 @@ class ConversationServiceStub:
     GetConversationWithSessions: _aio.UnaryUnaryMultiCallable[_conversations_pb2.GetConversationWithSessionsRequest, _conversations_pb2.GetConversationWithSessionsResponse]
     """Returns a conversation with its sessions."""
     ListMessages: _aio.UnaryUnaryMultiCallable[_conversations_pb2.ListMessagesRequest, _conversations_pb2.ListMessagesResponse]
-    """Lists the messages of a conversation, all sessions together."""
+    """Lists the messages of a conversation, all sessions together: what was said in it. What tools returned,
+    and messages of the model that only ask for tools, are not among them;
+    `parley.v1.ThreadService/ListMessages` shows those, too.
+    """
     UpdateConversation: _aio.UnaryUnaryMultiCallable[_conversations_pb2.UpdateConversationRequest, _conversations_pb2.UpdateConversationResponse]
     """Changes what is given of a conversation and returns it as it is then."""
     RemoveConversation: _aio.UnaryUnaryMultiCallable[_conversations_pb2.RemoveConversationRequest, _conversations_pb2.RemoveConversationResponse]
@@ -98,10 +106,15 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sends a message in a session and streams the answer: `start`, `content` for each piece, `end`. A
         failure before the first event is an ordinary error reply, over HTTP only within the first second;
         after it, it is an `error` event. An answer that is begun again after a crash sends another
-        `start`, which voids the text before it; `end` names the message that counts. An answer that is cancelled or interrupted ends with `end`, too,
-        whose id is empty if it never spoke. While another answer of the conversation is under way, in
+        `start`, which voids the text before it; what still counts of it follows at once. `end` names the last
+        message of the answer. An answer that is cancelled or interrupted ends with `end`, too, whose id is
+        empty if it never spoke. While another answer of the conversation is under way, in
         whatever session, the message waits for it; RESOURCE_EXHAUSTED (`QUEUE_FULL`) when too many wait. A
         caller that leaves ends its view, not the answer.
+
+        Where the conversation's settings give its model tools (`parley.v1.ThreadService/UpdateSettings`), the
+        answer begins once and shows what the model says before, between and after them. While it waits for a
+        person's approval or the client's result the stream stays open.
 
         A cut stream continues: repeat the request with the `id` of the last event seen as `Last-Event-ID`
         (or `last_event_id`); no message is sent again, and nothing is missed or repeated, but for `end`,
@@ -134,7 +147,10 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _conversations_pb2.ListMessagesRequest,
         context: _aio.ServicerContext[_conversations_pb2.ListMessagesRequest, _abc.Awaitable[_conversations_pb2.ListMessagesResponse]],
     ) -> _abc.Awaitable[_conversations_pb2.ListMessagesResponse]:
-        """Lists the messages of a conversation, all sessions together."""
+        """Lists the messages of a conversation, all sessions together: what was said in it. What tools returned,
+        and messages of the model that only ask for tools, are not among them;
+        `parley.v1.ThreadService/ListMessages` shows those, too.
+        """
 
     @_abc_1.abstractmethod
     def UpdateConversation(

@@ -443,7 +443,7 @@ _DOORS = [
         "parley.archive.v3.ArchiveService/StreamChat",
         {"message": '/call beep {"times": "two"}', "conversation_id": "$id", "stream": True},
         Stream(
-            begins=({"start": {}}, {"start": {}}, {"content": {}}),
+            begins=({"start": {}}, {"content": {}}),
             ends=({"message": {"content": Matching("You said: This tool call was not made: .*")}},),
         ),
         (*_READY, _ID),
