@@ -7,8 +7,10 @@ plays another seed than the usual one.
 
 import asyncio
 import os
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -16,6 +18,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from tests.faults.client import Seen
 from tests.faults.databases import PostgresDatabase
 from tests.faults.play import data
 from tests.faults.workshop import Workshop, workshop
@@ -30,8 +33,19 @@ _AT_ONCE: Final = 32
 _PATIENT: Final = {"PARLEY_LEASE_SECONDS": "30", "PARLEY_LEASE_HEARTBEAT_SECONDS": "0.5"}
 
 
+_APPROVAL_SECONDS: Final = 5
+
+
 @pytest.fixture
-async def shop(tmp_path: Path, postgres: PostgresDatabase, nursery: Nursery) -> AsyncIterator[Workshop]:
+def settings() -> dict[str, str]:
+    """Variables of both processes."""
+    return _PATIENT
+
+
+@pytest.fixture
+async def shop(
+    tmp_path: Path, postgres: PostgresDatabase, nursery: Nursery, settings: dict[str, str]
+) -> AsyncIterator[Workshop]:
     """Two processes."""
     async with workshop(
         folder=tmp_path,
@@ -39,7 +53,7 @@ async def shop(tmp_path: Path, postgres: PostgresDatabase, nursery: Nursery) -> 
         nursery=nursery,
         nodes=("here", "there"),
         tool_server={"policy": '"APPROVAL"', "max_parallel": "32"},
-        settings=_PATIENT,
+        settings=settings,
     ) as opened:
         opened.mcp.tool("pay")
         yield opened
@@ -113,9 +127,7 @@ async def test_of_two_results_of_the_client_one_counts(shop: Workshop, calls: in
     await shop.thread("talk")
     run = await shop.send("talk", f"call locate*{calls}")
     asked = [
-        data(seen)["toolCallRequested"]["toolCallId"]
-        for seen in await shop.story(run, until="run_paused")
-        if seen.name == "tool_call_requested"
+        _requested(seen) for seen in await shop.story(run, until="run_paused") if seen.name == "tool_call_requested"
     ]
     shuffled = random.sample(asked, len(asked))
 
@@ -131,3 +143,40 @@ async def test_of_two_results_of_the_client_one_counts(shop: Workshop, calls: in
     story = await shop.story(run)
     assert data(story[-1])["runEnded"]["status"] == "COMPLETED"
     assert sorted(await shop.results("talk")) == sorted(texts.values())
+
+
+@pytest.mark.parametrize("settings", [{**_PATIENT, "PARLEY_APPROVAL_SECONDS": str(_APPROVAL_SECONDS)}], ids=[""])
+@pytest.mark.parametrize("calls", [10, pytest.param(100, marks=pytest.mark.faults)])
+async def test_what_is_permitted_as_its_time_runs_out_is_made_or_lapses_on_both_processes_alike(
+    shop: Workshop, calls: int
+) -> None:
+    random = Random(_SEED)
+    await shop.thread("talk")
+    run = await shop.send("talk", f"call pay*{calls}")
+    waiting = await shop.pending("talk", calls)
+    until = min(datetime.fromisoformat(each["expiresAt"]).timestamp() for each in waiting)
+    permitted: set[str] = set()
+    lapsed: set[str] = set()
+
+    async def permit(call_id: str) -> None:
+        await asyncio.sleep(until - time.time() + random.uniform(-1, 0.5))
+        reply = await shop.decide("talk", call_id, node=random.choice(shop.servers.nodes))
+        assert reply.status_code in (200, 409), reply.text
+        (permitted if reply.status_code == 200 else lapsed).add(call_id)
+
+    await asyncio.gather(*(permit(each["toolCallId"]) for each in waiting))
+    story = await shop.story(run)
+    assert data(story[-1])["runEnded"]["status"] == "COMPLETED"
+    ends = [data(seen)["toolCallEnded"] for seen in story if seen.name == "tool_call_ended"]
+    requests = Counter(_requested(seen) for seen in story if seen.name == "tool_call_requested")
+    # What was permitted in time, but not made before the request lapsed, is asked for again.
+    made = {call for call in permitted if requests[call] == 1}
+    assert lapsed <= {call for call in requests if requests[call] == 1}
+    assert {end["toolCallId"]: end["state"] for end in ends} == {
+        call: "SUCCEEDED" if call in made else "EXPIRED" for call in requests
+    }
+    assert Counter(call.key for call in shop.mcp.calls()) == dict.fromkeys(made, 1)
+
+
+def _requested(seen: Seen) -> str:
+    return str(data(seen)["toolCallRequested"]["toolCallId"])
