@@ -31,7 +31,8 @@ class ToolServiceStub:
 
     An approval is good for one execution of exactly what was shown: this call of this run, these
     arguments, this definition of the tool. When the definition has changed by the time the call is to be
-    made, a person is asked again. The model is told of a denial, with its reason, and goes on.
+    made, or the request would have lapsed by then, a person is asked again. The model is told of a denial,
+    with its reason, and goes on.
 
     NOT_FOUND (`TOOL_CALL_NOT_FOUND`) for a call that is not the thread's, FAILED_PRECONDITION
     (`TOOL_CALL_DECIDED`) for one that does not wait for a decision: of two decisions at the same time
@@ -75,7 +76,8 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
 
         An approval is good for one execution of exactly what was shown: this call of this run, these
         arguments, this definition of the tool. When the definition has changed by the time the call is to be
-        made, a person is asked again. The model is told of a denial, with its reason, and goes on.
+        made, or the request would have lapsed by then, a person is asked again. The model is told of a denial,
+        with its reason, and goes on.
 
         NOT_FOUND (`TOOL_CALL_NOT_FOUND`) for a call that is not the thread's, FAILED_PRECONDITION
         (`TOOL_CALL_DECIDED`) for one that does not wait for a decision: of two decisions at the same time
