@@ -1,6 +1,6 @@
 """Prepares the model requests of runs: what the model is sent, and what is kept of that."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from server.application.compaction import Compactor
 from server.application.model_context import ModelContext, configured, model_context, question_alone
@@ -28,6 +28,8 @@ class NextAnswer:
     """Which answer of the run it is, from 1."""
     tools: tuple[ToolSpec, ...] = ()
     """What the model may ask for before it answers."""
+    most_tokens: int | None = None
+    """What its messages may take at most, whatever is known of the model's context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Prepared:
 
     request: CompletionRequest
     record: RequestRecord
+    tokens: int
+    """Estimated tokens of its messages."""
 
 
 class Contexts:
@@ -64,7 +68,7 @@ class Contexts:
         if context is None or chosen is None:
             return None
         request = CompletionRequest(chosen.messages, answer.run.generation, answer.tools)
-        return Prepared(request, self._record(answer, context, chosen, failure))
+        return Prepared(request, self._record(answer, context, chosen, failure), chosen.tokens)
 
     async def _read(self, answer: NextAnswer) -> ModelContext | None:
         run = answer.run
@@ -79,7 +83,11 @@ class Contexts:
                 return await question_alone(tx, conversation, run.user_message_id)
             return await model_context(tx, conversation, model=model, generation=run.generation, tools=answer.tools)
 
-        return await self._store.read(run.owner, unit)
+        context = await self._store.read(run.owner, unit)
+        if context is None or answer.most_tokens is None:
+            return context
+        known = answer.most_tokens if context.bounds.tokens is None else context.bounds.tokens
+        return replace(context, bounds=replace(context.bounds, tokens=min(known, answer.most_tokens)))
 
     def _record(
         self, answer: NextAnswer, context: ModelContext, chosen: RequestMessages, failure: str | None

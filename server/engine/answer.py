@@ -44,7 +44,7 @@ class Answer:
         self.is_cached = False
         """Whether it comes from the response cache."""
         self._model = model
-        self._request: RequestRecord | None = None
+        self._requests: list[RequestRecord] = []
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._pending: list[TextPiece | ReasoningPiece] = []
@@ -52,12 +52,12 @@ class Answer:
 
     def answers(self, request: RequestRecord) -> None:
         """Learn what was asked, to be stored with the first that is stored of the answer."""
-        self._request = request
+        self._requests.append(request)
 
-    def take_request(self) -> RequestRecord | None:
-        """What was asked, unless somebody has taken it to store it."""
-        request, self._request = self._request, None
-        return request
+    def take_requests(self) -> list[RequestRecord]:
+        """What was asked, in order, unless somebody has taken it to store it."""
+        requests, self._requests = self._requests, []
+        return requests
 
     def add(self, piece: Piece) -> None:
         """Take the next piece."""

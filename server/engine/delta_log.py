@@ -89,12 +89,12 @@ class DeltaLog:
             return
         run = self._run
         now = self._clock.now()
-        request = self._answer.take_request()
+        requests = self._answer.take_requests()
 
         async def unit(tx: Transaction) -> None:
             await hold(tx, run)
             await record(tx, run, payloads, now=now)
-            if request is not None:
+            for request in requests:
                 await tx.model_requests.add(request)
 
         await self._store.write(run.owner, unit)

@@ -128,12 +128,12 @@ class Rounds:
     async def _store_round(self, attempt: Attempt, offer: Offer) -> Run:
         run, answer = attempt.run, attempt.answer
         judged = self._requests.judged(answer.calls, offer, is_cut=answer.is_cut_short)
-        rest, request = answer.take_pending(is_whole=True), answer.take_request()
+        rest, requests = answer.take_pending(is_whole=True), answer.take_requests()
 
         async def unit(tx: Transaction) -> Run:
             await hold(tx, run)
             now = self._clock.now()
-            if request is not None:
+            for request in requests:
                 await tx.model_requests.add(request)
             return await store_round(
                 tx,

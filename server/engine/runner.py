@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Final
 
 from server.application.compaction import Compactor
-from server.application.contexts import Contexts, NextAnswer
+from server.application.contexts import Contexts, NextAnswer, Prepared
 from server.application.guard import Guard
 from server.application.run_states import end_run, start_next
 from server.application.tool_offer import Offer
@@ -30,6 +31,9 @@ from server.ports.provider import CompletionRequest, Models, Piece, Provider, Pr
 from server.ports.store import Store, Transaction
 from server.ports.system import Clock, Ids
 from server.ports.tools import ToolSchemas, ToolServers
+
+_SHORTER_REQUESTS: Final = 4
+"""How often a request that is too long for the model's context is made shorter."""
 
 
 class Runner:
@@ -107,7 +111,7 @@ class Runner:
         run, answer = attempt.run, attempt.answer
         state = RunState.FAILED if error else RunState.COMPLETED
         rest = tuple(answer.take_pending(is_whole=state is RunState.COMPLETED))
-        request = answer.take_request()
+        requests = answer.take_requests()
 
         async def unit(tx: Transaction) -> Run | None:
             await hold(tx, run)
@@ -116,7 +120,7 @@ class Runner:
             message = message_of(answer, run, state=state, now=now) if said else None
             if answer.file is not None:
                 await tx.files.add(answer.file)
-            if request is not None:
+            for request in requests:
                 await tx.model_requests.add(request)
             await end_run(tx, run, state=state, now=now, answer=message, before=rest, error=error, usage=answer.usage)
             failpoint("run.ending")
@@ -141,11 +145,28 @@ class Runner:
         except UnknownModel as error:
             gone = f"no configured provider is called {run.provider!r} any more, which offered the model {run.model!r}"
             return RunError(error.reason, gone)
-        request = await self._request(run, answer, offer)
+        prepared = await self._prepared(attempt, offer)
         if run.options.image:
-            await self._drawing.draw(provider, request, run, answer)
+            answer.answers(prepared.record)
+            await self._drawing.draw(provider, prepared.request, run, answer)
             return None
-        answers = self._answers(run, request, answer, provider)
+        for _ in range(_SHORTER_REQUESTS):
+            try:
+                return await self._say(attempt, provider, prepared)
+            except ProviderError as error:
+                if error.reason != "CONTEXT_TOO_LONG" or answer.size:
+                    raise
+                # The context is shorter than it seems, or tokens were estimated too low.
+                shorter = await self._prepared(attempt, offer, most_tokens=prepared.tokens * 2 // 3)
+                if shorter.tokens >= prepared.tokens:
+                    raise
+                prepared = shorter
+        return await self._say(attempt, provider, prepared)
+
+    async def _say(self, attempt: Attempt, provider: Provider, asked: Prepared) -> RunError | None:
+        run, answer = attempt.run, attempt.answer
+        answer.answers(asked.record)
+        answers = self._answers(run, asked.request, answer, provider)
         log = DeltaLog(store=self._store, clock=self._clock, limits=self._limits, run=run, answer=answer)
         # Left from right to left: the request to the model ends at once, whatever the store does.
         async with log, aclosing(answers) as pieces:
@@ -171,11 +192,12 @@ class Runner:
         key = cache_key(run, request.messages, tools=request.tools, guard_version=self._guard.version)
         return ask() if key is None or not self._limits.cache_lifetime else self._cache.stream(run, key, answer, ask)
 
-    async def _request(self, run: Run, answer: Answer, offer: Offer) -> CompletionRequest:
+    async def _prepared(self, attempt: Attempt, offer: Offer, *, most_tokens: int | None = None) -> Prepared:
         """What to ask the model. Raises `RunLost`: a run that was ended elsewhere is not worth its tokens, and its
         history may have gone on."""
-        prepared = await self._contexts.prepare(NextAnswer(run, answer.message_id, run.rounds + 1, offer.specs))
+        run = attempt.run
+        asked = NextAnswer(run, attempt.answer.message_id, run.rounds + 1, offer.specs, most_tokens)
+        prepared = await self._contexts.prepare(asked)
         if prepared is None:
             raise RunLost
-        answer.answers(prepared.record)
-        return replace(prepared.request, may_call=offer.is_open)
+        return replace(prepared, request=replace(prepared.request, may_call=offer.is_open))

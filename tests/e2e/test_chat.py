@@ -103,6 +103,25 @@ def test_a_conversation_at_a_terminal(service: Service) -> None:
         assert person.interrupt_until_end() == 0
 
 
+def test_an_answer_that_waits_for_a_tool_says_so_and_can_be_given_up(service: Service) -> None:
+    thread = f"chat-{uuid4().hex}"
+    with service.client() as client:
+        for route, body in {
+            "create-thread": {},
+            "update-settings": {"settings": {"client_tools": {"tools": [{"name": "beep"}]}}},
+        }.items():
+            assert client.post(f"{_GATEWAY}/{route}", json={"conversation_key": thread, **body}).status_code == 200
+    with terminal([*PARLEY, "chat", "--data", str(service.data), "--thread", thread]) as person:
+        person.wait_for(_PROMPT)
+        person.type('/call beep {"times": 2}\n')
+        person.wait_for('the model asks for the tool beep with {"times": 2}')
+        person.wait_for("the answer waits (AWAITING_CLIENT_TOOLS)")
+        person.type(CTRL_C)
+        person.wait_for("(cancelled)")
+        person.wait_for(_PROMPT)
+        assert person.interrupt_until_end() == 0
+
+
 def test_ctrl_c_ends_an_answer_and_not_the_client(data: Path, tmp_path: Path) -> None:
     with running(data, *echo(tmp_path, word_delay=1)) as service:
         with terminal([*PARLEY, "chat", "--data", str(data), "--thread", "ended"]) as person:

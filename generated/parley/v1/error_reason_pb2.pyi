@@ -135,7 +135,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROVIDER_REJECTED_REQUEST: _ErrorReason.ValueType  # 48
     """Run: the provider refused the request (other 4xx). The message says why."""
     ERROR_REASON_CONTEXT_TOO_LONG: _ErrorReason.ValueType  # 49
-    """Run: the conversation is longer than the model's context. Shorten it or choose another model."""
+    """Run: the message, with the system prompt and what its run has done, is longer than the model's context.
+    Shorten it or choose another model; what came before was left out already.
+    """
     ERROR_REASON_PROVIDER_REPORTED_ERROR: _ErrorReason.ValueType  # 50
     """Run: the provider reported an error inside its reply; the message is the provider's."""
     ERROR_REASON_OUTPUT_TOO_LONG: _ErrorReason.ValueType  # 51
@@ -324,7 +326,9 @@ ERROR_REASON_PROVIDER_PROTOCOL_ERROR: ErrorReason.ValueType  # 47
 ERROR_REASON_PROVIDER_REJECTED_REQUEST: ErrorReason.ValueType  # 48
 """Run: the provider refused the request (other 4xx). The message says why."""
 ERROR_REASON_CONTEXT_TOO_LONG: ErrorReason.ValueType  # 49
-"""Run: the conversation is longer than the model's context. Shorten it or choose another model."""
+"""Run: the message, with the system prompt and what its run has done, is longer than the model's context.
+Shorten it or choose another model; what came before was left out already.
+"""
 ERROR_REASON_PROVIDER_REPORTED_ERROR: ErrorReason.ValueType  # 50
 """Run: the provider reported an error inside its reply; the message is the provider's."""
 ERROR_REASON_OUTPUT_TOO_LONG: ErrorReason.ValueType  # 51

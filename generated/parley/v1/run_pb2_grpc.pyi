@@ -82,7 +82,8 @@ class RunServiceStub:
     """Shows what the model was sent: each model request of a run, in order, with its exact messages, what of
     the history was left out and why. A request is shown once the first of its answer is stored, for as long as
     the thread is kept, whatever becomes of the history. What only the provider understands (signatures of
-    reasoning) is not shown. A page ends early where the next request would not fit into the reply;
+    reasoning) is not shown, and neither is the form that some providers demand for what they are sent. A
+    page ends early where the next request would not fit into the reply;
     FAILED_PRECONDITION (`REPLY_TOO_LARGE`) for a request that fits into none.
     """
     ListRuns: _aio.UnaryUnaryMultiCallable[_run_pb2.ListRunsRequest, _run_pb2.ListRunsResponse]
@@ -207,7 +208,8 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         """Shows what the model was sent: each model request of a run, in order, with its exact messages, what of
         the history was left out and why. A request is shown once the first of its answer is stored, for as long as
         the thread is kept, whatever becomes of the history. What only the provider understands (signatures of
-        reasoning) is not shown. A page ends early where the next request would not fit into the reply;
+        reasoning) is not shown, and neither is the form that some providers demand for what they are sent. A
+        page ends early where the next request would not fit into the reply;
         FAILED_PRECONDITION (`REPLY_TOO_LARGE`) for a request that fits into none.
         """
 

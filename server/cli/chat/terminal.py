@@ -13,6 +13,7 @@ from rich.text import Text
 with contextlib.suppress(ImportError):
     import readline  # noqa: F401
 
+_SHOWN_OF_ARGUMENTS = 200
 _SHOWN_OF_HISTORY = 4
 _PROMPT = "you > "
 
@@ -75,6 +76,12 @@ class Terminal:
                 self._write(event.reasoning_delta.text, style="dim italic")
             case "run_queued":
                 self.note("waiting for the answer before this one …")
+            case "tool_call_requested" if event is not None:
+                asked = event.tool_call_requested
+                arguments = printable(asked.arguments)[:_SHOWN_OF_ARGUMENTS]
+                self.note(f"the model asks for the tool {printable(asked.name)} with {arguments or 'nothing'}")
+            case "run_paused" if event is not None:
+                self.note(f"the answer waits ({event.run_paused.status}); Ctrl-C gives it up")
             case "attempt_reset":
                 self.note("the server was restarted; the answer begins again")
             case "run_ended" if event is not None:

@@ -98,6 +98,37 @@ async def test_a_window_keeps_every_request_within_the_models_context(
     assert not provider.asked_to_summarise
 
 
+@pytest.mark.parametrize("strategy", ContextStrategy)
+async def test_a_request_that_the_provider_finds_too_long_is_made_shorter(
+    house: House, provider: SummarisingProvider, strategy: ContextStrategy
+) -> None:
+    await configured(house, strategy=strategy)
+    await said(house, *(f"{number} {WORDS}" for number in range(6)))
+    for _ in range(2):
+        provider.script(ProviderError("CONTEXT_TOO_LONG", "no"))
+    provider.script("I see.")
+    run = await said(house, "and now?")
+    sizes = [len(texts(request)) for request in provider.answered[-3:]]
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert texts(provider.answered[-1])[-1] == "and now?"
+    shown = (await house.run_prompts.page(ANNA.owner, run.id, page_size=0, page_token="")).items
+    assert [[part.message.content for part in request.parts] for request in shown] == [
+        texts(request) for request in provider.answered[-3:]
+    ]
+    assert bool(await compactions(house)) is (strategy is SUMMARIZE)
+
+
+async def test_a_question_that_alone_is_too_long_is_refused_at_once(
+    house: House, provider: SummarisingProvider
+) -> None:
+    provider.script(ProviderError("CONTEXT_TOO_LONG", "no"))
+    run = await house.send(WORDS)
+    ended = await house.ended(run)
+    assert (ended.state, ended.reason) == (RunState.FAILED, "CONTEXT_TOO_LONG")
+    assert len(provider.answered) == 1
+    assert texts(provider.answered[0]) == [part.message.content for part in (await prompt_of(house, run)).parts]
+
+
 async def test_what_the_provider_counts_shortens_later_requests(house: House, provider: SummarisingProvider) -> None:
     house.models.contexts["first"] = 1000
     for _ in range(12):

@@ -123,3 +123,21 @@ async def test_metadata_over_the_limit_is_refused_every_time(served: Served) -> 
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.ListThreads(thread_pb2.ListThreadsRequest(), metadata=(("x-api-key", "x" * METADATA_BYTES),))
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_connection_too_many_is_closed_and_the_others_stay(served: Served) -> None:
+    limited = RpcServer(services=served.services, pipeline=served.pipeline, reflection_enabled=False, connections=1)
+    address = f"127.0.0.1:{await limited.start('127.0.0.1:0')}"
+    # Channels to one address would share a connection otherwise.
+    own = (("grpc.use_local_subchannel_pool", 1),)
+    async with (
+        grpc.aio.insecure_channel(address, options=own) as first,
+        grpc.aio.insecure_channel(address, options=own) as second,
+    ):
+        stub = health_pb2_grpc.HealthStub(first)
+        assert (await stub.Check(health_request())).status == SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await health_pb2_grpc.HealthStub(second).Check(health_request(), timeout=20)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert (await stub.Check(health_request())).status == SERVING
+    await limited.stop(0)
