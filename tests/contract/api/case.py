@@ -16,7 +16,7 @@ UNKNOWN_ID: Final = "00000000-0000-7000-8000-000000000000"
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls. `key` is `good`, `none`, `malformed`, `unknown`, `revoked` or `expired`; `token` stands for a person's
-    token, with a user's usual rights unless `scopes` are given."""
+    token, with a user's usual rights unless `scopes` are given, and `token: …` for one of `bad_tokens.BAD`."""
 
     user: str = "anna"
     tenant: str = ""

@@ -35,6 +35,7 @@ from server.rpc.metrics import Metrics
 from server.rpc.server import RpcServer
 from server.rpc.services import DESCRIPTORS, Services, UseCases
 from tests.contract.api.tool_servers import tool_servers
+from tests.support.bad_tokens import LEEWAY_SECONDS
 from tests.support.house import QUICK, House, open_house
 from tests.support.issuer import AUDIENCE, SECRET, Issuer
 from tests.support.scripted_provider import ScriptedProvider, usage
@@ -45,7 +46,6 @@ TIME_SERVER = (str(Path(sys.executable).with_name("mcp-server-time")), "--local-
 TOOLS = (ToolServerConfig("time", StdioEndpoint(TIME_SERVER)),)
 """What every tenant may use, once a person has approved; started when it is first asked."""
 PEPPER = b"a pepper of enough bytes"
-LEEWAY = timedelta(seconds=30)
 # On a busy machine one fetch may take long, and clocks that stand still never let another begin.
 _PATIENCE = timedelta(seconds=60)
 
@@ -111,7 +111,10 @@ async def serve(
         KeyUses(store=house.store, clock=SystemClock()) as uses,
     ):
         tokens = TokenVerifier(
-            expected=Expected(issuer.name, AUDIENCE, LEEWAY), clock=watch, key_set=key_set, secret=SECRET.encode()
+            expected=Expected(issuer.name, AUDIENCE, timedelta(seconds=LEEWAY_SECONDS)),
+            clock=watch,
+            key_set=key_set,
+            secret=SECRET.encode(),
         )
         audit = Audit(clock=SystemClock(), ids=ids)
         services = Services(

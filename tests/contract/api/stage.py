@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from server.adapters.system import SystemClock
 from server.domain.ids import default_organization_id
 from server.domain.key import KeyEnvironment, KeyStyle
 from tests.contract.api.case import Caller
 from tests.contract.api.serving import Served
+from tests.support.bad_tokens import BAD
+
+_BAD_TOKEN: Final = "token: "
 
 
 @dataclass(slots=True)
@@ -40,6 +43,8 @@ class Stage:
         return self.served.issuer.token(caller.user, self.tenant + caller.tenant, **granted)
 
     async def _key(self, caller: Caller) -> str:
+        if caller.key.startswith(_BAD_TOKEN):
+            return BAD[caller.key.removeprefix(_BAD_TOKEN)](self.served.issuer)
         match caller.key:
             case "malformed":
                 return "sk_live_hello"

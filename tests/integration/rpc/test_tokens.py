@@ -1,24 +1,18 @@
 """Tokens of people: what opens the door, and everything that does not, by a live issuer over a real server."""
 
-import base64
-import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import grpc
-import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from parley.v1 import thread_pb2, thread_pb2_grpc
 
 from server.domain.key import KeyStyle
 from server.domain.principal import Owner
 from tests.contract.api.refusal import Refusal, refusal
-from tests.contract.api.serving import LEEWAY, Served, serve
-from tests.support.issuer import Issuer
+from tests.contract.api.serving import Served, serve
+from tests.support.bad_tokens import BAD, LEEWAY_SECONDS, now, signed
 
 INVALID = ("UNAUTHENTICATED", "KEY_INVALID")
 Claims = dict[str, Any]
@@ -82,95 +76,6 @@ async def test_a_person_becomes_a_member_of_the_tenants_organization(served: Ser
     assert membership.role == "Owner"
 
 
-def _now() -> int:
-    return int(datetime.now(UTC).timestamp())
-
-
-def _signed(issuer: Issuer, header: Claims, **claims: Any) -> str:
-    algorithm, key = issuer.keys["ES256"]
-    return jwt.encode(issuer.claims(**claims), key, algorithm, {"kid": "ES256", **header})
-
-
-def _segment(value: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
-
-
-def _public_pem(issuer: Issuer, name: str) -> bytes:
-    public = issuer.keys[name][1].public_key()
-    return bytes(public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo))
-
-
-def _confused(issuer: Issuer, name: str) -> str:
-    """A token "signed" with a public key as though it were a shared secret."""
-    import hashlib
-    import hmac
-
-    body = f"{_segment({'alg': 'HS256', 'typ': 'JWT', 'kid': name})}.{_segment(issuer.claims())}"
-    signature = hmac.new(_public_pem(issuer, name), body.encode(), hashlib.sha256).digest()
-    return f"{body}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
-
-
-def _tampered(token: str) -> str:
-    head, _, signature = token.split(".")
-    claims = jwt.decode(token, options={"verify_signature": False})
-    return f"{head}.{_segment({**claims, 'sub': 'bert'})}.{signature}"
-
-
-_LEEWAY = int(LEEWAY.total_seconds())
-BAD: dict[str, Callable[[Issuer], str]] = {
-    "expired": lambda issuer: issuer.token(exp=_now() - _LEEWAY - 5),
-    "not yet valid": lambda issuer: issuer.token(nbf=_now() + _LEEWAY + 60),
-    "issued in the future": lambda issuer: issuer.token(iat=_now() + _LEEWAY + 60),
-    "without an end": lambda issuer: issuer.token(exp=None),
-    "an end that is no time": lambda issuer: jwt_of(issuer, exp="tomorrow"),
-    "an end that is true": lambda issuer: jwt_of(issuer, exp=True),
-    "another audience": lambda issuer: issuer.token(aud="somebody else"),
-    "no audience": lambda issuer: issuer.token(aud=None),
-    "an audience that only contains it": lambda issuer: issuer.token(aud="parley.example"),
-    "another issuer": lambda issuer: issuer.token(iss="https://evil.example"),
-    "no issuer": lambda issuer: issuer.token(iss=None),
-    "nobody": lambda issuer: issuer.token(sub=None),
-    "an empty subject": lambda issuer: issuer.token(sub=""),
-    "everybody": lambda issuer: issuer.token(sub="*"),
-    "an empty tenant": lambda issuer: issuer.token(tenant=""),
-    "every tenant": lambda issuer: issuer.token(tenant="*"),
-    "alg none": lambda issuer: f"{_segment({'alg': 'none'})}.{_segment(issuer.claims())}.",
-    "alg None, signed": lambda issuer: f"{_segment({'alg': 'None'})}.{_segment(issuer.claims())}.x",
-    "an algorithm that is a list": lambda issuer: f"{_segment({'alg': ['ES256']})}.{_segment(issuer.claims())}.x",
-    "RS256 key as a shared secret": lambda issuer: _confused(issuer, "RS256"),
-    "EdDSA key as a shared secret": lambda issuer: _confused(issuer, "EdDSA"),
-    "a key of another algorithm": lambda issuer: issuer.token(key="ES256").replace(
-        issuer.token(key="ES256").split(".")[0], _segment({"alg": "RS256", "kid": "ES256"})
-    ),
-    "another shared secret": lambda issuer: issuer.shared(secret="a secret that only somebody else shares"),
-    "a key of nobody": lambda issuer: jwt.encode(
-        issuer.claims(), ec.generate_private_key(ec.SECP256R1()), "ES256", {"kid": "ES256"}
-    ),
-    "an unknown key id": lambda issuer: _signed(issuer, {"kid": "made-up"}),
-    "a critical extension": lambda issuer: _signed(issuer, {"crit": ["exp"], "exp": 1}),
-    "another kind of token": lambda issuer: _signed(issuer, {"typ": "logout+jwt"}),
-    "tampered with": lambda issuer: _tampered(issuer.token()),
-    "truncated": lambda issuer: issuer.token()[:-10],
-    "without its signature": lambda issuer: issuer.token().rpartition(".")[0] + ".",
-    "two segments": lambda issuer: issuer.token().rpartition(".")[0],
-    "four segments": lambda issuer: issuer.token() + ".x",
-    "dots": lambda _: "..",
-    "a header that is no JSON": lambda issuer: "x" + issuer.token(),
-    "claims that are a list": lambda issuer: jwt_signed(issuer, b"[]"),
-    "claims that are not there": lambda issuer: jwt_signed(issuer, b""),
-}
-
-
-def jwt_of(issuer: Issuer, **claims: Any) -> str:
-    """A well signed token with claims that no library would sign."""
-    return jwt_signed(issuer, json.dumps({**issuer.claims(), **claims}).encode())
-
-
-def jwt_signed(issuer: Issuer, payload: bytes) -> str:
-    algorithm, key = issuer.keys["ES256"]
-    return jwt.PyJWS().encode(payload, key, algorithm, {"kid": "ES256"})
-
-
 @pytest.mark.parametrize("what", BAD)
 async def test_whatever_is_wrong_with_a_token_it_is_refused_alike(served: Served, what: str) -> None:
     found = await refused(served, BAD[what](served.issuer))
@@ -180,9 +85,9 @@ async def test_whatever_is_wrong_with_a_token_it_is_refused_alike(served: Served
 
 async def test_clocks_may_differ_a_little(served: Served) -> None:
     differing: list[dict[str, Any]] = [
-        {"exp": _now() - _LEEWAY + 20},
-        {"nbf": _now() + _LEEWAY - 20},
-        {"iat": _now() + _LEEWAY - 20},
+        {"exp": now() - LEEWAY_SECONDS + 20},
+        {"nbf": now() + LEEWAY_SECONDS - 20},
+        {"iat": now() + LEEWAY_SECONDS - 20},
     ]
     for claims in differing:
         assert await knock(served, served.issuer.token(**claims)) == set()
@@ -193,7 +98,7 @@ async def test_a_token_may_be_for_several_audiences(served: Served) -> None:
 
 
 async def test_a_token_for_access_says_so(served: Served) -> None:
-    assert await knock(served, _signed(served.issuer, {"typ": "at+jwt"})) == set()
+    assert await knock(served, signed(served.issuer, {"typ": "at+jwt"})) == set()
 
 
 async def test_a_token_without_a_tenant_is_forbidden(served: Served) -> None:

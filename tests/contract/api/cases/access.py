@@ -24,6 +24,11 @@ _BAD = {
         _NO_SCOPE,
     ),
 }
+_BAD_TOKENS = (
+    *("expired", "not yet valid", "another audience", "another issuer", "everybody"),
+    *("alg none", "RS256 key as a shared secret", "tampered with", "truncated"),
+)
+_BAD.update({f"a token: {what}": (Caller(key=f"token: {what}"), _INVALID) for what in _BAD_TOKENS})
 _SCOPED = {name: method.GetOptions().Extensions[options_pb2.rule].scope for name, method in methods().items()}
 
 
