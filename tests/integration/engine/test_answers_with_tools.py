@@ -128,7 +128,7 @@ async def test_a_crash_in_a_later_round_voids_nothing_of_the_earlier_ones(
     async with tool_house(tmp_path, provider, server, limits=LIMITS) as house:
         sent = await prompted(house)
         async with aclosing(house.prompts.follow(ANNA.owner, sent)) as events:
-            before = []
+            before: list[ShownEvent] = []
             while joined(before) != "Let me look.So th":
                 before.append(await anext(events))
     provider.script("So then.")
