@@ -11,7 +11,7 @@ from server.domain.errors import ReplyTooLarge
 from server.domain.ids import MessageId, RunId
 from server.domain.limits import Limits
 from server.domain.message import Message
-from server.domain.model_request import assembled
+from server.domain.model_request import assembled, included_of
 from server.domain.origin import Origin
 from server.domain.principal import Owner
 from server.domain.request_record import RequestRecord
@@ -29,6 +29,8 @@ class ShownPart:
 
     message: PromptMessage
     source_id: MessageId | None
+    is_shortened: bool = False
+    """Whether it is the beginning of a tool's result only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +80,20 @@ class RunPrompts:
 
 async def _shown(tx: Transaction, run: Run, record: RequestRecord) -> ShownRequest:
     included: list[Message] = []
+    short: set[MessageId] = set()
     for each in record.included:
         count = each.last - each.first + 1
         after = each.first - 1
-        included += await tx.branches.page(record.conversation_id, record.branch, after=after, limit=count)
+        found = await tx.branches.page(record.conversation_id, record.branch, after=after, limit=count)
+        included += included_of(found, each)
+        short |= {message.id for message in found} if each.characters is not None else set()
     compaction = await tx.compactions.get(record.compaction_id) if record.compaction_id else None
     parts = assembled(included, system_prompt=record.system_prompt, summary=summary_of(compaction))
     sent = addressed([part.message for part in parts], Origin(record.provider, run.model))
     return ShownRequest(
         record,
         tuple(
-            ShownPart(message, part.source.id if part.source else None)
-            for message, part in zip(sent, parts, strict=True)
+            ShownPart(message, source.id if source else None, source is not None and source.id in short)
+            for message, source in zip(sent, (part.source for part in parts), strict=True)
         ),
     )

@@ -1,10 +1,11 @@
 """The messages of a model request: which of a history it carries, which not, and why. Pure and deterministic.
 
 The system prompt is always carried, and so is everything from the last user message on: what is asked, and what the run
-that answers it has done. Of what came before, the newest that the window and the model's context have room for.
+that answers it has done, with as much of what its tools returned as the model's context has room for. Of what came
+before, the newest that the window and the context have room for.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 from server.domain.compaction import Summary
 from server.domain.context import PromptMessage
 from server.domain.message import Message, Role
+from server.domain.shortening import Shortened, beginning, least_tokens, shortened
 from server.domain.tokens import TokenEstimator
 from server.domain.tool_groups import Group, Part, grouped, last_turn
 
@@ -44,6 +46,8 @@ class Positions:
 
     first: int
     last: int
+    characters: int | None = None
+    """How many characters are carried of the result of a tool whose rest is not; it stands alone then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +100,26 @@ def select(
 
     `history` is in order, each message with its position. It may be the end of a history: what is in front of it then
     counts as cut off by the window, so there must be as much of it as `suffices` asks for. A summary that leaves no
-    room for the mandatory messages is not used. Only when those alone exceed `bounds` does the request.
+    room for the mandatory messages is not used. Only when those alone exceed `bounds`, with nothing left of long
+    results, does the request.
     """
     whole = _from_whole_group(history)
     sorted_out = grouped(whole)
     begin = last_turn(sorted_out.groups)
-    mandatory = sorted_out.groups[begin:]
-    floor = sum(group.tokens(estimator) for group in mandatory)
-    used = summary if summary and _fits(system_prompt, summary, floor, bounds, estimator) else None
+    last = sorted_out.groups[begin:]
+    used = summary if summary and _fits(system_prompt, summary, last, bounds, estimator) else None
     head = _head(system_prompt, used)
-    spent = floor + sum(estimator.message(part.message) for part in head)
-    choice = _Choice(used, bounds, estimator, places=bounds.messages - _size(mandatory), spent=spent)
+    spent = sum(estimator.message(part.message) for part in head)
+    mandatory = Shortened(last) if bounds.tokens is None else shortened(last, bounds.tokens - spent, estimator)
+    spent += sum(group.tokens(estimator) for group in mandatory.groups)
+    choice = _Choice(used, bounds, estimator, places=bounds.messages - _size(last), spent=spent)
     chosen = choice.newest(sorted_out.groups[:begin])
-    carried = [*chosen, *mandatory]
+    carried = [*chosen, *mandatory.groups]
     choice.leave_out(sorted_out.empty, Omission.EMPTY)
     choice.leave_out(sorted_out.orphans, Omission.CUT_TOOL_GROUP)
     return RequestMessages(
         parts=(*head, *(part for group in carried for part in group.parts)),
-        included=_ranges(_position(message) for group in carried for message in group.messages),
+        included=_ranges([_position(message) for group in carried for message in group.messages], mandatory.characters),
         left_out=_account(choice.left_out, before=_first_looked_at(history, whole), summary=used),
         has_summary=used is not None,
         tokens=choice.spent,
@@ -121,9 +127,15 @@ def select(
 
 
 def assembled(included: Sequence[Message], *, system_prompt: str | None, summary: Summary | None) -> tuple[Part, ...]:
-    """The messages of a request again, from what `select` included of the history and the summary that it used."""
+    """The messages of a request again, from what `select` included of the history (see `included_of`) and the summary
+    that it used."""
     groups = grouped(included).groups
     return (*_head(system_prompt, summary), *(part for group in groups for part in group.parts))
+
+
+def included_of(messages: Sequence[Message], positions: Positions) -> Sequence[Message]:
+    """What `select` included of the messages at these positions."""
+    return messages if positions.characters is None else [beginning(each, positions.characters) for each in messages]
 
 
 def suffices(history: Sequence[Message], most_messages: int) -> bool:
@@ -193,9 +205,14 @@ def _marked(summary: str) -> str:
     return f"{_SUMMARY_BEGIN}\n{_SUMMARY_NOTE}\n\n{text}\n{_SUMMARY_END}"
 
 
-def _fits(system_prompt: str | None, summary: Summary, floor: int, bounds: Bounds, estimator: TokenEstimator) -> bool:
+def _fits(
+    system_prompt: str | None, summary: Summary, last: Sequence[Group], bounds: Bounds, estimator: TokenEstimator
+) -> bool:
+    """Whether a summary leaves room for the mandatory groups."""
+    if bounds.tokens is None:
+        return True
     head = sum(estimator.message(part.message) for part in _head(system_prompt, summary))
-    return bounds.tokens is None or floor + head <= bounds.tokens
+    return head + least_tokens(last, estimator) <= bounds.tokens
 
 
 def _from_whole_group(history: Sequence[Message]) -> Sequence[Message]:
@@ -230,10 +247,12 @@ def _account(left_out: dict[int, Omission], *, before: int, summary: Summary | N
     return tuple(account)
 
 
-def _ranges(positions: Iterable[int]) -> tuple[Positions, ...]:
+def _ranges(positions: Sequence[int], characters: Mapping[int, int]) -> tuple[Positions, ...]:
     ranges: list[Positions] = []
     for position in positions:
-        if ranges and ranges[-1].last == position - 1:
+        if position in characters:
+            ranges.append(Positions(position, position, characters[position]))
+        elif ranges and ranges[-1].last == position - 1 and ranges[-1].characters is None:
             ranges[-1] = Positions(ranges[-1].first, position)
         else:
             ranges.append(Positions(position, position))

@@ -17,7 +17,8 @@ NO_RESULT: Final = "The result of this call is not known: the conversation was c
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One message of a request, and the message of the history that it shows; `None` for what the service wrote."""
+    """One message of a request, and the message of the history that it shows, with as much as it shows of it; `None`
+    for what the service wrote."""
 
     message: PromptMessage
     source: Message | None = None

@@ -671,6 +671,7 @@ class PromptMessage(_message.Message):
     TOOL_CALLS_FIELD_NUMBER: _builtins.int
     TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
     SOURCE_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    SHORTENED_FIELD_NUMBER: _builtins.int
     role: _message_pb2.Role.ValueType
     """Who speaks."""
     content: _builtins.str
@@ -680,6 +681,10 @@ class PromptMessage(_message.Message):
     source_message_id: _builtins.str
     """The message of the history that it shows; absent for what the service wrote: the system message, and
     the result of a call whose result is not known.
+    """
+    shortened: _builtins.bool
+    """Whether it is the beginning of a tool's result only, because the model's context has no room for the
+    rest. It ends with a note that says so; the message of the history is whole.
     """
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[_message_pb2.ToolCall]:
@@ -693,10 +698,11 @@ class PromptMessage(_message.Message):
         tool_calls: _abc.Iterable[_message_pb2.ToolCall] | None = ...,
         tool_call_id: _builtins.str | None = ...,
         source_message_id: _builtins.str | None = ...,
+        shortened: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id", "_tool_call_id", b"_tool_call_id", "source_message_id", b"source_message_id", "tool_call_id", b"tool_call_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id", "_tool_call_id", b"_tool_call_id", "content", b"content", "role", b"role", "source_message_id", b"source_message_id", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id", "_tool_call_id", b"_tool_call_id", "content", b"content", "role", b"role", "shortened", b"shortened", "source_message_id", b"source_message_id", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__source_message_id: _TypeAlias = _typing.Literal["source_message_id"]  # noqa: Y015
     _WhichOneofArgType__source_message_id: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id"]  # noqa: Y015

@@ -327,7 +327,8 @@ class ContextManagementSettings(_message.Message):
     max_history_messages: _builtins.int
     """Most messages of the history that a model request carries, 1 to 10000. Default: 100. A tool call is
     never separated from its result; the last user message, and what the run that answers it has done, are
-    always carried. Fewer are sent when the model's context has no room for them.
+    always carried. Fewer are sent when the model's context has no room for them; when it has none for what
+    the tools of that run returned, the beginnings of long results.
     """
     def __init__(
         self,

@@ -58,6 +58,7 @@ def _message(part: ShownPart) -> run_pb2.PromptMessage:
         content=message.content,
         tool_call_id=message.tool_call_id,
         source_message_id=part.source_id,
+        shortened=part.is_shortened,
     )
     for call in message.tool_calls:
         encoded.tool_calls.add(id=call.id, name=call.name, arguments=call.arguments)

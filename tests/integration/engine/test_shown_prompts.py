@@ -21,6 +21,7 @@ from server.domain.errors import ReplyTooLarge, RunNotFound
 from server.domain.ids import MessageId, RunId
 from server.domain.message import Message
 from server.domain.run import Run, RunState
+from server.domain.shortening import REST_LEFT_OUT
 from server.ports.provider import CompletionRequest, Piece
 from tests.support.house import ANNA, BERT, House, open_house
 from tests.support.invariants import check_invariants
@@ -185,6 +186,29 @@ async def test_the_rounds_of_a_run_are_shown_in_order_with_their_answers(
         assert [request.record.message_id for request in requests] == [message.id for message in answers]
         # The server's own ids went back to it.
         assert [call.id for call in requests[1].parts[1].message.tool_calls] == ["own-look", "own-listen"]
+
+
+async def test_a_result_longer_than_the_models_context_is_sent_in_part_and_shown_as_it_was_sent(
+    tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    async with housed(tmp_path, upstream) as house:
+        house.models.contexts["first"] = 2000
+        upstream.script(asking("look"))
+        run = await house.send("what is there?")
+        await paused(house, run)
+        (asked,) = (await house.threads.state(ANNA.owner, "talk")).pending_client_calls
+        await house.approvals.submit(ANNA, "talk", [ClientResult(asked.id, "a dog, " * 100_000)])
+        assert (await house.ended(run)).state is RunState.COMPLETED
+        first, second = await shown(house, run.id)
+        assert [as_sent(first), as_sent(second)] == received(upstream)
+        assert [part.is_shortened for part in second.parts] == [False, False, True]
+        result = second.parts[-1]
+        assert result.message.content.startswith("a dog, a dog")
+        assert result.message.content.endswith(REST_LEFT_OUT)
+        assert second.record.room is not None
+        assert second.record.room * 0.9 < second.record.estimated_tokens <= 2000
+        assert result.source_id is not None
+        assert (await stored(house, result.source_id)).content == "a dog, " * 100_000
 
 
 async def test_a_request_whose_answer_failed_is_shown(tmp_path: Path, upstream: ScriptedUpstream) -> None:

@@ -15,9 +15,11 @@ from server.domain.model_request import (
     Positions,
     RequestMessages,
     assembled,
+    included_of,
     select,
     suffices,
 )
+from server.domain.shortening import REST_LEFT_OUT
 from server.domain.tokens import TokenEstimator
 from server.domain.tool_groups import NO_RESULT
 from tests.unit.domain.histories import histories, message, placed
@@ -135,7 +137,9 @@ def test_a_request_can_be_made_again_from_what_it_included(
 ) -> None:
     request = chosen(history, system_prompt=system_prompt, summary=summary, bounds=bounds)
     assert request == chosen(history, system_prompt=system_prompt, summary=summary, bounds=bounds)
-    included = [history[place - 1] for each in request.included for place in spread(each)]
+    included = [
+        message for each in request.included for message in included_of(history[each.first - 1 : each.last], each)
+    ]
     used = summary if request.has_summary else None
     assert assembled(included, system_prompt=system_prompt, summary=used) == request.parts
 
@@ -149,6 +153,39 @@ def test_an_end_of_a_history_that_suffices_makes_the_same_request_as_all_of_it(
         return
     whole, part = (chosen(each, summary=summary, bounds=bounds) for each in (history, end))
     assert (part.parts, part.included, part.tokens) == (whole.parts, whole.included, whole.tokens)
+
+
+@given(histories(), prompts, bounds, estimators)
+def test_only_results_of_what_must_be_in_are_ever_shortened_and_only_for_want_of_room(
+    history: list[Message], system_prompt: str | None, bounds: Bounds, estimator: TokenEstimator
+) -> None:
+    request = chosen(history, system_prompt=system_prompt, bounds=bounds, estimator=estimator)
+    whole = {each.position: each.content for each in history}
+    sent = {part.source.position or 0: part.source for part in request.parts if part.source}
+    short = {place: source for place, source in sent.items() if source.content != whole[place]}
+    assert short.keys() == {each.first for each in request.included if each.characters is not None}
+    for place, source in short.items():
+        assert source.role is Role.TOOL
+        assert source.content.endswith(REST_LEFT_OUT)
+        assert whole[place].startswith(source.content.removesuffix(REST_LEFT_OUT).removesuffix("\n"))
+    question = last_user(history)
+    assert not short or question is None or min(short) > (question.position or 0)
+    needed = select(history, system_prompt=system_prompt, summary=None, bounds=Bounds(1), estimator=estimator).tokens
+    assert bool(short) <= (bounds.tokens is not None and bounds.tokens < needed)
+
+
+def test_results_that_are_too_long_for_the_context_are_shortened_and_share_what_room_there_is() -> None:
+    calls = tuple(ToolCall(f"call_{number}", "read", "{}") for number in range(3))
+    texts = ["short", "word " * 20_000, "term " * 30_000]
+    results = [message(Role.TOOL, text, tool_call_id=call.id) for text, call in zip(texts, calls, strict=True)]
+    history = placed([message(Role.USER, "Read them"), message(Role.ASSISTANT, "", tool_calls=calls), *results])
+    request = chosen(history, bounds=Bounds(100, 2000))
+    short, *long = (part.message.content for part in request.parts[-3:])
+    assert short == "short"
+    assert all(each.endswith(REST_LEFT_OUT) for each in long)
+    assert abs(len(long[0]) - len(long[1])) < 100
+    assert 1950 < request.tokens <= 2000
+    assert [each.first for each in request.included if each.characters is not None] == [4, 5]
 
 
 def turns(*texts: str) -> list[Message]:
