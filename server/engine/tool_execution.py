@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -16,6 +16,7 @@ from server.application.run_log import record
 from server.application.tool_call_states import end_call, save
 from server.application.tool_intent import intend
 from server.domain import tool_texts
+from server.domain.errors import StoreUnavailable
 from server.domain.events import Payload
 from server.domain.ids import ApprovalId
 from server.domain.limits import Limits
@@ -36,6 +37,8 @@ from server.ports.tools import (
 )
 
 _log = structlog.get_logger(__name__)
+_PAUSES: Final = (0.1, 0.3, 1.0, 2.0)
+"""Seconds between the tries to store a result; together shorter than a lease."""
 _NOT_MADE = (ToolGone, ToolServerUnavailable, InvalidArguments)
 
 
@@ -145,7 +148,8 @@ class ToolExecution:
         return await self._store.write(run.owner, unit)
 
     async def _end(self, run: Run, call: ToolInvocation, ending: _Ending) -> None:
-        """Store a call's result, unless it has one: then somebody ended it meanwhile."""
+        """Store a call's result, unless it has one: then somebody ended it meanwhile. What a tool has done is worth
+        more than one try: nobody could find it out again."""
 
         async def unit(tx: Transaction) -> None:
             await hold(tx, run)
@@ -158,7 +162,13 @@ class ToolExecution:
             await record(tx, run, payloads, now=now)
             failpoint("tool.result")
 
-        await self._store.write(run.owner, unit)
+        for pause in _PAUSES if call.intent_epoch is not None else ():
+            try:
+                return await self._store.write(run.owner, unit)
+            except StoreUnavailable as unavailable:
+                _log.warning("tool_result_not_stored", run=run.id, call=call.id, cause=unavailable.message)
+                await self._clock.sleep(pause)
+        return await self._store.write(run.owner, unit)
 
 
 def _refused(why: str) -> _Ending:

@@ -152,6 +152,31 @@ async def test_a_tool_that_does_not_answer_in_time_has_an_unknown_outcome(
     check_invariants(tmp_path / "house.db")
 
 
+async def test_a_result_that_the_store_does_not_take_at_once_is_not_lost(
+    tmp_path: Path, provider: ScriptedProvider, mcp: ScriptedMcp
+) -> None:
+    failing: list[StoreUnavailable] = []
+
+    async def falter() -> None:
+        if failing:
+            raise failing.pop()
+
+    async with tool_house(
+        tmp_path,
+        provider,
+        mcp.config("bank", policy=ToolPolicy.AUTO),
+        wrap=lambda store: HookedStore(store, before=falter),
+    ) as house:
+        run = await paying(house, mcp)
+        failing += [StoreUnavailable(), StoreUnavailable()]
+        mcp.open("bank")
+        assert (await house.ended(run)).state is RunState.COMPLETED
+        assert failing == []
+        assert await results(house) == ["paid"]
+        assert (await house.runs.get(ANNA.owner, run.id)).epoch == 1
+    check_invariants(tmp_path / "house.db")
+
+
 class Stops:
     """A hook that stops the store at its nth write, before it or after its commit."""
 
