@@ -1,8 +1,9 @@
 """Approvals that reach two processes on one PostgreSQL at the same moment, and what one node starts for the other."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from server.application.tool_answers import ToolDecision
+from server.domain.errors import StoreUnavailable
 from server.domain.ids import ToolCallId
 from server.domain.run import RunState
 from server.domain.tool import ToolCallState, ToolPolicy
@@ -26,17 +28,24 @@ CALM = replace(QUICK, lease=timedelta(seconds=20), lease_heartbeat=timedelta(sec
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server with an empty database."""
+    """A PostgreSQL server."""
     pytest.importorskip("asyncpg", reason="the store on PostgreSQL needs asyncpg (extra `postgres`)")
     try:
         postgres = PostgresServer()
     except PostgresMissing as missing:
         pytest.skip(str(missing))
     postgres.start()
-    postgres.execute("CREATE DATABASE nodes")
     yield postgres
     postgres.stop("immediate")
     postgres.remove()
+
+
+@pytest.fixture
+def url(server: PostgresServer, request: pytest.FixtureRequest) -> str:
+    """An empty database of the test's own."""
+    name = request.node.name[-60:]
+    server.execute(f'CREATE DATABASE "{name}"')
+    return server.url(name)
 
 
 @pytest.fixture
@@ -48,15 +57,13 @@ def mcp(tmp_path: Path) -> ScriptedMcp:
 
 
 @pytest.fixture
-async def nodes(server: PostgresServer, tmp_path: Path, mcp: ScriptedMcp) -> AsyncIterator[tuple[House, House]]:
+async def nodes(url: str, tmp_path: Path, mcp: ScriptedMcp) -> AsyncIterator[tuple[House, House]]:
     """Two houses on it, each with connections of its own to the tool server."""
     async with AsyncExitStack() as stack:
         houses = []
         for _ in range(2):
             config = mcp.config("bank", max_parallel=32)
-            opened = tool_house(
-                tmp_path, ScriptedProvider(default=("Done",)), config, url=server.url("nodes"), limits=CALM
-            )
+            opened = tool_house(tmp_path, ScriptedProvider(default=("Done",)), config, url=url, limits=CALM)
             houses.append(await stack.enter_async_context(opened))
         yield houses[0], houses[1]
 
@@ -73,16 +80,23 @@ async def test_two_nodes_race_for_every_call_and_each_is_made_once(
         runs.append(await one.send("Pay", to=key))
         await paused(one, runs[-1])
     pending = [(key, each.call.id) for key in keys for each in await one.approvals.pending(ANNA.owner, key)]
-    lost = 0
+    won, at_once = Counter[ToolCallId](), asyncio.Semaphore(8)
+
+    async def decide(house: House, key: str, call: ToolCallId) -> None:
+        while True:
+            with suppress(StoreUnavailable):  # a busy machine may take too long; then it is asked again
+                with suppress(ToolCallAlreadyDecided):
+                    await house.approvals.decide(ANNA, key, [ToolDecision(call, approved=True)])
+                    won[call] += 1
+                return
 
     async def race(key: str, call: ToolCallId) -> None:
-        nonlocal lost
-        both = [house.approvals.decide(ANNA, key, [ToolDecision(call, approved=True)]) for house in nodes]
-        outcomes = await asyncio.gather(*both, return_exceptions=True)
-        lost += sum(isinstance(outcome, ToolCallAlreadyDecided) for outcome in outcomes)
+        async with at_once:
+            await asyncio.gather(*(decide(house, key, call) for house in nodes))
 
     await asyncio.gather(*(race(key, call) for key, call in pending))
-    assert (len(pending), lost) == (100, 100)
+    assert won == dict.fromkeys((call for _, call in pending), 1)
+    assert len(won) == 100
     for run in runs:
         assert (await other.ended(run)).state is RunState.COMPLETED
         assert set(await states(other, run)) == {ToolCallState.SUCCEEDED}
@@ -90,11 +104,11 @@ async def test_two_nodes_race_for_every_call_and_each_is_made_once(
     assert len(made) == len(set(made)) == 100
 
 
-async def test_a_node_ends_what_another_one_executes(server: PostgresServer, tmp_path: Path, mcp: ScriptedMcp) -> None:
+async def test_a_node_ends_what_another_one_executes(url: str, tmp_path: Path, mcp: ScriptedMcp) -> None:
     """Cancelled elsewhere, the call under way is given up at once, and its outcome is unknown."""
     mcp.tool("pay", execute(), wait("bank"), reply("paid"))
     config = mcp.config("bank", policy=ToolPolicy.AUTO)
-    url, provider = server.url("nodes"), ScriptedProvider()
+    provider = ScriptedProvider()
     async with (
         tool_house(tmp_path, provider, config, url=url, limits=CALM) as one,
         tool_house(tmp_path, ScriptedProvider(), config, url=url, limits=CALM) as other,
@@ -111,10 +125,10 @@ async def test_a_node_ends_what_another_one_executes(server: PostgresServer, tmp
         assert await states(one, run) == [ToolCallState.UNKNOWN]
 
 
-async def test_what_lapses_is_noticed_by_any_node(server: PostgresServer, tmp_path: Path, mcp: ScriptedMcp) -> None:
+async def test_what_lapses_is_noticed_by_any_node(url: str, tmp_path: Path, mcp: ScriptedMcp) -> None:
     short = replace(CALM, approval_lifetime=timedelta(seconds=2), lease_heartbeat=timedelta(milliseconds=100))
     provider = ScriptedProvider(default=("Done",))
-    config, url = mcp.config("bank"), server.url("nodes")
+    config = mcp.config("bank")
     async with tool_house(tmp_path, provider, config, url=url, limits=short) as one:
         await open_talk(one, "lapses elsewhere", "bank")
         provider.script(calls(("bank__pay", {})))
