@@ -3,7 +3,6 @@ out."""
 
 import asyncio
 import signal
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -19,42 +18,23 @@ _IN_GRACE: Final = ("run.ending", "run.ended")
 """Steps of an answer that comes to its end while the process waits for it."""
 
 
-class Drains(Play):
-    """What the process leaves behind, wherever it is on its way out, somebody else takes up."""
+class Leaving(Play):
+    """A cell whose process is told to end before the fault. What it leaves behind, wherever it is on its way out,
+    somebody else takes up."""
 
     @classmethod
     def settings(cls, cell: Cell, folder: Path) -> Mapping[str, str]:
-        """Answers get a second to end."""
-        del cell, folder
-        return {"PARLEY_GRACE_SECONDS": "1"}
+        """What is under way gets a second to end."""
+        return {**super().settings(cell, folder), "PARLEY_GRACE_SECONDS": "1"}
 
-    def scripts(self) -> tuple[Script, ...]:
-        """The answer under way."""
-        self._speaking = Gate()
-        return (answer("one ", self._speaking, "two"),)
-
-    async def act(self, viewer: Viewer) -> list[str]:
-        """Send, and tell the process to end."""
-        runs = [await self.client.send(KEY, "first")]
-        await viewer.saw(lambda seen: says(seen, "one "))
-        if self.cell.policy == "QUEUE":
-            runs.append(await self.client.send(KEY, "second"))
-        self.arm()
+    def leave(self) -> None:
+        """Tell the first process to end."""
         self.cluster.nodes[0].service.process.send_signal(signal.SIGTERM)
-        if self.cell.step.failpoint in _IN_GRACE:
-            self._speaking.open()
-        return runs
 
-    async def until_fault(self, first: Node, viewer: Viewer, acting: "asyncio.Task[list[str]]") -> Node:
+    async def survived(self, failing: Node) -> None:
         """A fault that the process survives lets it go on with its end."""
-        del viewer
-        await acting
-        await first.failed(self.cell.step.failpoint, self.cell.fault)
-        self._possible_from = time.time()
-        if self.cell.fault == "raise":
-            await self.ended(first)
-            self.cluster.turn_to(await self.cluster.start("first"))
-        return first
+        await self.ended(failing)
+        self.cluster.turn_to(await self.cluster.start("first"))
 
     async def take_over(self, failing: Node) -> None:
         """Not even one that goes on after a pause is there for long."""
@@ -70,6 +50,27 @@ class Drains(Play):
     async def prove_awake(self, failing: Node) -> None:
         """It goes on with its end."""
         await self.ended(failing)
+
+
+class Drains(Leaving):
+    """A model answers."""
+
+    def scripts(self) -> tuple[Script, ...]:
+        """The answer under way."""
+        self._speaking = Gate()
+        return (answer("one ", self._speaking, "two"),)
+
+    async def act(self, viewer: Viewer) -> list[str]:
+        """Send, and tell the process to end."""
+        runs = [await self.client.send(KEY, "first")]
+        await viewer.saw(lambda seen: says(seen, "one "))
+        if self.cell.policy == "QUEUE":
+            runs.append(await self.client.send(KEY, "second"))
+        self.arm()
+        self.leave()
+        if self.cell.step.failpoint in _IN_GRACE:
+            self._speaking.open()
+        return runs
 
     def let_speak(self) -> None:
         """Open the gate."""

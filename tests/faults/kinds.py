@@ -15,7 +15,7 @@ from tests.faults.drains import Drains
 from tests.faults.play import Outcome, Play
 from tests.faults.revisions import Regenerations, Revisions
 from tests.faults.sends import Sends
-from tests.faults.tool_ends import Expiries, ToolCancellations, ToolDeletions, ToolInterrupts
+from tests.faults.tool_ends import Expiries, ToolCancellations, ToolDeletions, ToolDrains, ToolInterrupts
 from tests.faults.tools import ClientTools, RepeatableTools, Tools
 from tests.support.nursery import Nursery
 from tests.support.upstream import ScriptedUpstream
@@ -33,6 +33,7 @@ KINDS: Final[Mapping[str, type[Play]]] = {
     "tool-interrupt": ToolInterrupts,
     "tool-cancel": ToolCancellations,
     "tool-delete": ToolDeletions,
+    "tool-drain": ToolDrains,
     "client": ClientTools,
     "expiry": Expiries,
 }

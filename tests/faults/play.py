@@ -129,8 +129,7 @@ class Play(ABC):
         return first
 
     async def failed(self, failing: Node, acting: "asyncio.Task[list[str]]") -> None:
-        """Wait until a process has failed, and say so when the client fails before; a process that only raised is
-        turned to again."""
+        """Wait until a process has failed, and say so when the client fails before."""
         waiting = asyncio.create_task(self.fault(failing))
         try:
             await asyncio.wait({waiting, acting}, return_when=asyncio.FIRST_COMPLETED)
@@ -139,10 +138,14 @@ class Play(ABC):
             await waiting
         finally:
             waiting.cancel()
-        if self.cell.fault == "raise":
-            await failing.accepts()
-            self.cluster.turn_to(failing)
         self._possible_from = time.time()
+        if self.cell.fault == "raise":
+            await self.survived(failing)
+
+    async def survived(self, failing: Node) -> None:
+        """A process that only raised is turned to again."""
+        await failing.accepts()
+        self.cluster.turn_to(failing)
 
     async def fault(self, failing: Node) -> None:
         """The fault comes to a process."""

@@ -71,6 +71,12 @@ TOOL_STEPS: Final = {
     "tool-delete": _at_both(
         ("deleting", "deletion.deleting"), ("unacknowledged", "deletion.committed"), policies=QUEUE
     ),
+    "tool-drain": (
+        Step("parked-begun", "drain.begun", phase="parked", policies=QUEUE),
+        Step("calling-begun", "drain.begun", phase="calling", faults=_OUTSIDE, outcome=_UNKNOWN, policies=QUEUE),
+        Step("calling-handing-back", "run.handing_back", phase="calling", outcome=_UNKNOWN, policies=QUEUE),
+        Step("calling-handed-back", "run.handed_back", phase="calling", outcome=_UNKNOWN, policies=QUEUE),
+    ),
     "client": (
         Step("parked", phase="parked", faults=_OUTSIDE, policies=QUEUE),
         Step("result-uncommitted", "store.committing", phase="parked", policies=QUEUE),

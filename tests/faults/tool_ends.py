@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 from tests.faults.cells import Cell
 from tests.faults.client import Viewer
 from tests.faults.cluster import Node
+from tests.faults.drains import Leaving
 from tests.faults.play import KEY, THREAD, data
 from tests.faults.tools import Tools
 from tests.support.ledger import check_ledger
@@ -120,3 +121,12 @@ class Expiries(Tools):
         if not self.cell.step.failpoint:
             await asyncio.sleep(max(0, self._until - time.time()))
         await super().take_over(failing)
+
+
+class ToolDrains(Leaving, Tools):
+    """The process is told to end while a tool is waited for, or called."""
+
+    async def go_on(self, runs: list[str]) -> None:
+        """Who waits for a decision gets it from whoever is there then."""
+        self.leave()
+        await super().go_on(runs)
