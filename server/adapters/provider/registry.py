@@ -27,7 +27,6 @@ class Registry:
     def __init__(self, config: ProvidersConfig, providers: Iterable[ClosableProvider]) -> None:
         self._providers: Mapping[str, ClosableProvider] = {provider.name: provider for provider in providers}
         self._default = config.default_model
-        self._default_kind = config.provider(config.default_model.provider).kind
         self._listed = _default_first(config)
         self._by_name = {model.name: model for model in reversed(_in_order(config))}
         self._by_id = {model.id: model for model in self._listed}
@@ -35,11 +34,6 @@ class Registry:
         self._image_model = config.image_model
         self._accepting_any = tuple(one.name for one in config.providers if one.accepts_any_model)
         self._offline = frozenset(one.name for one in config.providers if one.kind is ProviderKind.ECHO)
-
-    @property
-    def default_is_echo(self) -> bool:
-        """Whether answers come from the offline echo model unless a caller names another."""
-        return self._default_kind is ProviderKind.ECHO
 
     def resolve(self, name: str | None) -> Model:
         """The model of that name, the default model for `None`. Raises `UnknownModel`."""

@@ -18,13 +18,19 @@ from server.application.runs import SendMessage
 from server.application.threads import SettingsChange
 from server.application.tool_answers import ToolDecision
 from server.application.viewpoints import Viewpoint
+from server.domain.conversation import InterruptPolicy
+from server.domain.errors import NotAMember
+from server.domain.events import MessageCompleted
 from server.domain.history_errors import RunActive
-from server.domain.ids import ConversationId
+from server.domain.ids import ConversationId, default_organization_id
 from server.domain.message import Message, Role
-from server.domain.run import Run, RunState
+from server.domain.organization import MemberRole
+from server.domain.run import Run, RunOptions, RunState
 from server.domain.tool import ToolPolicy
 from server.domain.tool_call_errors import RunAwaitsDecision
-from tests.support.house import ANNA, QUICK, House
+from server.ports.provider import ProviderParts
+from tests.support.house import ANNA, BERT, QUICK, House
+from tests.support.images import DOT
 from tests.support.invariants import check_invariants, sqlite_tables
 from tests.support.mcp.actions import execute, reply
 from tests.support.mcp.scripted import ScriptedMcp
@@ -292,6 +298,66 @@ async def test_an_archived_chat_goes_on_when_it_is_decided(house: House, mcp: Sc
     await decide(house, sent.run)
     assert (await house.ended(sent.run)).state is RunState.COMPLETED
     assert [call.tool for call in mcp.calls()] == ["look", "pay"]
+
+
+async def test_a_message_that_interrupts_a_run_that_waits_is_answered_at_once(house: House, mcp: ScriptedMcp) -> None:
+    await house.threads.configure_settings(ANNA, "talk", SettingsChange(interrupt_policy=InterruptPolicy.INTERRUPT))
+    house.provider.script("Let me pay.", PAY)
+    house.provider.script("Good.")
+    first = await prompted(house)
+    await waiting(house, first.run)
+    assert await house.prompts.answer(ANNA.owner, await prompted(house, "Leave it")) == "Good."
+    assert [message.role.value for message in await history(house)] == [
+        *("user", "assistant", "tool", "user", "assistant"),
+    ]
+    assert_valid(await history(house))
+    assert mcp.calls() == []
+
+
+async def test_an_image_is_drawn_behind_a_turn_with_tools(house: House) -> None:
+    await two_turns(house)
+    house.provider.script_image(DOT)
+    drawn = await house.archive_chat.send(
+        ANNA, ArchiveMessage("A dot", await talk(house), options=RunOptions(image=True))
+    )
+    assert (await house.archive_chat.answer(ANNA.owner, drawn)).image is not None
+    house.provider.script("A dot.")
+    assert await house.prompts.answer(ANNA.owner, await prompted(house, "What is it?")) == "A dot."
+    assert_valid(await history(house))
+
+
+async def test_whoever_is_removed_from_the_organization_decides_and_is_answered_all_the_same(house: House) -> None:
+    """A conversation is its user's; the organization is only one of the ways to it."""
+    home = default_organization_id(ANNA.owner.tenant)
+    await house.organizations.set_member(ANNA, home, user="bert", role=MemberRole.OWNER)
+    script(house.provider)
+    sent = await prompted(house)
+    await waiting(house, sent.run)
+    await house.organizations.remove_member(BERT, home, user="anna")
+    with pytest.raises(NotAMember):
+        await house.conversations.all(ANNA.owner, home)
+    await decide(house, sent.run)
+    assert await house.prompts.answer(ANNA.owner, sent) == "All done."
+
+
+async def test_the_log_holds_nothing_that_is_the_providers_alone(house: House, tmp_path: Path) -> None:
+    """The history does, for the provider wants it back."""
+    house.provider.script("Let me look.", ProviderParts('{"signature": "s3cret"}'), LOOK)
+    house.provider.script("Seen.")
+    sent = await prompted(house)
+    await house.ended(sent.run)
+    tables = sqlite_tables(tmp_path / "house.db")
+    assert "s3cret" not in str(tables.events)
+    assert "s3cret" in str(tables.messages)
+    asking = (await history(house))[1]
+    assert asking.tool_calls[0].provider_id == "p0"
+    assert '"p0"' not in str(tables.events)
+    shown = [
+        event.payload.message for event in await house.events(sent.run) if isinstance(event.payload, MessageCompleted)
+    ]
+    assert [(call.id, call.arguments) for call in shown[0].tool_calls] == [
+        (call.id, call.arguments) for call in asking.tool_calls
+    ]
 
 
 async def test_an_answer_for_which_tools_were_called_is_not_kept_for_others(

@@ -17,6 +17,7 @@ from server.domain.ids import default_organization_id
 from tests.contract.api.serving import Served, serve
 from tests.support.house import ANNA
 from tests.support.scripted_provider import ScriptedProvider
+from tests.support.tool_talk import calls
 from tests.support.upstream.gate import Gate
 
 _ORGANIZATION: Final = default_organization_id("acme")
@@ -211,6 +212,48 @@ async def test_a_cut_stream_continues_after_a_crash_with_another_start(tmp_path:
         assert rest[0].id.split(":")[1] == "2"
         assert await after.whole(rest[0].id) == rest[1:]
         assert await _said(after) == [("user", "Hi"), ("assistant", "Good day")]
+
+
+async def test_a_stream_of_several_rounds_begins_once_and_continues_behind_every_event(
+    door: Door, provider: ScriptedProvider
+) -> None:
+    provider.script("Let me look.", calls(("nowhere", {})))
+    provider.script(calls(("nowhere", {}), ("nothing", {})))
+    provider.script("Nothing", " there.")
+    whole = await door.whole()
+    kinds = [event.kind for event in whole]
+    assert kinds.count("start") == 1
+    assert (kinds[0], kinds[1], kinds[-2]) == ("start", "content", "content")
+    assert kinds[-1] in ("message", "end")
+    assert b"Let me look." in whole[1].wire
+    for number, event in enumerate(whole, 1):
+        rest = whole[number:] or [event] * (event.kind == "end")
+        assert own(await door.whole(event.id)) == rest
+    assert len(provider.requests) == 3
+
+
+async def test_a_crash_in_a_later_round_tells_again_what_counts(tmp_path: Path, name: str, way: str) -> None:
+    provider = ScriptedProvider()
+    provider.script("Let me look.", calls(("nowhere", {})))
+    provider.script("So th", Gate())
+    async with serve(tmp_path, provider=provider) as served, _opened(served, name, way) as before:
+        seen = await before.cut("content")
+        seen += await before.cut("content", seen[-1].id)
+        assert [event.kind for event in seen] == ["start", "content", "content"]
+    again = ScriptedProvider()
+    again.script("Nothing there.")
+    async with serve(tmp_path, provider=again) as served:
+        after = Door(
+            served, before.key, way, before.path, before.body, type(before.stub)(served.channel), before.request
+        )
+        rest = await after.whole(seen[-1].id)
+        start, told, new, *_ = rest
+        assert [event.kind for event in (start, told, new)] == ["start", "content", "content"]
+        assert b"Let me look." in told.wire
+        assert b"Nothing there." in new.wire
+        # Who has seen that the answer begins again, and nothing of it, is told all of it.
+        assert own(await after.whole(start.id)) == rest
+        assert own(await after.whole(told.id)) == rest[2:]
 
 
 async def test_what_warns_of_a_cut_has_an_id_to_continue_with(door: Door, provider: ScriptedProvider) -> None:

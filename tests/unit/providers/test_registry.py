@@ -107,7 +107,7 @@ async def test_remote_providers_retry_and_echo_need_not() -> None:
     ],
 )
 def test_it_says_whether_answers_come_from_echo(registry: Registry, echo: bool) -> None:
-    assert registry.default_is_echo is echo
+    assert registry.is_offline(registry.resolve(None).provider) is echo
 
 
 async def test_leaving_closes_every_provider_even_when_one_fails() -> None:
