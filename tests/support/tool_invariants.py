@@ -13,6 +13,15 @@ DECIDED: Final = {"APPROVED", "DENIED", "USED"}
 """Approvals that a person has decided."""
 TERMINAL: Final = {"COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"}
 PARKED: Final = {"AWAITING_APPROVAL", "AWAITING_CLIENT_TOOLS"}
+OF_THE_PARKED: Final = {
+    "run_paused",
+    "tool_call_decided",
+    "tool_call_ended",
+    "message_completed",
+    "approval_expiring",
+    "run_ended",
+}
+"""What may be told of a run that waits."""
 
 
 def check_tools(tables: "Tables") -> None:
@@ -23,6 +32,7 @@ def check_tools(tables: "Tables") -> None:
     _check_waits(tables)
     _check_approvals(tables)
     _check_story(tables)
+    _check_pauses(tables)
 
 
 def _check_rounds(runs: "Rows", messages: "Rows") -> None:
@@ -123,6 +133,23 @@ def _check_story(tables: "Tables") -> None:
         if call["state"] not in OPEN:
             kind, payload, _ = story[-1]
             assert (kind, payload["state"]) == ("tool_call_ended", call["state"]), f"call {call_id} ended otherwise"
+
+
+def _check_pauses(tables: "Tables") -> None:
+    """A run that waits does nothing, as the log has it, until it goes on or ends; it waits in the log while it does in
+    its row."""
+    paused: dict[str, bool] = {run["id"]: False for run in tables.runs}
+    for event in tables.events:
+        run_id, kind = event["run_id"], event["kind"]
+        if run_id is None:
+            continue
+        if kind == "run_resumed":
+            assert paused[run_id], f"run {run_id} went on without a pause"
+        elif paused[run_id]:
+            assert kind in OF_THE_PARKED, f"run {run_id} worked while it waited: {kind}"
+        paused[run_id] = kind == "run_paused" or (paused[run_id] and kind not in ("run_resumed", "run_ended"))
+    for run in tables.runs:
+        assert paused[run["id"]] == (run["state"] in PARKED), f"run {run['id']} waits otherwise than the log says"
 
 
 def _calls_of(message: "Row") -> list[dict[str, Any]]:

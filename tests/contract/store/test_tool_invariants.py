@@ -78,6 +78,7 @@ async def _tell(store: Store) -> None:
         assert await tx.tool_calls.save(ended, expected=RUNNING)
         await record(tx, MessageCompleted(result), ToolCallEnded(first.id, ended.state), epoch=2)
         assert await tx.runs.park(run.id, epoch=2, state=RunState.AWAITING_APPROVAL)
+        await record(tx, RunPaused(RunState.AWAITING_APPROVAL), epoch=2)
 
     for unit in (ask, approve):
         await store.write(ALICE, unit)
@@ -125,6 +126,9 @@ FAULTS = {
     "DELETE FROM tool_calls WHERE id = 'call_1'": "ledger",
     "UPDATE run_events SET kind = 'approval_expiring' WHERE kind = 'tool_call_ended'": "ended otherwise",
     "UPDATE run_events SET kind = 'approval_expiring' WHERE kind = 'tool_call_requested'": "began with|other calls",
+    "UPDATE run_events SET kind = 'approval_expiring' WHERE kind = 'run_resumed'": "worked while it waited",
+    "UPDATE run_events SET kind = 'approval_expiring' WHERE kind = 'run_paused'": "without a pause",
+    "UPDATE runs SET state = 'RUNNING'": "otherwise than the log",
     "UPDATE messages SET tool_call_id = 'call_1' WHERE role = 'tool'": "other results than the ledger",
     "UPDATE messages SET run_id = NULL WHERE role = 'tool'": "completes other messages",
     "UPDATE messages SET content = 'forged' WHERE role = 'tool'": "tells another message",
