@@ -11,7 +11,7 @@ CUT: Final = (
 FORBIDDEN: Final = "This tool call was not made: the operator of this service does not permit this tool."
 EXPIRED: Final = (
     "This tool call was not made: nobody decided in time whether it may be. That is no denial by the user; "
-    "tell the user that it is still open."
+    "say that it was not done, and ask for it again only when the user still wants it."
 )
 UNANSWERED: Final = "The client returned no result of this tool call in time. Whether it did anything is unknown."
 OUTCOME_UNKNOWN: Final = (
@@ -51,7 +51,7 @@ def unknown_because(why: str) -> str:
 
 def error(text: str) -> str:
     """What a tool says of its own failure."""
-    return f"The tool reported an error: {text}"
+    return f"The tool reported an error: {text}" if text else "The tool reported an error, and not which."
 
 
 def ended_with_run(call: ToolInvocation) -> str:

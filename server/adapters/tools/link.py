@@ -7,6 +7,7 @@ first byte to its last; callers only borrow the session.
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from contextvars import Context
 from datetime import timedelta
 from typing import Final
 
@@ -97,7 +98,8 @@ class Link:
 
     def _begin(self) -> _Life:
         self._life = life = _Life(self._clock.monotonic())
-        task = self._group.create_task(self._own(life))
+        # It serves whoever comes: what it logs is no part of the request that happens to be the first.
+        task = self._group.create_task(self._own(life), context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return life
@@ -139,7 +141,13 @@ class Link:
         now = self._clock.monotonic()
         if not life.is_noted:
             life.is_noted = True
-            self._not_before = now + self._back_off.pause(lived=now - life.begun)
+            lasted = now - life.begun
+            if life.opening.done():
+                pause = self._back_off.pause(lived=lasted)
+            else:
+                # Whoever asks waits for the attempt: one that hangs may not take up more than half of their time.
+                pause = max(self._back_off.pause(lived=0), lasted)
+            self._not_before = now + pause
         return max(self._not_before - now, 0)
 
     def _unavailable(self, cause: str, seconds: float) -> ToolServerUnavailable:

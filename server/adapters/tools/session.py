@@ -54,6 +54,7 @@ class Session:
         self._tools: tuple[ServerTool, ...] | None = None
         self._generation = 0
         self._listing = asyncio.Lock()
+        self._list_not_before = clock.monotonic()
         self._in_use = 0
         self._is_retired = False
         self._over = over
@@ -75,9 +76,14 @@ class Session:
             self._over.set()
 
     async def tools(self) -> tuple[ServerTool, ...]:
-        """The server's tools; asked for once, until it says that they changed. Raises `ToolServerUnavailable`."""
+        """The server's tools; asked for once, until it says that they changed. Raises `ToolServerUnavailable`: it lists
+        none, or hung a moment ago."""
         async with self._listing, self._used():
-            return self._tools if self._tools is not None else await self._list()
+            if self._tools is not None:
+                return self._tools
+            if self._clock.monotonic() < self._list_not_before:
+                raise self._unlisted()
+            return await self._list()
 
     async def call(self, tool: ServerTool, arguments: Mapping[str, Any], *, key: str) -> ToolResult:
         """See `ports.tools.ToolServers.call`."""
@@ -123,22 +129,29 @@ class Session:
 
     async def _list(self) -> tuple[ServerTool, ...]:
         name = self._config.name
-        generation = self._generation
+        generation, limit = self._generation, self._config.connect_timeout.total_seconds()
         try:
-            async with asyncio.timeout(self._config.connect_timeout.total_seconds()):
+            async with asyncio.timeout(limit):
                 definitions = await listed(self._ask, server=name)
         except (TimeoutError, MCPError, NotSent, NoToolList) as error:
             if isinstance(error, MCPError) and error.error.data == OWN_MARK:
                 self.retire()
-            raise ToolServerUnavailable(
-                name, f"the tool server {name!r} does not list its tools; have its operator look at it"
-            ) from None
+            if isinstance(error, TimeoutError):
+                # Whoever asks waits for it: it may not take up more than half of their time.
+                self._list_not_before = self._clock.monotonic() + limit
+            raise self._unlisted() from None
         tools, left_out = await asyncio.to_thread(server_tools, self._config, definitions, self._schemas)
         if left_out:
             _log.warning("tools_left_out", server=name, tools=left_out)
         if generation == self._generation:
             self._tools = tools
         return tools
+
+    def _unlisted(self) -> ToolServerUnavailable:
+        name = self._config.name
+        return ToolServerUnavailable(
+            name, f"the tool server {name!r} does not list its tools; have its operator look at it"
+        )
 
     async def _ask(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         try:

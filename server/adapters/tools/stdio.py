@@ -1,5 +1,7 @@
 """MCP over the standard input and output of a child: one JSON-RPC message a line."""
 
+import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -12,6 +14,7 @@ from server.adapters.tools.child import Child, running_child
 from server.adapters.tools.inbox import Wire
 from server.adapters.tools.server_config import StdioEndpoint
 
+_MAYBE_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _MOST_GARBAGE: Final = 256
 """Lines between two messages that may be none: banners and debug prints are common, endless ones are a fault."""
 
@@ -38,8 +41,25 @@ async def _next_message(child: Child) -> SessionMessage | None:
         line = await child.line()
         if line is None:
             return None
-        try:
-            return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
-        except ValueError:
-            continue
+        message = _message(line)
+        if message is None and _MAYBE_HALF.search(line):
+            message = _message(_without_halves(line))
+        if message is not None:
+            return message
     return None
+
+
+def _message(line: bytes) -> SessionMessage | None:
+    try:
+        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+    except ValueError:
+        return None
+
+
+def _without_halves(line: bytes) -> bytes:
+    """The line without halves of surrogate pairs, which no text can hold; as it is when it is no JSON. Servers in
+    Python write them for names of files that are no UTF-8, and a call whose answer is dropped hangs."""
+    try:
+        return json.dumps(json.loads(line), ensure_ascii=False).encode(errors="replace")
+    except (ValueError, RecursionError):
+        return line

@@ -77,6 +77,12 @@ async def test_a_call_that_hangs_ends_in_time_is_cancelled_and_bothers_nobody(mc
     assert len(mcp.started()) == 1
 
 
+async def test_half_a_character_in_an_answer_does_not_cost_the_answer(mcp: ScriptedMcp, opener: Opener) -> None:
+    mcp.tool("files", execute(), reply("caf\udce9.txt \U0001f41d"))
+    servers = await opener.open(mcp.config())
+    assert (await servers.call(await tool_of(servers, "files"), {}, key="k")).content == "caf?.txt \U0001f41d"
+
+
 async def test_a_cancelled_caller_tells_the_server(mcp: ScriptedMcp, opener: Opener) -> None:
     mcp.tool("hangs", execute(), hang())
     servers = await opener.open(mcp.config())

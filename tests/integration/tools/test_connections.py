@@ -4,14 +4,17 @@ import asyncio
 import json
 import logging
 import os
+import signal
 from datetime import timedelta
 
 import pytest
+from structlog.contextvars import bound_contextvars, merge_contextvars
+from structlog.testing import capture_logs
 
 from server.adapters.tools.server_config import StdioEndpoint
 from server.ports.tools import ToolNotCalled, ToolServerUnavailable
 from tests.integration.tools.conftest import TENANT, Opener, tool_of
-from tests.support.mcp.actions import environment, execute, leave, reply
+from tests.support.mcp.actions import environment, execute, leave, notify, reply
 from tests.support.mcp.scripted import ROOT, ScriptedMcp
 
 
@@ -75,6 +78,51 @@ async def test_a_server_that_dies_again_and_again_is_left_alone_for_longer_and_l
         with pytest.raises(ToolServerUnavailable, match="is down; it is tried again in"):
             await servers.tools(TENANT, "scripted")
     assert len(mcp.started()) == begun
+
+
+async def test_a_server_that_hangs_while_it_starts_is_left_alone_as_long_as_it_hung(
+    mcp: ScriptedMcp, opener: Opener
+) -> None:
+    mcp.change(start={"gate": "never"})
+    servers = await opener.open(mcp.config(connect_timeout=timedelta(seconds=1.5)))
+    with pytest.raises(ToolServerUnavailable, match="did not answer in time") as hung:
+        await servers.tools(TENANT, "scripted")
+    assert hung.value.retry_after is not None
+    assert hung.value.retry_after >= timedelta(seconds=1.4)
+    for _ in range(3):
+        with pytest.raises(ToolServerUnavailable, match="is down; it is tried again in"):
+            await servers.tools(TENANT, "scripted")
+    assert len(mcp.started()) == 1
+
+
+async def test_a_server_that_hangs_while_it_lists_its_tools_is_not_asked_again_at_once(
+    mcp: ScriptedMcp, opener: Opener
+) -> None:
+    mcp.tool("changes", execute(), notify("notifications/tools/list_changed"), reply())
+    servers = await opener.open(mcp.config(connect_timeout=timedelta(seconds=2)))
+    tool = await tool_of(servers, "changes")
+    await servers.call(tool, {}, key="k")
+    (pid,) = mcp.started()
+    os.kill(pid, signal.SIGSTOP)
+    for _ in range(3):
+        with pytest.raises(ToolServerUnavailable, match="does not list its tools"):
+            await servers.tools(TENANT, "scripted")
+    os.kill(pid, signal.SIGCONT)
+    await servers.call(tool, {}, key="k")
+    assert len(mcp.received("tools/list")) == 2
+
+
+async def test_what_a_connection_logs_is_no_part_of_the_request_that_opened_it(
+    mcp: ScriptedMcp, opener: Opener
+) -> None:
+    mcp.tool("a")
+    servers = await opener.open(mcp.config())
+    with bound_contextvars(request_id="somebody's"):
+        await servers.tools(TENANT, "scripted")
+    with capture_logs(processors=[merge_contextvars]) as logged:
+        await opener.close()
+    (closed,) = [event for event in logged if event["event"] == "tool_server_closed"]
+    assert "request_id" not in closed
 
 
 async def test_a_server_that_was_mended_is_found_again_with_its_new_tools(mcp: ScriptedMcp, opener: Opener) -> None:
