@@ -177,7 +177,7 @@ async def test_who_waits_behind_a_run_that_waits_learns_of_that_one(house: House
     third = await house.archive_chat.send(ANNA, ArchiveMessage("Ho", await talk(house)))
     for answer in (house.prompts.answer(ANNA.owner, second), house.archive_chat.answer(ANNA.owner, third)):
         with pytest.raises(RunAwaitsDecision) as refused:
-            await answer
+            await asyncio.wait_for(answer, 20)
         assert refused.value.metadata["run_id"] == first.run.id
     await decide(house, first.run)
     assert await house.prompts.answer(ANNA.owner, second) == "Hello"
@@ -194,7 +194,7 @@ async def test_who_waits_already_when_the_run_before_it_is_parked_learns_of_it(h
     answer = asyncio.ensure_future(house.prompts.answer(ANNA.owner, second))
     gate.open()
     with pytest.raises(RunAwaitsDecision) as refused:
-        await answer
+        await asyncio.wait_for(answer, 20)
     assert refused.value.metadata["run_id"] == first.run.id
     await decide(house, first.run)
     assert await house.prompts.answer(ANNA.owner, second) == "Hello"
