@@ -9,7 +9,10 @@ class CompactionFailed(RunFailed):
     """The model made no summary; carries why, as a failed run does."""
 
     def __init__(self, reason: str) -> None:
-        message = "the model made no summary of the older messages; the thread stays as it was"
+        message = (
+            f"the model made no summary of the older messages ({reason}); the thread stays as it was: ask again, or "
+            "let another model answer it"
+        )
         super().__init__(reason=reason, message=message)
 
 

@@ -44,6 +44,6 @@ class Limits:
     approval_lifetime: timedelta = timedelta(hours=24)
     """How long a tool call waits for a person, or a client."""
     approval_warning: timedelta = timedelta(hours=1)
-    """How long before its end that is announced, at most a tenth of it."""
+    """How long before its end that is announced, at most a tenth of it, unless that is less than two heartbeats."""
     compaction_duration: timedelta = timedelta(seconds=30)
     """How long the model may take to summarise the older messages of a conversation."""

@@ -30,7 +30,9 @@ class Expiry:
         self._store = store
         self._clock = clock
         self._worker = worker
-        self._lead = min(limits.approval_warning, limits.approval_lifetime / 10)
+        # A short time to decide is warned of as well: there is a look between the warning and the end.
+        usual = max(limits.approval_lifetime / 10, 2 * limits.lease_heartbeat)
+        self._lead = min(limits.approval_warning, usual)
 
     async def look(self) -> None:
         """Take note of what has lapsed, and warn of what will. Raises `StoreUnavailable`."""

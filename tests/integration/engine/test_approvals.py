@@ -27,6 +27,7 @@ from server.domain.message import Role, Usage
 from server.domain.run import Run, RunState
 from server.domain.tool import Approval, ApprovalState, Decision, ToolCallState, ToolPolicy
 from server.domain.tool_call_errors import ToolCallAlreadyDecided, ToolCallNotFound
+from server.engine.expiry import Expiry
 from tests.support.house import ANNA, QUICK, House
 from tests.support.invariants import check_invariants
 from tests.support.mcp.actions import execute, notify, reply
@@ -195,6 +196,25 @@ async def test_nobody_decides_in_time(house: House, mcp: ScriptedMcp, clock: Set
     with pytest.raises(ToolCallAlreadyDecided):
         await house.approvals.decide(ANNA, "talk", yes(call))
     assert mcp.calls() == []
+
+
+async def test_a_short_time_to_decide_is_warned_of_however_seldom_somebody_looks(
+    tmp_path: Path, provider: ScriptedProvider, mcp: ScriptedMcp, clock: SetClock
+) -> None:
+    seldom = replace(
+        QUICK,
+        lease=timedelta(hours=1),
+        lease_heartbeat=timedelta(minutes=10),
+        approval_lifetime=timedelta(minutes=30),
+    )
+    async with tool_house(tmp_path, provider, mcp.config("bank"), clock=clock, limits=seldom) as house:
+        run, _ = await asked(house, 1)
+        expiry = Expiry(store=house.store, clock=clock, limits=seldom, worker=house.engine)
+        for minutes, is_warned in ((5, False), (15, True)):
+            clock.ahead = timedelta(minutes=minutes)
+            await expiry.look()
+            assert [each.call.warned for each in await house.approvals.pending(ANNA.owner, "talk")] == [is_warned]
+        await house.runs.cancel(ANNA, run.id)
 
 
 async def test_a_decision_that_comes_too_late_does_not_count_though_nobody_took_note(
