@@ -60,7 +60,8 @@ def test_no_server_is_a_sentence(tmp_path: Path) -> None:
     refused = parley("chat", "--data", tmp_path, "--server", "127.0.0.1:1", "--key", "k", "hello")
     assert refused.returncode == 1
     assert refused.stderr == (
-        "parley: No Parley server answers at 127.0.0.1:1. Start one with `parley serve`, or name one with --server.\n"
+        "parley: No Parley server answers at 127.0.0.1:1. Start one with `parley serve`, or name one with --server; "
+        "one that speaks TLS needs --server-tls.\n"
     )
 
 

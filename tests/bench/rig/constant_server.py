@@ -13,6 +13,7 @@ import uvloop
 from gateway.config import GatewayConfig
 from gateway.edge.app import App
 from gateway.edge.asgi import Receive, Scope, Send
+from gateway.edge.fixed_headers import FixedHeaders
 from gateway.edge.server import HttpServer
 
 _HEAD = (b"content-type", b"application/json")
@@ -22,6 +23,7 @@ class Constant:
     """What `HttpServer` needs of an application, and a reply that depends on the path alone."""
 
     config = GatewayConfig()
+    fixed_headers = FixedHeaders()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

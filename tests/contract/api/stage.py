@@ -7,6 +7,7 @@ from typing import Any, Final
 from server.adapters.system import SystemClock
 from server.domain.ids import default_organization_id
 from server.domain.key import KeyEnvironment, KeyStyle
+from server.domain.principal import Owner
 from tests.contract.api.case import Caller
 from tests.contract.api.serving import Served
 from tests.support.bad_tokens import BAD
@@ -32,13 +33,16 @@ class Stage:
         if caller.key == "none":
             return {}
         if caller not in self._keys:
-            self._keys[caller] = self._token(caller) if caller.key == "token" else await self._key(caller)
+            self._keys[caller] = await (self._token(caller) if caller.key == "token" else self._key(caller))
         headers = {"x-api-key": self._keys[caller]}
         if caller.on_behalf_of is not None:
             headers["x-on-behalf-of"] = caller.on_behalf_of
         return headers
 
-    def _token(self, caller: Caller) -> str:
+    async def _token(self, caller: Caller) -> str:
+        """A person's, whom the service knows already: the first call of one stores who it is."""
+        owner = Owner(self.tenant + caller.tenant, caller.user)
+        await self.served.house.store.write_system(lambda tx: tx.provision(owner, SystemClock().now()))
         granted: dict[str, Any] = {} if caller.scopes == ("*",) else {"permissions": list(caller.scopes)}
         return self.served.issuer.token(caller.user, self.tenant + caller.tenant, **granted)
 

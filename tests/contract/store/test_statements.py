@@ -14,8 +14,10 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from server.adapters.store import (
+    api_keys,
     approvals,
     archive,
+    audit,
     awaited_calls,
     branches,
     cached_answers,
@@ -66,6 +68,8 @@ OWNED_PARTS = [
     approvals,
     compactions,
     model_requests,
+    api_keys,
+    audit,
 ]
 SYSTEM_PARTS = [keys, provisioning, members, leases, known_files, retention, awaited_calls]
 
@@ -92,12 +96,20 @@ def _searches() -> Iterator[tuple[str, Statement]]:
     yield "histories: 4", histories_statement(4)
 
 
+OF_TENANT = {"audit._OF_TENANT": audit._OF_TENANT}
+"""What shows a user, whose scope permits it, rows of the others of the tenant."""
+OF_SERVICE = {"audit._ADD": audit._ADD}
+"""What the service itself does with a table that also has owners."""
 OWNED = {
-    **{name: each for name, each in _statements(OWNED_PARTS) if not isinstance(each, Foreign)},
+    **{
+        name: each
+        for name, each in _statements(OWNED_PARTS)
+        if not isinstance(each, Foreign) and name not in {*OF_TENANT, *OF_SERVICE}
+    },
     **dict(_searches()),
 }
 FOREIGN = {name: each for name, each in _statements(OWNED_PARTS) if isinstance(each, Foreign)}
-ALL = {**FOREIGN, **OWNED, **dict(_statements(SYSTEM_PARTS))}
+ALL = {**FOREIGN, **OWNED, **OF_TENANT, **OF_SERVICE, **dict(_statements(SYSTEM_PARTS))}
 
 
 def _compiled(statement: Statement, dialect: Dialect) -> SQLCompiler:
@@ -117,6 +129,11 @@ def test_a_statement_of_the_owned_transaction_is_bound_to_tenant_and_owner(name:
         assert [positions[columns.index(column)] for column in ("tenant", "owner")] == ["tenant", "owner"]
     else:
         assert re.search(r"(WHERE|AND) (\w+)\.tenant = \? AND \2\.owner = \?", sql)
+
+
+@pytest.mark.parametrize("name", OF_TENANT)
+def test_a_statement_of_the_tenant_is_bound_to_it(name: str) -> None:
+    assert re.search(r"(WHERE|AND) (\w+)\.tenant = \?", " ".join(_compiled(OF_TENANT[name], SQLITE).string.split()))
 
 
 @pytest.mark.parametrize("name", FOREIGN)
