@@ -13,7 +13,7 @@ from typing import Final
 from server.domain.compaction import Summary
 from server.domain.context import PromptMessage
 from server.domain.message import Message, Role
-from server.domain.shortening import Shortened, beginning, least_tokens, shortened
+from server.domain.shortening import beginning, least_tokens, shortened
 from server.domain.tokens import TokenEstimator
 from server.domain.tool_groups import Group, Part, grouped, last_turn
 
@@ -110,9 +110,9 @@ def select(
     used = summary if summary and _fits(system_prompt, summary, last, bounds, estimator) else None
     head = _head(system_prompt, used)
     spent = sum(estimator.message(part.message) for part in head)
-    mandatory = Shortened(last) if bounds.tokens is None else shortened(last, bounds.tokens - spent, estimator)
-    spent += sum(group.tokens(estimator) for group in mandatory.groups)
-    choice = _Choice(used, bounds, estimator, places=bounds.messages - _size(last), spent=spent)
+    mandatory = shortened(last, None if bounds.tokens is None else bounds.tokens - spent, estimator)
+    places = bounds.messages - _size(last)
+    choice = _Choice(used, bounds, estimator, places=places, spent=spent + mandatory.tokens)
     chosen = choice.newest(sorted_out.groups[:begin])
     carried = [*chosen, *mandatory.groups]
     choice.leave_out(sorted_out.empty, Omission.EMPTY)

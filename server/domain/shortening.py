@@ -25,44 +25,45 @@ class Shortened:
     """Groups with as much of their results as there is room for."""
 
     groups: tuple[Group, ...]
+    tokens: int
+    """What they take, estimated: once, for results may be megabytes."""
     characters: Mapping[int, int] = field(default_factory=dict)
     """How many are left of a result, by its position; of the others all are."""
 
 
-def shortened(groups: Sequence[Group], room: int, estimator: TokenEstimator) -> Shortened:
+def shortened(groups: Sequence[Group], room: int | None, estimator: TokenEstimator) -> Shortened:
     """The groups in so many tokens: every result gets the same, and what short ones leave goes to the others. Takes
     more only when everything else does already, with a note in place of each long result."""
-    if sum(group.tokens(estimator) for group in groups) <= room:
-        return Shortened(tuple(groups))
-    results = {message.position or 0: _cost(message, estimator) for group in groups for message in _results(group)}
-    others = sum(group.tokens(estimator) for group in groups) - sum(results.values())
-    share = _share(sorted(results.values()), room - others)
+    tokens = _tokens(groups, estimator)
+    if room is None or tokens <= room:
+        return Shortened(tuple(groups), tokens)
+    costs = {_position(each): _cost(each, estimator) for group in groups for each in group.messages if _is_result(each)}
+    share = _share(sorted(costs.values()), room - (tokens - sum(costs.values())))
     kept: dict[int, int] = {}
-    cut = tuple(Group(tuple(_cut(message, share, estimator, kept) for message in group.messages)) for group in groups)
-    return Shortened(cut, kept)
+
+    def cut(message: Message) -> Message:
+        cost = costs.get(_position(message), 0)
+        if cost <= share or not _is_result(message):
+            return message
+        characters = _characters(message, share, estimator)
+        short = beginning(message, characters)
+        if _cost(short, estimator) >= cost:
+            return message
+        kept[_position(message)] = characters
+        return short
+
+    short = tuple(Group(tuple(map(cut, group.messages))) for group in groups)
+    return Shortened(short, _tokens(short, estimator), kept)
 
 
 def least_tokens(groups: Sequence[Group], estimator: TokenEstimator) -> int:
     """What the groups take when their results are as short as they can get."""
-    return sum(group.tokens(estimator) for group in shortened(groups, 0, estimator).groups)
+    return shortened(groups, 0, estimator).tokens
 
 
 def beginning(message: Message, characters: int) -> Message:
     """A result with so many of its characters, and a note that they are not all."""
-    return replace(message, content=f"{message.content[:characters]}\n{REST_LEFT_OUT}".lstrip("\n"))
-
-
-def _cut(message: Message, share: int, estimator: TokenEstimator, kept: dict[int, int]) -> Message:
-    """The message, or as much of a result as its share has room for; notes that in `kept`."""
-    cost = _cost(message, estimator)
-    if message.role is not Role.TOOL or cost <= share:
-        return message
-    characters = _characters(message, share, estimator)
-    short = beginning(message, characters)
-    if _cost(short, estimator) >= cost:
-        return message
-    kept[message.position or 0] = characters
-    return short
+    return replace(message, content=f"{message.content[:characters]}\n{REST_LEFT_OUT}" if characters else REST_LEFT_OUT)
 
 
 def _characters(message: Message, share: int, estimator: TokenEstimator) -> int:
@@ -88,9 +89,18 @@ def _share(costs: Sequence[int], room: int) -> int:
     return left
 
 
-def _results(group: Group) -> Sequence[Message]:
-    return [message for message in group.messages if message.role is Role.TOOL]
+def _tokens(groups: Sequence[Group], estimator: TokenEstimator) -> int:
+    return sum(group.tokens(estimator) for group in groups)
 
 
 def _cost(message: Message, estimator: TokenEstimator) -> int:
     return estimator.message(shown(message))
+
+
+def _is_result(message: Message) -> bool:
+    return message.role is Role.TOOL
+
+
+def _position(message: Message) -> int:
+    """The message's place; only messages of a history come here."""
+    return message.position or 0

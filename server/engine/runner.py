@@ -32,8 +32,9 @@ from server.ports.store import Store, Transaction
 from server.ports.system import Clock, Ids
 from server.ports.tools import ToolSchemas, ToolServers
 
-_SHORTER_REQUESTS: Final = 4
-"""How often a request that is too long for the model's context is made shorter."""
+_SHORTER_REQUESTS: Final = (2 / 3, 1 / 2, 1 / 3, 1 / 4)
+"""What part of a request that is too long for the model's context the next one takes. First little less, for mostly
+tokens were estimated too low; then ever less, for nobody knows that context: the last is a thirty-sixth of all."""
 
 
 class Runner:
@@ -150,14 +151,14 @@ class Runner:
             answer.answers(prepared.record)
             await self._drawing.draw(provider, prepared.request, run, answer)
             return None
-        for _ in range(_SHORTER_REQUESTS):
+        for part in _SHORTER_REQUESTS:
             try:
                 return await self._say(attempt, provider, prepared)
             except ProviderError as error:
                 if error.reason != "CONTEXT_TOO_LONG" or answer.size:
                     raise
                 # The context is shorter than it seems, or tokens were estimated too low.
-                shorter = await self._prepared(attempt, offer, most_tokens=prepared.tokens * 2 // 3)
+                shorter = await self._prepared(attempt, offer, most_tokens=int(prepared.tokens * part))
                 if shorter.tokens >= prepared.tokens:
                     raise
                 prepared = shorter

@@ -27,7 +27,7 @@ from tests.support.house import ANNA, BERT, House, open_house
 from tests.support.invariants import check_invariants
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.tool_talk import history, open_talk, paused, spec, waiting
-from tests.support.upstream import Script, ScriptedUpstream, answer, refusal
+from tests.support.upstream import RecordedRequest, Script, ScriptedUpstream, answer, refusal
 from tests.support.upstream.scripts import Delta
 
 
@@ -209,6 +209,27 @@ async def test_a_result_longer_than_the_models_context_is_sent_in_part_and_shown
         assert second.record.room * 0.9 < second.record.estimated_tokens <= 2000
         assert result.source_id is not None
         assert (await stored(house, result.source_id)).content == "a dog, " * 100_000
+
+
+async def test_a_result_is_sent_in_part_to_a_model_whose_context_nobody_knows(
+    tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    def chosen(request: RecordedRequest) -> Script:
+        messages = request.body["messages"]
+        if sum(len(message["content"] or "") for message in messages) > 20_000:
+            return refusal(400, message="This model's maximum context length is 8192 tokens")
+        return answer("A dog.") if messages[-1]["role"] == "tool" else asking("look")
+
+    upstream.chooses = chosen
+    async with housed(tmp_path, upstream) as house:
+        run = await house.send("what is there?")
+        await paused(house, run)
+        (asked,) = (await house.threads.state(ANNA.owner, "talk")).pending_client_calls
+        await house.approvals.submit(ANNA, "talk", [ClientResult(asked.id, "a dog, " * 60_000)])
+        assert (await house.ended(run)).state is RunState.COMPLETED
+        requests = await shown(house, run.id)
+        assert [as_sent(request) for request in requests] == received(upstream)
+        assert len(requests) > 3
 
 
 async def test_a_request_whose_answer_failed_is_shown(tmp_path: Path, upstream: ScriptedUpstream) -> None:
