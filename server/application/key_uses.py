@@ -42,7 +42,8 @@ class KeyUses:
     ) -> None:
         if self._writing is not None:
             self._writing.cancel()
-        await self._tasks.__aexit__(kind, error, trace)
+        # What made its owner leave is nothing to the counting: the group would wrap it.
+        await self._tasks.__aexit__(None, None, None)
         with suppress(StoreUnavailable):
             await self.write()
 

@@ -70,7 +70,8 @@ class KeySet:
     ) -> None:
         if self._fetch is not None:
             self._fetch.cancel()
-        await self._tasks.__aexit__(kind, error, trace)
+        # What made its owner leave is nothing to the fetches: the group would wrap it.
+        await self._tasks.__aexit__(None, None, None)
         await self._client.aclose()
 
     async def key(self, key_id: str | None, algorithm: str) -> WebKey:

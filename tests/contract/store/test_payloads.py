@@ -44,6 +44,7 @@ WHOLE = st.integers(-(2**63), 2**63 - 1)
 REAL = st.floats(allow_nan=False, allow_infinity=False)
 TIMES = st.datetimes(timezones=st.just(UTC))
 USAGES = st.builds(Usage, WHOLE, WHOLE, WHOLE)
+COUNTS = ("version", "branch", "upto", "messages_summarized", "tokens_before", "tokens_after")
 MESSAGES = st.builds(
     Message,
     created_at=TIMES,
@@ -63,7 +64,8 @@ PAYLOADS: dict[type[Payload], st.SearchStrategy[Payload]] = {
     MessageCompleted: st.builds(MessageCompleted, MESSAGES),
     BranchActivated: st.builds(BranchActivated, WHOLE, WHOLE, WHOLE),
     ConversationCompacted: st.builds(
-        ConversationCompacted, st.builds(Compaction, created_at=TIMES, run_id=st.none() | st.text())
+        ConversationCompacted,
+        st.builds(Compaction, created_at=TIMES, run_id=st.none() | st.text(), **dict.fromkeys(COUNTS, WHOLE)),
     ),
     ConversationNamed: st.builds(ConversationNamed),
     RunPaused: st.builds(RunPaused, expires_at=st.none() | TIMES),
