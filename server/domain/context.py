@@ -1,12 +1,11 @@
 """One message as a model sees it."""
 
-from dataclasses import dataclass
-
 from server.domain.message import Message, Role, ToolCall
 from server.domain.origin import Origin
+from server.domain.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PromptMessage:
     """One message as the model sees it."""
 

@@ -1,9 +1,9 @@
 """Where a message of a model comes from."""
 
-from dataclasses import dataclass
+from server.domain.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Origin:
     """A provider, by its name in the configuration, and a model as that provider knows it."""
 

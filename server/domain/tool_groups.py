@@ -11,11 +11,12 @@ from typing import Final
 from server.domain.context import PromptMessage, shown
 from server.domain.message import Message, Role
 from server.domain.tokens import TokenEstimator
+from server.domain.value import value
 
 NO_RESULT: Final = "The result of this call is not known: the conversation was cut before it came."
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Part:
     """One message of a request, and the message of the history that it shows, with as much as it shows of it; `None`
     for what the service wrote."""
