@@ -32,8 +32,8 @@ MODES = st.sampled_from([GenerationMode.POSITIVE, GenerationMode.POSITIVE, Gener
 NUMBERS = count()
 # The reasons with which the gateway and the validation of the service refuse a request for its form.
 BAD_FORM = ("INVALID_BODY", "INVALID_FIELD")
-# What no JSON Schema can say of a form: that the members of a list differ in one of their own, that a member is itself a
-# schema of objects, that a name is one of the operator's.
+# What no JSON Schema can say of a form: that the members of a list differ in one of their own, that a member is itself
+# a schema of objects, that a name is one of the operator's.
 BEYOND_SCHEMAS = (
     "must have different names",
     "must name each call once",
