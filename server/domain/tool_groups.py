@@ -6,6 +6,7 @@ written; a window, a fork or a fault can make both.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from server.domain.context import PromptMessage, shown
@@ -25,15 +26,17 @@ class Part:
     source: Message | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Group:
     """Messages that a request carries together or not at all, in order: one, or one with calls and their results."""
 
     messages: tuple[Message, ...]
 
-    @property
+    @cached_property  # asked for twice, for its tokens and for the request; hence no slots
     def parts(self) -> list[Part]:
         """What a request carries of it: each call has one result, right behind. One that is missing is made up."""
+        if len(self.messages) == 1 and not self.messages[0].tool_calls:
+            return [Part(shown(self.messages[0]), self.messages[0])]
         answered = {message.tool_call_id for message in self.messages[1:]}
         missing = [call.id for call in self.messages[0].tool_calls if call.id not in answered]
         return [Part(shown(message), message) for message in self.messages] + [
