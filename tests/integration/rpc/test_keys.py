@@ -52,4 +52,4 @@ async def test_an_unknown_name_revokes_nothing(served: Served) -> None:
 
 
 def _everything_in(folder: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in folder.iterdir())
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
