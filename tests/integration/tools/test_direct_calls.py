@@ -122,19 +122,21 @@ async def test_a_call_that_never_left_may_be_made_under_the_same_mark(tmp_path: 
     mcp.tool("pay", execute(), hang())
     options = {"max_parallel": 1, "call_timeout": timedelta(milliseconds=500)}
     async with opened(tmp_path, mcp, **options) as house:
-        both = [asyncio.create_task(house.direct_calls.call(marked(mark), PAY)) for mark in ("m1", "m2")]
-        await asyncio.wait(both)
-        # One has the server's only place as long as the other is willing to wait for it.
-        (refused,) = [mark for mark, task in zip(("m1", "m2"), both, strict=True) if task.exception() is not None]
-        assert any(isinstance(task.exception(), ToolServerNotReady) for task in both)
+        marks = ("m1", "m2", "m3")
+        calls = [asyncio.create_task(house.direct_calls.call(marked(mark), PAY)) for mark in marks]
+        await asyncio.wait(calls)
+        # One has the only place as long as the others wait for it; one of them may get it at that moment, not both.
+        refused = [mark for mark, task in zip(marks, calls, strict=True) if task.exception() is not None]
+        assert refused
+        assert all(isinstance(task.exception(), ToolServerNotReady | None) for task in calls)
         # What one call is refused for is nothing to the others.
         with pytest.raises(UnknownTool):
-            await house.direct_calls.call(marked("m3"), CallTool("scripted", "none", {}))
-        assert (await house.direct_calls.call(marked("m4"), PAY)).state is ToolCallState.UNKNOWN
+            await house.direct_calls.call(marked("m4"), CallTool("scripted", "none", {}))
+        assert (await house.direct_calls.call(marked("m5"), PAY)).state is ToolCallState.UNKNOWN
     mcp.tool("pay")
     async with opened(tmp_path, mcp) as house:
-        assert (await house.direct_calls.call(marked(refused), PAY)).state is ToolCallState.SUCCEEDED
-    assert len(mcp.calls()) == 3
+        assert (await house.direct_calls.call(marked(refused[0]), PAY)).state is ToolCallState.SUCCEEDED
+    assert len(mcp.calls()) == len(marks) - len(refused) + 2
 
 
 async def test_marks_and_keys_are_each_owners_own(tmp_path: Path, mcp: ScriptedMcp) -> None:
