@@ -25,6 +25,7 @@ from server.ports.tools import (
     ToolSchemas,
     ToolServers,
 )
+from server.tasks import OwnTasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class DirectCalls:
         self._tools = tools
         self._servers = servers
         self._schemas = schemas
-        self._group = asyncio.TaskGroup()
+        self._group = OwnTasks()
         self._under_way: dict[tuple[Owner, str], _UnderWay] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -91,7 +92,7 @@ class DirectCalls:
     ) -> None:
         for task in self._tasks:
             task.cancel()
-        await self._group.__aexit__(None, None, None)
+        await self._group.__aexit__(kind, error, trace)
 
     async def call(self, principal: Principal, request: CallTool) -> DirectCall:
         """Call a tool; by asking, the caller permits it.

@@ -14,6 +14,7 @@ from server.domain.ids import KeyId
 from server.domain.key import ApiKey, KeyUse
 from server.ports.store import Store
 from server.ports.system import Clock
+from server.tasks import OwnTasks
 
 _log = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ class KeyUses:
         self._clock = clock
         self._interval = interval.total_seconds()
         self._counted: dict[tuple[KeyId, date], KeyUse] = {}
-        self._tasks = asyncio.TaskGroup()
+        self._tasks = OwnTasks()
         self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -42,8 +43,7 @@ class KeyUses:
     ) -> None:
         if self._writing is not None:
             self._writing.cancel()
-        # What made its owner leave is nothing to the counting: the group would wrap it.
-        await self._tasks.__aexit__(None, None, None)
+        await self._tasks.__aexit__(kind, error, trace)
         with suppress(StoreUnavailable):
             await self.write()
 

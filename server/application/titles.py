@@ -26,6 +26,7 @@ from server.domain.title import DEFAULT_TITLE, first_words, title_of
 from server.ports.provider import CompletionRequest, Models, ProviderError, TextPiece, UsageReport
 from server.ports.store import Store, Transaction
 from server.ports.system import Clock
+from server.tasks import OwnTasks
 
 _log = structlog.get_logger(__name__)
 
@@ -70,7 +71,7 @@ class Titles:
         self._models = models
         self._limits = limits
         self._guard = guard
-        self._group = asyncio.TaskGroup()
+        self._group = OwnTasks()
         self._under_way: dict[ConversationId, asyncio.Task[str | None]] = {}
 
     async def __aenter__(self) -> Self:
@@ -82,8 +83,7 @@ class Titles:
     ) -> None:
         for task in self._under_way.values():
             task.cancel()
-        # What made its owner leave is nothing to the titles: the group would wrap it.
-        await self._group.__aexit__(None, None, None)
+        await self._group.__aexit__(kind, error, trace)
 
     def begin(self, run: Run) -> Titling | None:
         """Make a title for the conversation of an accepted run, from its first message. Joins one that is being made;

@@ -14,6 +14,7 @@ from server.adapters.identity.web_key import WebKey, usable_keys
 from server.domain.errors import KeyInvalid
 from server.domain.identity_errors import IssuerUnavailable
 from server.ports.system import Clock
+from server.tasks import OwnTasks
 
 _log = structlog.get_logger(__name__)
 
@@ -53,7 +54,7 @@ class KeySet:
             follow_redirects=False,
             trust_env=trust_env,
         )
-        self._tasks = asyncio.TaskGroup()
+        self._tasks = OwnTasks()
         self._fetch: asyncio.Task[None] | None = None
         self._keys: Sequence[WebKey] = _NO_KEYS
         self._asked_at: float | None = None
@@ -70,8 +71,7 @@ class KeySet:
     ) -> None:
         if self._fetch is not None:
             self._fetch.cancel()
-        # What made its owner leave is nothing to the fetches: the group would wrap it.
-        await self._tasks.__aexit__(None, None, None)
+        await self._tasks.__aexit__(kind, error, trace)
         await self._client.aclose()
 
     async def key(self, key_id: str | None, algorithm: str) -> WebKey:

@@ -24,6 +24,7 @@ from server.ports.tools import (
     ToolServerInfo,
     ToolServerUnavailable,
 )
+from server.tasks import OwnTasks
 
 _LEAST_FRAME: Final = 8 << 20
 _ESCAPED: Final = 6
@@ -45,7 +46,7 @@ class McpServers:
     ) -> None:
         """`random` gives numbers from 0 up to 1, for the jitter of restarts."""
         self._resolver = resolver
-        self._group = asyncio.TaskGroup()
+        self._group = OwnTasks()
         self._links = {
             config.name: Link(
                 config, group=self._group, open_wire=self._open_wire, schemas=schemas, clock=clock, random=random
@@ -64,8 +65,7 @@ class McpServers:
     ) -> None:
         for link in self._links.values():
             link.close()
-        # What made its owner leave is nothing to the connections: the group would wrap it.
-        await self._group.__aexit__(None, None, None)
+        await self._group.__aexit__(kind, error, trace)
 
     def servers(self, tenant: str) -> Sequence[ToolServer]:
         """See the port."""
