@@ -11,7 +11,8 @@ import pytest_asyncio
 from gateway.config import GatewayConfig
 from tests.support.toy.served import KINDS, Served, serving
 
-CONFIG = GatewayConfig(watch_after=0.01, stream_hold=0.3, heartbeat=0.05, body_timeout=0.5, head_timeout=0.5)
+CONFIG = GatewayConfig(watch_after=0.01, stream_hold=0.3, heartbeat=0.05)
+IMPATIENT = GatewayConfig(head_timeout=0.5, body_timeout=0.5)
 
 
 @pytest.fixture(params=KINDS)
@@ -25,6 +26,13 @@ def kind(request: pytest.FixtureRequest) -> str:
 async def shared(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
     """The toy behind a gateway."""
     async with serving(request.param, config=CONFIG) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(params=KINDS)
+async def impatient(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
+    """A gateway that soon gives up on who sends slowly: for those tests only, as a busy machine is slow, too."""
+    async with serving(request.param, config=IMPATIENT) as running:
         yield running
 
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import socket
+import time
 
 import pytest
 
 from gateway.config import GatewayConfig
+from tests.integration.gateway.conftest import IMPATIENT
 from tests.support.toy.served import Served, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -68,13 +71,15 @@ async def test_too_many_headers_are_431(served: Served) -> None:
     assert (status, list(json.loads(body))) == (431, ["detail"])
 
 
-async def test_a_head_that_never_ends_is_408(served: Served) -> None:
-    status, headers, _ = await exchange(served, b"GET /v1/act HTTP/1.1\r\nhost:")
+@pytest.mark.asyncio(loop_scope="function")
+async def test_a_head_that_never_ends_is_408(impatient: Served) -> None:
+    status, headers, _ = await exchange(impatient, b"GET /v1/act HTTP/1.1\r\nhost:")
     assert (status, headers[b"connection"]) == (408, b"close")
 
 
-async def test_a_second_head_that_never_ends_is_408(served: Served) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+@pytest.mark.asyncio(loop_scope="function")
+async def test_a_second_head_that_never_ends_is_408(impatient: Served) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", impatient.port)
     writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
     await reader.readuntil(b'"ok"}')
     writer.write(b"GET /heal")
@@ -100,16 +105,30 @@ async def test_a_connection_too_many_is_503_and_room_is_made_again() -> None:
         held[1][1].close()
 
 
-async def test_a_connection_that_says_nothing_is_closed(served: Served) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+@pytest.mark.asyncio(loop_scope="function")
+async def test_a_connection_that_says_nothing_is_closed(impatient: Served) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", impatient.port)
     async with asyncio.timeout(10):
         assert await reader.read() == b""
     writer.close()
 
 
-async def test_a_body_that_never_ends_is_408(served: Served) -> None:
+@pytest.mark.asyncio(loop_scope="function")
+@pytest.mark.parametrize("turns", [0, 2])
+async def test_a_pause_of_the_gateway_itself_is_not_the_clients_slowness(impatient: Served, turns: int) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port)) as client:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        client.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        time.sleep(1.5 * IMPATIENT.head_timeout)  # the whole loop stands still  # noqa: ASYNC251
+        client.settimeout(10)
+        assert await asyncio.to_thread(client.recv, 12) == b"HTTP/1.1 200"
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_a_body_that_never_ends_is_408(impatient: Served) -> None:
     head = b"POST /v1/act HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n"
-    status, _, body = await exchange(served, head, b"{")
+    status, _, body = await exchange(impatient, head, b"{")
     assert (status, json.loads(body)["why"]) == (408, "BODY_TIMEOUT")
 
 

@@ -77,8 +77,8 @@ class Fuzzed:
 
     def __init__(self, kind: str) -> None:
         self._runner = asyncio.Runner()
-        # Long enough for a pause of a busy machine, short enough for the requests that never come to their end.
-        config = GatewayConfig(body_timeout=1, head_timeout=1, unary_timeout=5, timeout_cap=5)
+        # Long enough for a pause of a busy machine, and of this client with it; short enough for requests without end.
+        config = GatewayConfig(body_timeout=2, head_timeout=2, unary_timeout=5, timeout_cap=5)
         self._context = serving(kind, config=config)
         self._served = self._runner.run(self._context.__aenter__())
 

@@ -40,7 +40,7 @@ def extra() -> dict[str, Any]:
 
 @pytest_asyncio.fixture(params=KINDS, scope="module", loop_scope="module")
 async def protected(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
-    config = GatewayConfig(head_timeout=0.5, body_timeout=0.5, stream_hold=0.2, cors_origins=("https://app.example",))
+    config = GatewayConfig(stream_hold=0.2, cors_origins=("https://app.example",))
     async with serving(request.param, config=config, extra=extra()) as served:
         yield served
 
@@ -101,13 +101,27 @@ async def test_the_page_for_people_has_a_policy_of_its_own_and_the_rest(protecte
     ("raw", "status"),
     [
         (b"nonsense\r\n\r\n", 400),
-        (b"GET /v1/act HTTP/1.1\r\nhost:", 408),
-        (b"POST /v1/act HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{", 408),
         (b"GET /v1/act HTTP/1.1\r\n" + b"x: y\r\n" * 70 + b"\r\n", 431),
     ],
 )
 async def test_so_does_a_reply_to_what_is_no_request(protected: Served, raw: bytes, status: int) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", protected.port)
+    await assert_protected(protected, raw, status)
+
+
+@pytest.mark.asyncio(loop_scope="function")
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GET /v1/act HTTP/1.1\r\nhost:",
+        b"POST /v1/act HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{",
+    ],
+)
+async def test_so_does_a_reply_to_what_comes_too_slowly(impatient: Served, raw: bytes) -> None:
+    await assert_protected(impatient, raw, 408)
+
+
+async def assert_protected(served: Served, raw: bytes, status: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(raw)
     async with asyncio.timeout(10):
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
