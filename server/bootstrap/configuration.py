@@ -1,0 +1,65 @@
+"""What the configuration file says: providers, guardrails, tool servers."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from server.adapters.guardrails.configuration import GuardrailsConfig, load_guardrails
+from server.adapters.provider.configuration import ConfigurationError, ProvidersConfig, load_providers
+from server.adapters.tools.server_config import ToolServerConfig
+from server.adapters.tools.toml_servers import read_tool_servers
+from server.config import Settings
+from server.failure import InvalidConfiguration
+
+_log = structlog.get_logger(__name__)
+
+_TABLES_OF_THE_FILE = frozenset({"providers", "guardrails", "mcp_servers", "default_model", "default_image_model"})
+
+
+def read_providers(settings: Settings, env: Mapping[str, str]) -> ProvidersConfig:
+    """The model providers of the configuration file and the environment. Raises `InvalidConfiguration`."""
+    try:
+        return load_providers(toml=_read_toml(settings.config), env=env)
+    except ConfigurationError as error:
+        where = f"{settings.config}: " if settings.config else ""
+        raise InvalidConfiguration(f"{where}{error}.") from error
+
+
+def read_guardrails(settings: Settings) -> GuardrailsConfig:
+    """The guardrails of the configuration file; the log says when they cost the streams their pieces. Raises
+    `InvalidConfiguration`, which names the rule that cannot be one."""
+    try:
+        guardrails = load_guardrails(_read_toml(settings.config))
+    except ConfigurationError as error:
+        raise InvalidConfiguration(f"{settings.config}: {error}.") from error
+    if guardrails.rules is not None and guardrails.rules.holds_whole_answers:
+        _log.warning("answers_are_held_back", cause="a pattern of the guardrails has no longest match")
+    return guardrails
+
+
+def read_mcp_servers(settings: Settings, env: Mapping[str, str]) -> tuple[ToolServerConfig, ...]:
+    """The tool servers of the configuration file. Raises `InvalidConfiguration`."""
+    try:
+        return read_tool_servers(_read_toml(settings.config), env)
+    except ConfigurationError as error:
+        raise InvalidConfiguration(f"{settings.config}: {error}.") from error
+
+
+def _read_toml(path: Path | None) -> Mapping[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InvalidConfiguration(f"The file {path} of --config cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidConfiguration(f"The file {path} of --config is no TOML: {error}.") from error
+    if unknown := sorted(table.keys() - _TABLES_OF_THE_FILE):
+        raise InvalidConfiguration(
+            f"The file {path} of --config has {unknown[0]!r}, which nobody reads; "
+            "it may hold default_model, default_image_model, [[providers]], [guardrails] and [[mcp_servers]]."
+        )
+    return table
