@@ -116,8 +116,8 @@ class Approvals:
                 state, events = await apply(tx, run, call, each, now)
                 outcomes.append(CallOutcome(call.id, state))
                 payloads += events
-            await record(tx, run, payloads, now=now)
-            woken = await wake(tx, run, lease=self._worker.lease, now=now)
+            await record(tx, run, payloads, now=now, by=principal)
+            woken = await wake(tx, run, lease=self._worker.lease, now=now, by=principal)
             return Answered(woken, tuple(outcomes), resumed=woken.epoch != run.epoch)
 
         done = await self._repeats.write(

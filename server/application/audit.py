@@ -25,18 +25,19 @@ class Audit:
         in_anothers_name = principal.actor is not None and principal.write
         generic = [Deed(Act.IMPERSONATED_WRITE, principal.write)] if in_anothers_name else []
         for deed in chain(deeds, generic):
-            await tx.audit.add(self._made(principal, deed))
+            await tx.audit.add(self.record_of(principal, deed))
 
     async def record_impersonation(self, tx: SystemTransaction, principal: Principal) -> None:
         """Tell that the principal's actor begins to act for its owner."""
-        await tx.add_audit(self._made(principal, Deed(Act.IMPERSONATION_BEGAN, principal.owner.user)))
+        await tx.add_audit(self.record_of(principal, Deed(Act.IMPERSONATION_BEGAN, principal.owner.user)))
 
     async def record_operation(self, tx: SystemTransaction, owner: Owner, deed: Deed) -> None:
         """Tell what the operator does with what is the owner's."""
         record_id, now = AuditId(str(self._ids.uuid())), self._clock.now()
         await tx.add_audit(AuditRecord(record_id, owner.tenant, OPERATOR, owner.user, deed, now))
 
-    def _made(self, principal: Principal, deed: Deed) -> AuditRecord:
+    def record_of(self, principal: Principal, deed: Deed) -> AuditRecord:
+        """The record of a deed that a caller does."""
         owner = principal.owner
         return AuditRecord(
             id=AuditId(str(self._ids.uuid())),

@@ -7,6 +7,7 @@ from typing import Final
 from server.application.audit import Audit
 from server.application.credentials import presented
 from server.application.known_keys import KnownKeys
+from server.application.refusals import Refusals
 from server.domain.errors import FieldViolation, InvalidField, KeyInvalid, ScopeMissing
 from server.domain.identity_errors import TenantForbidden, TenantMissing
 from server.domain.ids import KeyId
@@ -34,6 +35,7 @@ class Authenticator:
         clock: Clock,
         keys: KnownKeys,
         audit: Audit,
+        refusals: Refusals,
         tokens: UserTokens | None = None,
         tenants: Collection[str] = (),
     ) -> None:
@@ -43,6 +45,7 @@ class Authenticator:
         self._clock = clock
         self._keys = keys
         self._audit = audit
+        self._refusals = refusals
         self._tokens = tokens
         self._tenants = frozenset(tenants)
         self._provisioned: dict[Owner, None] = {}
@@ -67,6 +70,10 @@ class Authenticator:
             return principal
         return await self._impersonate(replace(principal, request_id=request_id), on_behalf_of)
 
+    async def account_refusal(self, principal: Principal, method: str, error: Exception, *, request_id: str) -> None:
+        """Have the audit know that a call of a method was refused, if it was for want of a right."""
+        await self._refusals.call(replace(principal, request_id=request_id), method, error)
+
     async def _verified(self, token: str) -> Person:
         if self._tokens is None:
             raise KeyInvalid
@@ -89,7 +96,9 @@ class Authenticator:
     async def _impersonate(self, principal: Principal, on_behalf_of: str) -> Principal:
         """Act for another user, with what both may do; an empty name never falls back to the credential's user."""
         if not principal.has_scope(IMPERSONATE_SCOPE):
-            raise ScopeMissing(IMPERSONATE_SCOPE)
+            error = ScopeMissing(IMPERSONATE_SCOPE)
+            await self._refusals.impersonation(principal, on_behalf_of, error)
+            raise error
         subject = Owner(tenant=principal.owner.tenant, user=_subject(on_behalf_of))
         await self._provision(subject)
         scopes = common(principal.scopes, SUBJECT_SCOPES)

@@ -73,7 +73,7 @@ class Branches:
         await refresh_summary(tx, conversation.id)
         shared = tree.shared(tree.active.number, branch.number)
         activated = BranchActivated(branch.number, shared, branch.length)
-        await tx.events.append(conversation.id, [activated], now=now)
+        await tx.events.append(conversation.id, [activated], now=now, actor=principal.actor)
         await tx.conversations.touch(conversation.id, now, by=principal.user_id)
 
 

@@ -120,14 +120,20 @@ class Compactor:
         """Store a run's compaction, unless the run is over or the compaction is stale."""
         conversation = await tx.conversations.lock_by_id(run.conversation_id)
         if conversation is not None and await tx.runs.hold(run.id, epoch=run.epoch):
-            await stored(tx, conversation, plan, compaction, run=run)
+            await stored(tx, conversation, plan, compaction, actor=run.actor, run=run)
 
 
 async def stored(
-    tx: Transaction, conversation: Conversation, plan: Plan, compaction: Compaction, *, run: Run | None = None
+    tx: Transaction,
+    conversation: Conversation,
+    plan: Plan,
+    compaction: Compaction,
+    *,
+    actor: str | None,
+    run: Run | None = None,
 ) -> bool:
     """Make a compaction the summary of a locked conversation and tell its log, among the events of the run that it is
-    for; `False`, and nothing done, when it is stale."""
+    for, as done by the `actor` in the owner's name; `False`, and nothing done, when it is stale."""
     newest = await tx.compactions.newest(conversation.id)
     is_current = (newest.version if newest else 0) == plan.of.version and conversation.branch == compaction.branch
     if not is_current or not await tx.compactions.add(compaction):
@@ -139,6 +145,7 @@ async def stored(
         now=compaction.created_at,
         run_id=run.id if run else None,
         epoch=run.epoch if run else None,
+        actor=actor,
     )
     return True
 

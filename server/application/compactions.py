@@ -94,7 +94,7 @@ class Compactions:
 
         async def unit(tx: Transaction) -> Compacted:
             conversation = await lock(tx, key)
-            if not await stored(tx, conversation, plan, compaction):
+            if not await stored(tx, conversation, plan, compaction, actor=principal.actor):
                 return await self._superseded(tx, conversation, plan, before)
             await tx.conversations.touch(conversation.id, compaction.created_at, by=principal.user_id)
             return Compacted(compaction, True, before, after)

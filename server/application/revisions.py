@@ -85,8 +85,10 @@ async def inherited(tx: Transaction, fork: Fork) -> Inherited:
     return Inherited(session.id if session else None, session.model_id if session else None, options)
 
 
-async def start_branch(tx: Transaction, conversation: Conversation, fork: Fork, *, now: datetime) -> None:
-    """Start the branch and tell the log; nothing when nothing would leave the history."""
+async def start_branch(
+    tx: Transaction, conversation: Conversation, fork: Fork, *, now: datetime, actor: str | None
+) -> None:
+    """Start the branch and tell the log, also of the actor; nothing when nothing would leave the history."""
     tree = await tx.branches.tree(conversation.id)
     if tree is None:
         raise ConversationNotFound(conversation.key)
@@ -99,7 +101,7 @@ async def start_branch(tx: Transaction, conversation: Conversation, fork: Fork, 
     await refresh_summary(tx, conversation.id)
     shared = tree.with_branch(branch).shared(tree.active.number, branch.number)
     activated = BranchActivated(branch.number, shared, branch.length, source_id)
-    await tx.events.append(conversation.id, [activated], now=now)
+    await tx.events.append(conversation.id, [activated], now=now, actor=actor)
 
 
 async def in_branch(tx: Transaction, conversation: Conversation, message_id: MessageId) -> tuple[Message, int]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from server.application.run_log import record
 from server.domain.events import RunPaused, RunResumed
+from server.domain.principal import Acting
 from server.domain.run import Lease, Run
 from server.domain.tool_rules import awaited, first_expiry
 from server.ports.store import Transaction
@@ -21,9 +22,11 @@ async def park(tx: Transaction, run: Run, *, now: datetime) -> bool:
     return True
 
 
-async def wake(tx: Transaction, run: Run, *, lease: Callable[[], Lease], now: datetime) -> Run:
-    """Let a run go on with the lease, if it waits and need not any more; or let it wait for what is left. Returns it as
-    it is then. Raises what `lease` raises."""
+async def wake(
+    tx: Transaction, run: Run, *, lease: Callable[[], Lease], now: datetime, by: Acting | None = None
+) -> Run:
+    """Let a run go on with the lease, if it waits and need not any more; or let it wait for what is left. `by` is who
+    gave it what it waited for, if anybody did. Returns it as it is then. Raises what `lease` raises."""
     if not run.state.is_parked:
         return run
     calls = await tx.tool_calls.open(run.id)
@@ -32,11 +35,11 @@ async def wake(tx: Transaction, run: Run, *, lease: Callable[[], Lease], now: da
         resumed = await tx.runs.resume(run.id, expected_epoch=run.epoch, lease=lease())
         if resumed is None:
             raise RuntimeError(f"the run {run.id} moved on under the lock of its conversation")
-        await record(tx, resumed, [RunResumed()], now=now)
+        await record(tx, resumed, [RunResumed()], now=now, by=by)
         return resumed
     if state is run.state:
         return run
     await tx.runs.move(run.id, epoch=run.epoch, state=state)
     waiting = replace(run, state=state)
-    await record(tx, waiting, [RunPaused(state, first_expiry(calls))], now=now)
+    await record(tx, waiting, [RunPaused(state, first_expiry(calls))], now=now, by=by)
     return waiting

@@ -9,7 +9,7 @@ from datetime import datetime
 from server.application.run_log import record
 from server.application.tool_call_states import end_open_calls
 from server.domain.events import MessageCompleted, Payload, RunEnded, RunStarted
-from server.domain.ids import ConversationId, MessageId, UserId
+from server.domain.ids import ConversationId, MessageId
 from server.domain.message import (
     NO_METADATA,
     GeneratedImage,
@@ -20,6 +20,7 @@ from server.domain.message import (
     Usage,
     added,
 )
+from server.domain.principal import Acting
 from server.domain.run import Lease, Run, RunError, RunState
 from server.failpoint import failpoint
 from server.ports.store import Transaction
@@ -67,11 +68,10 @@ async def end_run(
     before: tuple[Payload, ...] = (),
     error: RunError | None = None,
     usage: Usage | None = None,
-    by: UserId | None = None,
+    by: Acting | None = None,
 ) -> Run | None:
     """End a run: its open tool calls get results, its answer joins the history, its last events the log. `before` are
-    events still to be written, `usage` is what its last answer cost, `by` is who ended it, when that is not who began
-    it.
+    events still to be written, `usage` is what its last answer cost, `by` is who ended it, if anybody did.
 
     Returns the run as it is now, `None` when it had moved on and nothing was done.
     """
@@ -81,10 +81,15 @@ async def end_run(
     payloads: list[Payload] = [*await end_open_calls(tx, run, now=now), *before]
     if answer is not None:
         payloads.append(MessageCompleted(await tx.messages.append(answer)))
-    payloads.append(RunEnded(state, error.reason if error else None, error.message if error else None, total))
-    await record(tx, run, payloads, now=now)
-    await tx.conversations.touch(run.conversation_id, now, by=by or run.user_id)
+    payloads.append(_ended(state, error, total, by))
+    await record(tx, run, payloads, now=now, by=by)
+    await tx.conversations.touch(run.conversation_id, now, by=(by or run).user_id)
     return replace(run, state=state, ended_at=now, error=error, usage=total, lease=None)
+
+
+def _ended(state: RunState, error: RunError | None, usage: Usage | None, by: Acting | None) -> RunEnded:
+    reason, message = (error.reason, error.message) if error else (None, None)
+    return RunEnded(state, reason, message, usage, ended_by=by.user if by else None)
 
 
 async def cut_off(
@@ -94,7 +99,7 @@ async def cut_off(
     state: RunState,
     now: datetime,
     error: RunError | None = None,
-    by: UserId | None = None,
+    by: Acting | None = None,
 ) -> Run | None:
     """End an active run from outside its worker and keep what its attempt has said so far."""
     partial = await tx.events.partial_answer(run.id, epoch=run.epoch)
@@ -104,7 +109,7 @@ async def cut_off(
     return await end_run(tx, run, state=state, now=now, answer=answer, error=error, by=by)
 
 
-async def withdraw(tx: Transaction, run: Run, *, now: datetime, by: UserId) -> Run | None:
+async def withdraw(tx: Transaction, run: Run, *, now: datetime, by: Acting) -> Run | None:
     """Cancel a run that has not begun; its message never enters the history."""
     ended = await end_run(tx, run, state=RunState.CANCELLED, now=now, by=by)
     if ended is not None:

@@ -189,8 +189,8 @@ class Runs:
             if run.state.is_terminal:
                 return _Cancelled(run)
             if run.state is RunState.QUEUED:
-                return _Cancelled(await withdraw(tx, run, now=now, by=principal.user_id) or run)
-            ended = await cut_off(tx, run, state=RunState.CANCELLED, now=now, by=principal.user_id) or run
+                return _Cancelled(await withdraw(tx, run, now=now, by=principal) or run)
+            ended = await cut_off(tx, run, state=RunState.CANCELLED, now=now, by=principal) or run
             failpoint("cancel.cut_off")
             lease = self._lease_unless_draining()
             following = await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
@@ -248,7 +248,7 @@ class Runs:
         if await _must_wait(tx, conversation, command, active):
             return Accepted(await self._enqueue(tx, run, message))
         if active:
-            await cut_off(tx, active, state=RunState.INTERRUPTED, now=run.created_at)
+            await cut_off(tx, active, state=RunState.INTERRUPTED, now=run.created_at, by=run)
         return Accepted(await begin(tx, run, message, lease), interrupted=active)
 
     async def _branch_off(
@@ -260,8 +260,8 @@ class Runs:
         if await _must_wait(tx, conversation, command, active):
             raise RunActive
         if active:
-            await cut_off(tx, active, state=RunState.INTERRUPTED, now=run.created_at)
-        await start_branch(tx, conversation, fork, now=run.created_at)
+            await cut_off(tx, active, state=RunState.INTERRUPTED, now=run.created_at, by=run)
+        await start_branch(tx, conversation, fork, now=run.created_at, actor=run.actor)
         lease = self._worker.lease()
         if isinstance(command.revision, Edit):
             return Accepted(await begin(tx, run, user_message(run, command.content), lease), interrupted=active)

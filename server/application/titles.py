@@ -183,5 +183,6 @@ class Titles:
             now=now,
             run_id=run.id if goes_on else None,
             epoch=current.epoch if current is not None and goes_on else None,
+            actor=run.actor,
         )
         return title

@@ -12,6 +12,7 @@ from server.application.authentication import Authenticator
 from server.application.key_uses import KeyUses
 from server.application.keys import KeyFactory
 from server.application.known_keys import KnownKeys
+from server.application.refusals import Refusals
 from server.config import Settings
 from server.ports.store import Store
 from server.ports.system import Clock, Ids
@@ -25,11 +26,14 @@ async def open_authenticator(
     keeps nothing from starting."""
     async with AsyncExitStack() as stack:
         uses = await stack.enter_async_context(KeyUses(store=store, clock=clock))
+        audit = Audit(clock=clock, ids=ids)
+        refusals = await stack.enter_async_context(Refusals(store=store, clock=clock, audit=audit))
         yield Authenticator(
             store=store,
             clock=clock,
             keys=KnownKeys(store=store, clock=clock, factory=factory, uses=uses),
-            audit=Audit(clock=clock, ids=ids),
+            audit=audit,
+            refusals=refusals,
             tokens=await _verifier(settings, clock, stack),
             tenants=settings.jwt_tenants,
         )

@@ -8,6 +8,8 @@ from server.domain.ids import AuditId, KeyId
 
 DONE = "DONE"
 """The outcome of an act that was carried out; acts are recorded in the transaction that does them."""
+REFUSED = "REFUSED"
+"""The outcome of one that was not, because it was not for who wanted it."""
 OPERATOR = "operator"
 """Stands for whoever operates the service, who needs no credential."""
 
@@ -29,6 +31,9 @@ class Act(StrEnum):
     """A tool is called without a model; recorded before it is, for what comes of it may stay unknown."""
     IMPERSONATION_BEGAN = "impersonation.begin"
     """Somebody begins to act for another; whatever is only read is part of it."""
+    PERMISSION_USED = "permission.use"
+    """Somebody called a method; told where it was refused for want of a right. The object is the method, and the key
+    that was not theirs."""
     IMPERSONATED_WRITE = "impersonation.write"
     """Somebody changed something in another's name; the object is the method."""
 
@@ -56,6 +61,10 @@ class AuditRecord:
     key_id: KeyId | None = None
     """The key that was presented; `None` for a person's token and for the operator."""
     outcome: str = DONE
+    reason: str = ""
+    """Why it was refused: an `ErrorReason` of the protos without its prefix."""
+    times: int = 1
+    """Of how many such acts the record tells; of more than one it names the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +78,6 @@ class AuditFilter:
     since: datetime | None = None
     until: datetime | None = None
     """Before this moment."""
+    outcome: str | None = None
     by_others: bool = False
     """Only what others did in the subject's name."""

@@ -35,6 +35,8 @@ class RunEnded:
     reason: str | None = None
     message: str | None = None
     usage: Usage | None = None
+    ended_by: str | None = None
+    """The user who cancelled or interrupted it; `None`: it ended by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,9 @@ class Event:
     payload: Payload
     run_id: RunId | None = None
     epoch: int | None = None
+    actor: str | None = None
+    """Who acted in the owner's name: the one who did what the event tells, else the one who sent the run's message;
+    `None`: the owner, or nobody."""
 
 
 # What an event weighs besides its text.

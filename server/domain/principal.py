@@ -1,6 +1,7 @@
 """Who is calling, and whose rows a call may touch."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from server.domain.ids import KeyId, UserId, user_id
 from server.domain.scope import permits
@@ -21,6 +22,22 @@ class Owner:
     def acting_user_id(self, actor: str | None) -> UserId:
         """The UUID of who acted in this owner's name: the `actor`, or the owner."""
         return user_id(self.tenant, actor or self.user)
+
+
+class Acting(Protocol):
+    """Who does something: a caller, or the one who sent a run's message."""
+
+    @property
+    def actor(self) -> str | None:
+        """Who does it in the owner's name; `None`: the owner."""
+
+    @property
+    def user(self) -> str:
+        """The name of the user who does it, which is the actor's when there is one."""
+
+    @property
+    def user_id(self) -> UserId:
+        """That user's UUID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +68,11 @@ class Principal:
     """The method of a write that leaves no record of its own in the audit."""
     is_person: bool = False
     """Whether a token says that the user, or the actor, is there in person; a key alone may be anybody's who has it."""
+
+    @property
+    def user(self) -> str:
+        """The name of the user who acts, which is the actor's when there is one."""
+        return self.actor or self.owner.user
 
     @property
     def user_id(self) -> UserId:

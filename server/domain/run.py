@@ -112,6 +112,11 @@ class Run:
         return self.epoch - self.settled_epoch
 
     @property
+    def user(self) -> str:
+        """The name of the user who sent its message."""
+        return self.actor or self.owner.user
+
+    @property
     def user_id(self) -> UserId:
         """The UUID of the user who sent its message."""
         return self.owner.acting_user_id(self.actor)

@@ -19,8 +19,10 @@ class Events(Protocol):
         now: datetime,
         run_id: RunId | None = None,
         epoch: int | None = None,
+        actor: str | None = None,
     ) -> list[Event]:
-        """Add events at the end of the log, in order; they are published when the unit has committed."""
+        """Add events at the end of the log, in order; they are published when the unit has committed. `actor` is who
+        made them happen in the owner's name."""
 
     async def after(self, conversation_id: ConversationId, sequence: int, *, limit: int) -> list[Event]:
         """Events behind a sequence, in order."""

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from parley.options.v1 import options_pb2 as parley_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15parley/v1/audit.proto\x12\tparley.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fparley/options/v1/options.proto\"\xcb\x01\n\x0b\x41uditRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0b\n\x03\x61\x63t\x18\x04 \x01(\t\x12\x0e\n\x06object\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x13\n\x06key_id\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x07outcome\x18\t \x01(\tB\t\n\x07_key_id\"\x90\x02\n\x17ListAuditRecordsRequest\x12\x17\n\x05\x61\x63tor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x19\n\x07subject\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x14\n\x03\x61\x63t\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x18\n\x06object\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\tpage_size\x18\x07 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"u\n\x18ListAuditRecordsResponse\x12\'\n\x07records\x18\x01 \x03(\x0b\x32\x16.parley.v1.AuditRecord\x12\x1c\n\x0fnext_page_token\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_next_page_token\"q\n\x19ListActsOnMyBehalfRequest\x12\x17\n\x05\x61\x63tor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"w\n\x1aListActsOnMyBehalfResponse\x12\'\n\x07records\x18\x01 \x03(\x0b\x32\x16.parley.v1.AuditRecord\x12\x1c\n\x0fnext_page_token\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_next_page_token2\xc4\x02\n\x0c\x41uditService\x12\x8d\x01\n\x10ListAuditRecords\x12\".parley.v1.ListAuditRecordsRequest\x1a#.parley.v1.ListAuditRecordsResponse\"0\x90\x02\x01\x92\xb2\x19\x0c\n\naudit:read\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/audit/list:\x01*\x12\xa3\x01\n\x12ListActsOnMyBehalf\x12$.parley.v1.ListActsOnMyBehalfRequest\x1a%.parley.v1.ListActsOnMyBehalfResponse\"@\x90\x02\x01\x92\xb2\x19\x14\n\x12\x63onversations:read\x82\xd3\xe4\x93\x02\x1f\"\x1a/api/v1/audit/on-my-behalf:\x01*B\x99\x02\x8a\xb2\x19\x94\x02\x08\x01\x10\x01\x18\x02*\x87\x01\n]{\"error\": {\"code\": \"$http\", \"message\": \"$message\", \"status\": \"$code\", \"details\": \"$details\"}}\x12\x16\x12\x11REQUEST_ID_REUSED\x18\xa6\x03\x12\x0e\x12\tKEY_ENDED\x18\x99\x03\x42\x42\n\x06\x61piKey\x12\tX-API-Key\x1a-A secret key, `sk_live_\xe2\x80\xa6` or `sk_test_\xe2\x80\xa6`.B>\n\x06\x62\x65\x61rer\x12\rAuthorization\x1a%`Bearer` and a user\'s token or a key.b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15parley/v1/audit.proto\x12\tparley.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fparley/options/v1/options.proto\"\xea\x01\n\x0b\x41uditRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0b\n\x03\x61\x63t\x18\x04 \x01(\t\x12\x0e\n\x06object\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x13\n\x06key_id\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x07outcome\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\r\n\x05times\x18\x0b \x01(\x05\x42\t\n\x07_key_id\"\xaa\x02\n\x17ListAuditRecordsRequest\x12\x17\n\x05\x61\x63tor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x19\n\x07subject\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x14\n\x03\x61\x63t\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x18\n\x06object\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\tpage_size\x18\x07 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x18\n\x07outcome\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\"u\n\x18ListAuditRecordsResponse\x12\'\n\x07records\x18\x01 \x03(\x0b\x32\x16.parley.v1.AuditRecord\x12\x1c\n\x0fnext_page_token\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_next_page_token\"q\n\x19ListActsOnMyBehalfRequest\x12\x17\n\x05\x61\x63tor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"w\n\x1aListActsOnMyBehalfResponse\x12\'\n\x07records\x18\x01 \x03(\x0b\x32\x16.parley.v1.AuditRecord\x12\x1c\n\x0fnext_page_token\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_next_page_token2\xc4\x02\n\x0c\x41uditService\x12\x8d\x01\n\x10ListAuditRecords\x12\".parley.v1.ListAuditRecordsRequest\x1a#.parley.v1.ListAuditRecordsResponse\"0\x90\x02\x01\x92\xb2\x19\x0c\n\naudit:read\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/audit/list:\x01*\x12\xa3\x01\n\x12ListActsOnMyBehalf\x12$.parley.v1.ListActsOnMyBehalfRequest\x1a%.parley.v1.ListActsOnMyBehalfResponse\"@\x90\x02\x01\x92\xb2\x19\x14\n\x12\x63onversations:read\x82\xd3\xe4\x93\x02\x1f\"\x1a/api/v1/audit/on-my-behalf:\x01*B\x99\x02\x8a\xb2\x19\x94\x02\x08\x01\x10\x01\x18\x02*\x87\x01\n]{\"error\": {\"code\": \"$http\", \"message\": \"$message\", \"status\": \"$code\", \"details\": \"$details\"}}\x12\x16\x12\x11REQUEST_ID_REUSED\x18\xa6\x03\x12\x0e\x12\tKEY_ENDED\x18\x99\x03\x42\x42\n\x06\x61piKey\x12\tX-API-Key\x1a-A secret key, `sk_live_\xe2\x80\xa6` or `sk_test_\xe2\x80\xa6`.B>\n\x06\x62\x65\x61rer\x12\rAuthorization\x1a%`Bearer` and a user\'s token or a key.b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,6 +48,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['outcome']._loaded_options = None
+  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['outcome']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTACTSONMYBEHALFREQUEST'].fields_by_name['actor']._loaded_options = None
   _globals['_LISTACTSONMYBEHALFREQUEST'].fields_by_name['actor']._serialized_options = b'\272H\005r\003\030\377\001'
   _globals['_LISTACTSONMYBEHALFREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -59,15 +61,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITSERVICE'].methods_by_name['ListActsOnMyBehalf']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListActsOnMyBehalf']._serialized_options = b'\220\002\001\222\262\031\024\n\022conversations:read\202\323\344\223\002\037\"\032/api/v1/audit/on-my-behalf:\001*'
   _globals['_AUDITRECORD']._serialized_start=162
-  _globals['_AUDITRECORD']._serialized_end=365
-  _globals['_LISTAUDITRECORDSREQUEST']._serialized_start=368
-  _globals['_LISTAUDITRECORDSREQUEST']._serialized_end=640
-  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_start=642
-  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_end=759
-  _globals['_LISTACTSONMYBEHALFREQUEST']._serialized_start=761
-  _globals['_LISTACTSONMYBEHALFREQUEST']._serialized_end=874
-  _globals['_LISTACTSONMYBEHALFRESPONSE']._serialized_start=876
-  _globals['_LISTACTSONMYBEHALFRESPONSE']._serialized_end=995
-  _globals['_AUDITSERVICE']._serialized_start=998
-  _globals['_AUDITSERVICE']._serialized_end=1322
+  _globals['_AUDITRECORD']._serialized_end=396
+  _globals['_LISTAUDITRECORDSREQUEST']._serialized_start=399
+  _globals['_LISTAUDITRECORDSREQUEST']._serialized_end=697
+  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_start=699
+  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_end=816
+  _globals['_LISTACTSONMYBEHALFREQUEST']._serialized_start=818
+  _globals['_LISTACTSONMYBEHALFREQUEST']._serialized_end=931
+  _globals['_LISTACTSONMYBEHALFRESPONSE']._serialized_start=933
+  _globals['_LISTACTSONMYBEHALFRESPONSE']._serialized_end=1052
+  _globals['_AUDITSERVICE']._serialized_start=1055
+  _globals['_AUDITSERVICE']._serialized_end=1379
 # @@protoc_insertion_point(module_scope)

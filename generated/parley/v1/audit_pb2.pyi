@@ -34,6 +34,8 @@ class AuditRecord(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TIMES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7."""
     actor: _builtins.str
@@ -41,17 +43,23 @@ class AuditRecord(_message.Message):
     subject: _builtins.str
     """The user in whose name it was done; the actor, if in nobody else's."""
     act: _builtins.str
-    """What was done: `key.create`, `member.set`, `conversation.delete`, `impersonation.write` …; clients must expect
-    new ones.
+    """What was done: `key.create`, `member.set`, `conversation.delete`, `impersonation.write` …; `permission.use` where a
+    call was refused. Clients must expect new ones.
     """
     object: _builtins.str
-    """To what: an id or a name; of `impersonation.write` the method."""
+    """To what: an id or a name; of `impersonation.write` and `permission.use` the method, followed by `/` and the key's id
+    where that was not the caller's.
+    """
     request_id: _builtins.str
     """The call that did it, as `x-request-id` names it; empty when no call did."""
     key_id: _builtins.str
     """The key that was presented; absent for a token alone, and for the operator."""
     outcome: _builtins.str
-    """What came of it: `DONE`."""
+    """What came of it: `DONE`, or `REFUSED` where somebody had no right to it."""
+    reason: _builtins.str
+    """Why it was refused: an `ErrorReason` without its prefix; empty for what was done."""
+    times: _builtins.int
+    """Of how many such acts it tells: more than 1 where somebody was refused again and again; it names the last then."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -68,10 +76,12 @@ class AuditRecord(_message.Message):
         request_id: _builtins.str = ...,
         key_id: _builtins.str | None = ...,
         outcome: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        times: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_key_id", b"_key_id", "created_at", b"created_at", "key_id", b"key_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_key_id", b"_key_id", "act", b"act", "actor", b"actor", "created_at", b"created_at", "id", b"id", "key_id", b"key_id", "object", b"object", "outcome", b"outcome", "request_id", b"request_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_key_id", b"_key_id", "act", b"act", "actor", b"actor", "created_at", b"created_at", "id", b"id", "key_id", b"key_id", "object", b"object", "outcome", b"outcome", "reason", b"reason", "request_id", b"request_id", "subject", b"subject", "times", b"times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__key_id: _TypeAlias = _typing.Literal["key_id"]  # noqa: Y015
     _WhichOneofArgType__key_id: _TypeAlias = _typing.Literal["_key_id", b"_key_id"]  # noqa: Y015
@@ -93,6 +103,7 @@ class ListAuditRecordsRequest(_message.Message):
     UNTIL_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     actor: _builtins.str
     """Only what this user did."""
     subject: _builtins.str
@@ -105,6 +116,8 @@ class ListAuditRecordsRequest(_message.Message):
     """Most records to return, 1 to 1000; 0: 100."""
     page_token: _builtins.str
     """`next_page_token` of the page before."""
+    outcome: _builtins.str
+    """Only what came to this: `DONE` or `REFUSED`."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """Only what was done at this moment or later."""
@@ -124,10 +137,11 @@ class ListAuditRecordsRequest(_message.Message):
         until: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        outcome: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "actor", b"actor", "object", b"object", "page_size", b"page_size", "page_token", b"page_token", "since", b"since", "subject", b"subject", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "actor", b"actor", "object", b"object", "outcome", b"outcome", "page_size", b"page_size", "page_token", b"page_token", "since", b"since", "subject", b"subject", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

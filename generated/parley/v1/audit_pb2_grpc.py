@@ -28,7 +28,9 @@ if _version_not_supported:
 class AuditServiceStub:
     """What was done that others may have to account for: keys, members, deletions, decisions on tool calls, and
     whatever somebody did in another user's name. Records are written in the transaction of what they tell, hold no
-    content, and are never changed.
+    content, and are never changed. Of what was refused for want of a right, the first ten times a minute of each caller
+    have a record each; one more record counts the others. Calls whose credential is not valid are nobody's, and in the
+    log alone.
     """
 
     def __init__(self, channel):
@@ -52,7 +54,9 @@ class AuditServiceStub:
 class AuditServiceServicer:
     """What was done that others may have to account for: keys, members, deletions, decisions on tool calls, and
     whatever somebody did in another user's name. Records are written in the transaction of what they tell, hold no
-    content, and are never changed.
+    content, and are never changed. Of what was refused for want of a right, the first ten times a minute of each caller
+    have a record each; one more record counts the others. Calls whose credential is not valid are nobody's, and in the
+    log alone.
     """
 
     def ListAuditRecords(self, request, context):
@@ -96,7 +100,9 @@ def add_AuditServiceServicer_to_server(servicer, server):
 class AuditService:
     """What was done that others may have to account for: keys, members, deletions, decisions on tool calls, and
     whatever somebody did in another user's name. Records are written in the transaction of what they tell, hold no
-    content, and are never changed.
+    content, and are never changed. Of what was refused for want of a right, the first ten times a minute of each caller
+    have a record each; one more record counts the others. Calls whose credential is not valid are nobody's, and in the
+    log alone.
     """
 
     @staticmethod

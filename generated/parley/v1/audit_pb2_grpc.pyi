@@ -15,7 +15,9 @@ GRPC_VERSION: str
 class AuditServiceStub:
     """What was done that others may have to account for: keys, members, deletions, decisions on tool calls, and
     whatever somebody did in another user's name. Records are written in the transaction of what they tell, hold no
-    content, and are never changed.
+    content, and are never changed. Of what was refused for want of a right, the first ten times a minute of each caller
+    have a record each; one more record counts the others. Calls whose credential is not valid are nobody's, and in the
+    log alone.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -32,7 +34,9 @@ class AuditServiceStub:
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """What was done that others may have to account for: keys, members, deletions, decisions on tool calls, and
     whatever somebody did in another user's name. Records are written in the transaction of what they tell, hold no
-    content, and are never changed.
+    content, and are never changed. Of what was refused for want of a right, the first ten times a minute of each caller
+    have a record each; one more record counts the others. Calls whose credential is not valid are nobody's, and in the
+    log alone.
     """
 
     @_abc_1.abstractmethod

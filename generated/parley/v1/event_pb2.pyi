@@ -35,6 +35,7 @@ class Event(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     RUN_QUEUED_FIELD_NUMBER: _builtins.int
     RUN_STARTED_FIELD_NUMBER: _builtins.int
     RUN_ENDED_FIELD_NUMBER: _builtins.int
@@ -66,6 +67,10 @@ class Event(_message.Message):
     epoch: _builtins.int
     """The attempt of the run that made it, from 1. Text of an older epoch whose message is not completed
     is superseded by `attempt_reset`.
+    """
+    actor: _builtins.str
+    """Who acted in the name of the user whose thread it is: who did what the event tells (edited, approved,
+    cancelled …), and of what a run does by itself who sent its message. Absent when the user did.
     """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -161,6 +166,7 @@ class Event(_message.Message):
         run_id: _builtins.str | None = ...,
         epoch: _builtins.int | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str | None = ...,
         run_queued: Global___RunQueued | None = ...,
         run_started: Global___RunStarted | None = ...,
         run_ended: Global___RunEnded | None = ...,
@@ -182,16 +188,20 @@ class Event(_message.Message):
         approval_expiring: Global___ApprovalExpiring | None = ...,
         conversation_compacted: Global___ConversationCompacted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "approval_expiring", b"approval_expiring", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "conversation_compacted", b"conversation_compacted", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_paused", b"run_paused", "run_queued", b"run_queued", "run_resumed", b"run_resumed", "run_started", b"run_started", "text_delta", b"text_delta", "thread_named", b"thread_named", "tool_call_decided", b"tool_call_decided", "tool_call_ended", b"tool_call_ended", "tool_call_requested", b"tool_call_requested", "tool_call_started", b"tool_call_started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_epoch", b"_epoch", "_run_id", b"_run_id", "actor", b"actor", "approval_expiring", b"approval_expiring", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "conversation_compacted", b"conversation_compacted", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_paused", b"run_paused", "run_queued", b"run_queued", "run_resumed", b"run_resumed", "run_started", b"run_started", "text_delta", b"text_delta", "thread_named", b"thread_named", "tool_call_decided", b"tool_call_decided", "tool_call_ended", b"tool_call_ended", "tool_call_requested", b"tool_call_requested", "tool_call_started", b"tool_call_started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "_run_id", b"_run_id", "approval_expiring", b"approval_expiring", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "conversation_compacted", b"conversation_compacted", "conversation_key", b"conversation_key", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_paused", b"run_paused", "run_queued", b"run_queued", "run_resumed", b"run_resumed", "run_started", b"run_started", "sequence", b"sequence", "text_delta", b"text_delta", "thread_named", b"thread_named", "tool_call_decided", b"tool_call_decided", "tool_call_ended", b"tool_call_ended", "tool_call_requested", b"tool_call_requested", "tool_call_started", b"tool_call_started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_epoch", b"_epoch", "_run_id", b"_run_id", "actor", b"actor", "approval_expiring", b"approval_expiring", "attempt_reset", b"attempt_reset", "branch_activated", b"branch_activated", "conversation_compacted", b"conversation_compacted", "conversation_key", b"conversation_key", "created_at", b"created_at", "draining", b"draining", "epoch", b"epoch", "heartbeat", b"heartbeat", "message_completed", b"message_completed", "message_started", b"message_started", "payload", b"payload", "reasoning_delta", b"reasoning_delta", "run_ended", b"run_ended", "run_id", b"run_id", "run_paused", b"run_paused", "run_queued", b"run_queued", "run_resumed", b"run_resumed", "run_started", b"run_started", "sequence", b"sequence", "text_delta", b"text_delta", "thread_named", b"thread_named", "tool_call_decided", b"tool_call_decided", "tool_call_ended", b"tool_call_ended", "tool_call_requested", b"tool_call_requested", "tool_call_started", b"tool_call_started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
+    _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
     _WhichOneofReturnType__epoch: _TypeAlias = _typing.Literal["epoch"]  # noqa: Y015
     _WhichOneofArgType__epoch: _TypeAlias = _typing.Literal["_epoch", b"_epoch"]  # noqa: Y015
     _WhichOneofReturnType__run_id: _TypeAlias = _typing.Literal["run_id"]  # noqa: Y015
     _WhichOneofArgType__run_id: _TypeAlias = _typing.Literal["_run_id", b"_run_id"]  # noqa: Y015
     _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_queued", "run_started", "run_ended", "attempt_reset", "message_started", "text_delta", "reasoning_delta", "message_completed", "thread_named", "heartbeat", "draining", "branch_activated", "run_paused", "run_resumed", "tool_call_requested", "tool_call_decided", "tool_call_started", "tool_call_ended", "approval_expiring", "conversation_compacted"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__actor) -> _WhichOneofReturnType__actor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epoch) -> _WhichOneofReturnType__epoch | None: ...
     @_typing.overload
@@ -263,12 +273,17 @@ class RunEnded(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    ENDED_BY_FIELD_NUMBER: _builtins.int
     status: _builtins.str
     """The final state: `COMPLETED`, `FAILED`, `CANCELLED` or `INTERRUPTED`."""
     reason: _builtins.str
     """Why it failed: an `ErrorReason` without its prefix."""
     message: _builtins.str
     """The same for people."""
+    ended_by: _builtins.str
+    """The user who cancelled or interrupted it, the impersonator when somebody was impersonated; absent when
+    it ended by itself.
+    """
     @_builtins.property
     def usage(self) -> _message_pb2.Usage:
         """What it cost, where the provider counts."""
@@ -280,15 +295,20 @@ class RunEnded(_message.Message):
         reason: _builtins.str | None = ...,
         message: _builtins.str | None = ...,
         usage: _message_pb2.Usage | None = ...,
+        ended_by: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_message", b"_message", "_reason", b"_reason", "message", b"message", "reason", b"reason", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ended_by", b"_ended_by", "_message", b"_message", "_reason", b"_reason", "ended_by", b"ended_by", "message", b"message", "reason", b"reason", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_message", b"_message", "_reason", b"_reason", "message", b"message", "reason", b"reason", "status", b"status", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ended_by", b"_ended_by", "_message", b"_message", "_reason", b"_reason", "ended_by", b"ended_by", "message", b"message", "reason", b"reason", "status", b"status", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__ended_by: _TypeAlias = _typing.Literal["ended_by"]  # noqa: Y015
+    _WhichOneofArgType__ended_by: _TypeAlias = _typing.Literal["_ended_by", b"_ended_by"]  # noqa: Y015
     _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
     _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
     _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ended_by) -> _WhichOneofReturnType__ended_by | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
     @_typing.overload

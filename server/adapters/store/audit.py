@@ -18,6 +18,7 @@ _table = tables.audit
 _c = _table.c
 _COLUMNS: Final = (
     *(_c.id, _c.tenant, _c.actor, _c.owner, _c.act, _c.object, _c.created_at, _c.request_id, _c.key_id, _c.outcome),
+    *(_c.reason, _c.times),
 )
 _FOR_EVER: Final = 2**62
 
@@ -31,7 +32,8 @@ def _is(column: Any, name: str) -> ColumnElement[bool]:
 def _page(base: Select[Any]) -> Select[Any]:
     return (
         base.where(_is(_c.actor, "wanted_actor"), _is(_c.owner, "wanted_subject"), _is(_c.act, "wanted_act"))
-        .where(_is(_c.object, "wanted_object"), listed_after(_c.created_at, _c.id))
+        .where(_is(_c.object, "wanted_object"), _is(_c.outcome, "wanted_outcome"))
+        .where(listed_after(_c.created_at, _c.id))
         .where(_c.created_at >= bindparam("since", type_=BigInteger))
         .where(_c.created_at < bindparam("until", type_=BigInteger))
         .where(or_(bindparam("by_others", type_=BigInteger) == 0, _c.actor != _c.owner))
@@ -82,6 +84,7 @@ def _wanted(wanted: AuditFilter) -> dict[str, Any]:
         "wanted_subject": wanted.subject or "",
         "wanted_act": wanted.act or "",
         "wanted_object": wanted.object or "",
+        "wanted_outcome": wanted.outcome or "",
         "since": micros(wanted.since) if wanted.since else 0,
         "until": micros(wanted.until) if wanted.until else _FOR_EVER,
         "by_others": int(wanted.by_others),
@@ -98,6 +101,8 @@ def _values(record: AuditRecord) -> dict[str, Any]:
         "request_id": record.request_id,
         "key_id": record.key_id,
         "outcome": record.outcome,
+        "reason": record.reason,
+        "times": record.times,
     }
 
 
@@ -106,7 +111,8 @@ def _records(rows: Sequence[Row]) -> list[AuditRecord]:
 
 
 def _record(row: Row) -> AuditRecord:
-    record_id, tenant, actor, subject, act, concerned, created, request_id, key_id, outcome = row
+    record_id, tenant, actor, subject, act, concerned, created, request_id, key_id, *result = row
+    outcome, reason, times = result
     return AuditRecord(
         id=record_id,
         tenant=tenant,
@@ -117,4 +123,6 @@ def _record(row: Row) -> AuditRecord:
         request_id=request_id,
         key_id=key_id,
         outcome=outcome,
+        reason=reason,
+        times=times,
     )

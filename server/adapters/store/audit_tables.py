@@ -36,6 +36,8 @@ class AuditRow(OwnedRow, table=True):
     request_id: str = Field(sa_type=STRING)
     key_id: str | None = Field(sa_type=STRING)
     outcome: str = Field(sa_type=STRING)
+    reason: str = Field(sa_type=STRING, sa_column_kwargs={"server_default": ""})
+    times: int = Field(sa_type=WHOLE, sa_column_kwargs={"server_default": "1"})
 
 
 class KeyUsageRow(OwnedRow, table=True):

@@ -37,6 +37,7 @@ _c = _table.c
 _conversation = tables.conversations.c
 _COLUMNS: Final = (
     *(_c.conversation_id, _conversation.key, _c.sequence, _c.created_at, _c.kind, _c.payload, _c.run_id, _c.epoch),
+    _c.actor,
 )
 
 _NEXT_SEQUENCES = owned(
@@ -87,6 +88,7 @@ class StoredEvents:
         now: datetime,
         run_id: RunId | None = None,
         epoch: int | None = None,
+        actor: str | None = None,
     ) -> list[Event]:
         """Add events at the end of the log, in order. Raises `ConversationNotFound`."""
         if not payloads:
@@ -97,7 +99,7 @@ class StoredEvents:
         last, key = row
         first = last - len(payloads) + 1
         events = [
-            Event(conversation_id, key, sequence, now, payload, run_id, epoch)
+            Event(conversation_id, key, sequence, now, payload, run_id, epoch, actor)
             for sequence, payload in enumerate(payloads, first)
         ]
         self._record(events)
@@ -140,11 +142,12 @@ def _values(event: Event) -> dict[str, object]:
         "created_at": micros(event.created_at),
         "run_id": event.run_id,
         "epoch": event.epoch,
+        "actor": event.actor,
         "kind": kind,
         "payload": payload,
     }
 
 
 def _event(row: Row) -> Event:
-    conversation_id, key, sequence, created, kind, payload, run_id, epoch = row
-    return Event(conversation_id, key, sequence, moment(created), load_payload(kind, payload), run_id, epoch)
+    conversation_id, key, sequence, created, kind, payload, run_id, epoch, actor = row
+    return Event(conversation_id, key, sequence, moment(created), load_payload(kind, payload), run_id, epoch, actor)

@@ -179,6 +179,7 @@ class RunEventRow(OwnedRow, table=True):
     created_at: int = Field(sa_type=WHOLE)
     run_id: str | None = Field(sa_type=STRING)
     epoch: int | None = Field(sa_type=WHOLE)
+    actor: str | None = Field(sa_type=STRING)
     kind: str = Field(sa_type=STRING)
     payload: str = Field(sa_type=STRING)
 

@@ -13,6 +13,7 @@ def decode_filter(request: pb.ListAuditRecordsRequest) -> AuditFilter:
         subject=request.subject,
         act=request.act,
         object=request.object,
+        outcome=request.outcome,
         since=moment("since", request.since) if request.HasField("since") else None,
         until=moment("until", request.until) if request.HasField("until") else None,
     )
@@ -30,4 +31,6 @@ def encode_record(record: AuditRecord) -> pb.AuditRecord:
         request_id=record.request_id,
         key_id=record.key_id,
         outcome=record.outcome,
+        reason=record.reason,
+        times=record.times,
     )

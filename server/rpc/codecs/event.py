@@ -45,6 +45,8 @@ def encode_event(event: Event) -> event_pb2.Event:
         encoded.run_id = event.run_id
     if event.epoch is not None:
         encoded.epoch = event.epoch
+    if event.actor is not None:
+        encoded.actor = event.actor
     stamp(encoded.created_at, event.created_at)
     _PAYLOADS[type(event.payload)](encoded, event.payload)
     return encoded
@@ -98,6 +100,7 @@ def _run_ended(encoded: event_pb2.Event, ended: RunEnded) -> None:
             reason=ended.reason,
             message=ended.message,
             usage=encode_usage(ended.usage),
+            ended_by=ended.ended_by,
         )
     )
 

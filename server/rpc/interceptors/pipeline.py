@@ -175,6 +175,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
             principal = await self._authenticator.authenticate(
                 headers.credentials, headers.on_behalf_of(), request_id=record.request_id
             )
+            record.principal = principal
             if not principal.has_scope(scope):
                 raise ScopeMissing(scope)
             if method.rule.needs_person and not principal.is_person:
@@ -192,6 +193,10 @@ class Pipeline(grpc.aio.ServerInterceptor):
     async def _refuse(self, record: CallRecord, error: Exception, context: Context) -> Never:
         if not status.is_expected(error):
             record.fault(error)
+        if record.principal is not None:
+            await self._authenticator.account_refusal(
+                record.principal, record.method, error, request_id=record.request_id
+            )
         record.end(status.code_of(error), status.reason_of(error))
         rich = status.status_of(error, request_id=record.request_id)
         await context.abort_with_status(rpc_status.to_status(rich))

@@ -5,6 +5,7 @@ from typing import Any
 import grpc
 import structlog
 
+from server.domain.principal import Principal
 from server.ports.system import Clock
 from server.rpc.metrics import MethodMetrics
 
@@ -12,14 +13,16 @@ from server.rpc.metrics import MethodMetrics
 class CallRecord:
     """One call from its first byte to its end."""
 
-    __slots__ = ("_journal", "_method", "_metrics", "_started", "request_id")
+    __slots__ = ("_journal", "_metrics", "_started", "method", "principal", "request_id")
 
     def __init__(self, journal: "Journal", method: str, metrics: MethodMetrics, request_id: str) -> None:
         self._journal = journal
-        self._method = method
+        self.method = method
         self._metrics = metrics
         self._started = journal.clock.monotonic()
         self.request_id = request_id
+        self.principal: Principal | None = None
+        """Who calls, once that is known."""
 
     def end(self, code: grpc.StatusCode, reason: str | None = None) -> None:
         """Note how it ended; `reason` where it was refused."""
@@ -27,7 +30,7 @@ class CallRecord:
         self._metrics.observe(code, seconds)
         fields: dict[str, Any] = {
             "request_id": self.request_id,
-            "method": self._method,
+            "method": self.method,
             "code": code.name,
             "ms": round(seconds * 1000, 3),
         }
@@ -38,7 +41,7 @@ class CallRecord:
     def fault(self, error: Exception) -> None:
         """Note an unexpected exception with its traceback, which nobody but the log sees."""
         self._journal.log.error(
-            "call failed unexpectedly", request_id=self.request_id, method=self._method, exc_info=error
+            "call failed unexpectedly", request_id=self.request_id, method=self.method, exc_info=error
         )
 
 

@@ -26,6 +26,7 @@ from server.application.key_uses import KeyUses
 from server.application.keys import KeyFactory
 from server.application.known_keys import KnownKeys
 from server.application.own_keys import OwnKeys
+from server.application.refusals import Refusals
 from server.application.repeats import Repeats
 from server.domain.key import ApiKey, KeyEnvironment, KeyStyle
 from server.domain.principal import Owner
@@ -117,6 +118,7 @@ async def serve(
             secret=SECRET.encode(),
         )
         audit = Audit(clock=SystemClock(), ids=ids)
+        refusals = Refusals(store=house.store, clock=SystemClock(), audit=audit)
         services = Services(
             UseCases(
                 threads=house.threads,
@@ -157,6 +159,7 @@ async def serve(
                 clock=watch,
                 keys=KnownKeys(store=house.store, clock=watch, factory=factory, uses=uses),
                 audit=audit,
+                refusals=refusals,
                 tokens=tokens,
             ),
             clock=SystemClock(),

@@ -80,7 +80,7 @@ _CHANGES = ["UPDATE audit SET actor = 'nobody'", "DELETE FROM audit"]
 @pytest.mark.parametrize("change", _CHANGES)
 def test_an_embedded_database_changes_no_record(sqlite_path: Path, change: str) -> None:
     with closing(sqlite3.connect(sqlite_path)) as connection:
-        connection.execute("INSERT INTO audit VALUES ('t', 'o', 'i', 'a', 'x', 'y', 1, '', NULL, 'DONE')")
+        connection.execute("INSERT INTO audit VALUES ('t', 'o', 'i', 'a', 'x', 'y', 1, '', NULL, 'DONE', '', 1)")
         with pytest.raises(sqlite3.IntegrityError, match="only ever added to"):
             connection.execute(change)
         assert connection.execute("SELECT actor FROM audit").fetchall() == [("a",)]
@@ -91,7 +91,7 @@ def test_a_database_server_changes_no_record(
     postgres_server: PostgresServer, postgres_database: str, postgres_url: str, change: str
 ) -> None:
     del postgres_url  # empties the database
-    row = "INSERT INTO audit VALUES ('t', 'o', 'i', 'a', 'x', 'y', 1, '', NULL, 'DONE')"
+    row = "INSERT INTO audit VALUES ('t', 'o', 'i', 'a', 'x', 'y', 1, '', NULL, 'DONE', '', 1)"
     postgres_server.execute(row, database=postgres_database)
     with pytest.raises(Exception, match="only ever added to"):
         postgres_server.execute(change, database=postgres_database)

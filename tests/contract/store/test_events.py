@@ -61,6 +61,17 @@ async def test_appending_returns_what_is_stored_and_published(
     assert events == await store.read(ALICE, lambda tx: tx.events.after(talk.id, 0, limit=9)) == feed.published
 
 
+async def test_an_event_bears_who_acted_in_the_owners_name(
+    store: Store, talk: Conversation, feed: RecordingFeed
+) -> None:
+    ended = RunEnded(RunState.CANCELLED, ended_by="support")
+    await store.write(ALICE, lambda tx: tx.events.append(talk.id, [ended], now=at(2), actor="support"))
+    await _append(store, talk, AttemptReset(1))
+    found = await store.read(ALICE, lambda tx: tx.events.after(talk.id, 0, limit=9))
+    assert [(event.actor, event.payload) for event in found] == [("support", ended), (None, AttemptReset(1))]
+    assert found == feed.published
+
+
 async def test_nothing_appended_is_nothing_published(store: Store, talk: Conversation, feed: RecordingFeed) -> None:
     assert await store.write(ALICE, lambda tx: tx.events.append(talk.id, [], now=at(2))) == []
     assert feed.published == []

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
 
 from server.domain.conversation import Conversation
 from server.domain.ids import ConversationId, default_organization_id, user_id
 from server.domain.principal import Owner
 from server.domain.run import RunState
+from server.rpc.codecs.event import encode_event
 from tests.contract.api.directed_provider import DirectedProvider
 from tests.contract.api.serving import Served, serve
 
@@ -66,6 +68,12 @@ class Desk:
         run = (await self.call_run("get-run", run_id)).json()
         assert run["status"] == state
         return run
+
+    async def log(self) -> list[dict[str, Any]]:
+        """The conversation's events as they are stored and every stream shows them: kind, actor, who ended it."""
+        found = await self.found()
+        events = await self.served.house.store.read(OWNER, lambda tx: tx.events.after(found.id, 0, limit=100))
+        return [json_format.MessageToDict(encode_event(event)) for event in events]
 
     async def call_run(self, method: str, run_id: str, by: dict[str, str] | None = None) -> Any:
         """Call a method of the threads API about a run."""
@@ -136,6 +144,48 @@ async def test_an_interrupt_is_the_later_senders(desk: Desk) -> None:
     await desk.send(desk.bot, "hold")
     await desk.ended(await desk.send(desk.anna, "hi", interrupt_policy="INTERRUPT"), RunState.COMPLETED)
     assert (await desk.found()).updated_by == ANNA
+
+
+async def test_every_event_of_a_run_bears_who_sent_its_message(desk: Desk) -> None:
+    await desk.call("create-thread", desk.anna)
+    await desk.ended(await desk.send(desk.bot, "hi"), RunState.COMPLETED)
+    of_bot = await desk.log()
+    assert {event.get("actor") for event in of_bot} == {"bot"}
+    assert "endedBy" not in of_bot[-1]["runEnded"]
+    await desk.ended(await desk.send(desk.anna, "hi"), RunState.COMPLETED)
+    assert {event.get("actor") for event in (await desk.log())[len(of_bot) :]} == {None}
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["running", "queued"])
+@pytest.mark.parametrize("by", ["anna", "bot"])
+async def test_the_end_of_a_run_tells_who_cancelled_it(desk: Desk, by: str, waits: bool) -> None:
+    await desk.call("create-thread", desk.anna)
+    run_id = await desk.send(desk.bot if by == "anna" else desk.anna, "hold")
+    if waits:
+        run_id = await desk.send(desk.bot if by == "anna" else desk.anna, "hi")
+    await desk.call_run("cancel-run", run_id, {"anna": desk.anna, "bot": desk.bot}[by])
+    ended = next(event for event in await desk.log() if "runEnded" in event)
+    assert (ended["runId"], ended["runEnded"]["status"], ended["runEnded"]["endedBy"]) == (run_id, "CANCELLED", by)
+    assert ended.get("actor") == ("bot" if by == "bot" else None)
+
+
+async def test_the_end_of_an_interrupted_run_tells_who_interrupted_it(desk: Desk) -> None:
+    await desk.call("create-thread", desk.anna)
+    await desk.send(desk.anna, "hold")
+    await desk.ended(await desk.send(desk.bot, "hi", interrupt_policy="INTERRUPT"), RunState.COMPLETED)
+    ended = next(event for event in await desk.log() if "runEnded" in event)
+    assert (ended["runEnded"]["status"], ended["runEnded"]["endedBy"], ended["actor"]) == ("INTERRUPTED", "bot", "bot")
+
+
+async def test_a_branch_and_a_way_back_bear_who_took_them(desk: Desk) -> None:
+    await desk.call("create-thread", desk.anna)
+    await desk.ended(await desk.send(desk.anna, "hi"), RunState.COMPLETED)
+    again = (await desk.call("regenerate", desk.bot)).json()["runId"]
+    await desk.ended(again, RunState.COMPLETED)
+    await desk.call("switch-branch", desk.bot, branch=1)
+    await desk.call("switch-branch", desk.anna, branch=2)
+    taken = [event.get("actor") for event in await desk.log() if "branchActivated" in event]
+    assert taken == ["bot", "bot", None]
 
 
 async def test_an_image_is_its_senders_and_changes_no_model_that_writes(desk: Desk) -> None:

@@ -17,6 +17,7 @@ from server.application.key_operation import Keys
 from server.application.key_uses import KeyUses
 from server.application.keys import KeyFactory
 from server.application.known_keys import KnownKeys
+from server.application.refusals import Refusals
 from server.domain.errors import KeyInvalid, KeyMissing
 from server.domain.identity_errors import TenantForbidden
 from server.domain.key import KeyEnvironment, KeyStyle
@@ -74,6 +75,7 @@ async def gatehouse(tmp_path: Path) -> AsyncIterator[Gatehouse]:
                 clock=clock,
                 keys=KnownKeys(store=counting, clock=clock, factory=factory, uses=uses),
                 audit=audit,
+                refusals=Refusals(store=counting, clock=clock, audit=audit),
             ),
             store=counting,
             keys=Keys(store=store, clock=clock, ids=SystemIds(), factory=factory, audit=audit),
@@ -155,6 +157,7 @@ async def test_tokens_may_be_bound_to_tenants(gatehouse: Gatehouse) -> None:
             clock=gatehouse.clock,
             keys=gatehouse.authenticator._keys,
             audit=gatehouse.audit,
+            refusals=Refusals(store=gatehouse.store, clock=gatehouse.clock, audit=gatehouse.audit),  # type: ignore[arg-type]  # likewise
             tokens=TrustedTokens(sub="anna", tenant_id=tenant),
             tenants=["acme", "globex"],
         )

@@ -22,6 +22,7 @@ from server.application.key_operation import Keys
 from server.application.key_uses import KeyUses
 from server.application.keys import KeyFactory
 from server.application.known_keys import KnownKeys
+from server.application.refusals import Refusals
 from server.domain.principal import Owner
 from server.rpc.interceptors.call import owner
 from server.rpc.interceptors.pipeline import Pipeline
@@ -102,6 +103,7 @@ async def toys(folder: Path, *, unary_seconds: float | None = None) -> AsyncIter
                     clock=clock,
                     keys=KnownKeys(store=store, clock=clock, factory=factory, uses=KeyUses(store=store, clock=clock)),
                     audit=audit,
+                    refusals=Refusals(store=store, clock=clock, audit=audit),
                 ),
                 clock=clock,
                 ids=ids,

@@ -399,13 +399,14 @@ PAYLOADS: list[tuple[events.Payload, str, dict[str, Any]]] = [
     (events.RunQueued(MESSAGE), "run_queued", {"message": MESSAGE_JSON}),
     (events.RunStarted(MESSAGE, "gpt"), "run_started", {"message": MESSAGE_JSON, "model": "gpt"}),
     (
-        events.RunEnded(RunState.FAILED, "PROVIDER_TIMEOUT", "no token", Usage(3, 4, 7)),
+        events.RunEnded(RunState.FAILED, "PROVIDER_TIMEOUT", "no token", Usage(3, 4, 7), ended_by="anna"),
         "run_ended",
         {
             "status": "FAILED",
             "reason": "PROVIDER_TIMEOUT",
             "message": "no token",
             "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+            "ended_by": "anna",
         },
     ),
     (events.AttemptReset(2), "attempt_reset", {"attempt": 2}),
@@ -498,6 +499,11 @@ def test_a_call_that_waits_for_nobody_shows_no_server_and_no_end() -> None:
         "arguments": "{}",
         "state": "TOOL_CALL_STATE_REFUSED",
     }
+
+
+def test_an_event_names_who_acted_in_the_owners_name() -> None:
+    event = events.Event(ConversationId("c-1"), "talk", 5, MORNING, events.AttemptReset(2), actor="support")
+    assert shown(event_codec.encode_event(event))["actor"] == "support"
 
 
 @pytest.mark.parametrize(("payload", "member", "content"), PAYLOADS, ids=lambda value: type(value).__name__)
