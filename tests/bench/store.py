@@ -130,6 +130,7 @@ async def _send_with_orm(engine: AsyncEngine, talk: Conversation) -> None:
                     created_at=micros(run.created_at),
                     run_id=run.id,
                     epoch=1,
+                    actor=None,
                     kind=kind,
                     payload=text,
                 )

@@ -137,7 +137,7 @@ async def _told(served: Served, transport: str, case: Case | Refusal) -> tuple[T
     try:
         await play(player, METHODS[case.rpc], request_of(METHODS[case.rpc], case.request, kept), headers)
     except CallRefused as refused:
-        reason = refused.refusal.reason
+        reason = refused.refusal.reason or ""
     with closing(sqlite3.connect(served.database)) as connection:
         return connection.execute(_FOUND, (stage.tenant, _REQUEST)).fetchall(), reason, kept
 
