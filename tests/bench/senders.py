@@ -197,7 +197,7 @@ def _postgres() -> Iterator[str]:
     server = PostgresServer(syncs=True)
     server.start()
     try:
-        server.execute("CREATE DATABASE bench")
+        server.create("bench")
         yield server.url("bench")
     finally:
         server.stop()

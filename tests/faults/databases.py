@@ -94,6 +94,7 @@ class PostgresDatabase(Database):
     def __init__(self, key: str, server: PostgresServer, name: str) -> None:
         super().__init__(key)
         self._dsn = server.dsn(name)
+        self._superuser_dsn = server.superuser_dsn(name)
 
     def settings(self, data: Path, *, shared: bool) -> Mapping[str, str]:
         """Its URL: others may always work on it."""
@@ -104,7 +105,7 @@ class PostgresDatabase(Database):
         """Read over a connection of its own."""
         import asyncpg  # type: ignore[import-untyped]  # it has no stubs
 
-        connection = await asyncpg.connect(self._dsn)
+        connection = await asyncpg.connect(self._superuser_dsn)
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 found: dict[str, Any] = {
@@ -136,11 +137,11 @@ class Databases:
         del folder
         if self._postgres is None:
             self._postgres = await asyncio.to_thread(_started)
-            await asyncio.to_thread(self._postgres.execute, "CREATE DATABASE template_parley")
+            await asyncio.to_thread(self._postgres.create, "template_parley")
             self._keys["postgres"] = await _new_key(self._postgres.url("template_parley"))
         self._made += 1
         name = f"cell_{self._made}"
-        await asyncio.to_thread(self._postgres.execute, f"CREATE DATABASE {name} TEMPLATE template_parley")
+        await asyncio.to_thread(self._postgres.create, name, template="template_parley")
         return PostgresDatabase(self._keys["postgres"], self._postgres, name)
 
     @property

@@ -9,7 +9,7 @@ from server.adapters.store import tables
 from server.adapters.store.executor import Executor, Row
 from server.adapters.store.paging import LIMIT, list_parameters, listed_after
 from server.adapters.store.scope import Scope
-from server.adapters.store.statement import TENANT, Owned, Statement, owned, owned_insert, parameter
+from server.adapters.store.statement import TENANT, OfTenant, Statement, owned, owned_insert, parameter
 from server.adapters.store.times import micros, moment
 from server.domain.audit import Act, AuditFilter, AuditRecord, Deed
 from server.ports.store import ListPosition
@@ -44,7 +44,7 @@ def _page(base: Select[Any]) -> Select[Any]:
 
 _OF_OWNER = owned(_page(select(*_COLUMNS)), _table)
 # The one list that shows a user what concerns others of the tenant; who may see it, the scope says.
-_OF_TENANT = Owned(_page(select(*_COLUMNS)).where(_c.tenant == bindparam(TENANT)))
+_OF_TENANT = OfTenant(_page(select(*_COLUMNS)).where(_c.tenant == bindparam(TENANT)))
 _ADD_OWN = owned_insert(_table)
 _ADD = Statement(insert(_table))
 

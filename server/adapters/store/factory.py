@@ -63,10 +63,12 @@ async def _open_postgres(url: URL, feed: Feed, peers: Peers | None, patience: ti
     if find_spec("asyncpg") is None:
         raise DriverMissing("postgres")
     from server.adapters.store.postgres import PostgresStore
-    from server.adapters.store.postgres.schema import migrate
+    from server.adapters.store.postgres.schema import migrate, warn_of_mighty_role
 
     dsn = url.render_as_string(hide_password=False)
     await migrate(dsn, patience=patience)
+    if peers is not None:  # a service, not a command that ends at once
+        await warn_of_mighty_role(dsn, patience=patience)
     async with PostgresStore(dsn, feed=feed, peers=peers, patience=patience) as store:
         yield store
 

@@ -1,7 +1,8 @@
 """Statements: built once from the tables, compiled once per dialect, executed on the raw driver with bound parameters.
 
 What an owner's transaction executes is an `Owned` statement. Those are made by `owned` and `owned_insert` only, which
-is the one place where tenant and owner enter a query. The exception is a `Foreign` one, which shows nothing of a row.
+is the one place where tenant and owner enter a query. The exceptions are a `Foreign` one, which shows nothing of a row,
+and an `OfTenant` one.
 """
 
 from collections.abc import Callable, Mapping
@@ -59,6 +60,12 @@ class Statement:
 
 class Owned(Statement):
     """A statement that touches rows of one owner only; takes the parameters `tenant` and `owner`."""
+
+    __slots__ = ()
+
+
+class OfTenant(Owned):
+    """A statement that reads rows of the owner's whole tenant, which only a scope permits; takes the same."""
 
     __slots__ = ()
 

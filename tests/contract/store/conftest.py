@@ -64,7 +64,7 @@ def postgres_database(postgres_server: PostgresServer) -> str:
     from server.adapters.store.postgres.schema import migrate as migrate_postgres
 
     name = "parley"
-    postgres_server.execute(f"CREATE DATABASE {name}")
+    postgres_server.create(name)
     migration = migrate_postgres(postgres_server.dsn(name), patience=timedelta(seconds=30))
     # Not on the loop of the test that happens to be the first to ask.
     with ThreadPoolExecutor(1) as thread:
@@ -85,6 +85,17 @@ def postgres_url(postgres_server: PostgresServer, postgres_database: str) -> str
 def database_url(request: pytest.FixtureRequest) -> str:
     """A database of the test's own, on each of the kinds that the service supports."""
     return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def unbound_url(request: pytest.FixtureRequest, database_url: str) -> str:
+    """The same database for one whom no policy binds."""
+    if database_url.startswith("sqlite"):
+        return database_url
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.superuser_dsn(request.getfixturevalue("postgres_database")).replace(
+        "postgresql:", "postgresql+asyncpg:"
+    )
 
 
 @pytest.fixture

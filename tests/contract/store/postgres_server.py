@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 
 _USER = "postgres"
+_ROLE = "parley"
+"""As whom the service works: not a superuser, and the owner of its databases."""
 _OPTIONS = "-c listen_addresses=127.0.0.1 -c max_connections=200 -c unix_socket_directories=''"
 
 
@@ -27,6 +29,7 @@ class PostgresServer:
         self._account = _USER if os.geteuid() == 0 else None
         self._data = Path(tempfile.mkdtemp(prefix="parley-postgres-"))
         self.port = _free_port()
+        self._has_role = False
         if self._account:
             shutil.chown(self._data, self._account)
         initdb = ("initdb", "--pgdata", ".", "--username", _USER, "--auth", "trust", "--no-sync", "--encoding", "UTF8")
@@ -36,6 +39,9 @@ class PostgresServer:
     def start(self) -> None:
         """Start and wait until connections are accepted."""
         self._run("pg_ctl", "--pgdata", ".", "-w", "-l", "log", "-o", f"{self._options} -p {self.port}", "start")
+        if not self._has_role:
+            self.execute(f"CREATE ROLE {_ROLE} LOGIN")
+            self._has_role = True
 
     def stop(self, mode: str = "fast") -> None:
         """Stop and wait; `immediate` is a crash."""
@@ -46,12 +52,20 @@ class PostgresServer:
         shutil.rmtree(self._data)
 
     def execute(self, sql: str, *, database: str = "postgres") -> None:
-        """Execute statements, together if there are several."""
-        self._run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.dsn(database), "-c", sql)
+        """Execute statements as superuser, together if there are several."""
+        self._run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.superuser_dsn(database), "-c", sql)
+
+    def create(self, database: str, *, template: str = "template1") -> None:
+        """Make a database of the service's."""
+        self.execute(f'CREATE DATABASE "{database}" OWNER {_ROLE} TEMPLATE "{template}"')
+
+    def superuser_dsn(self, database: str) -> str:
+        """The address of a database for one whom no policy binds."""
+        return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}"
 
     def dsn(self, database: str) -> str:
-        """The address of a database on this server, as PostgreSQL's own tools take it."""
-        return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}"
+        """The address of a database on this server for the service, as PostgreSQL's own tools take it."""
+        return f"postgresql://{_ROLE}@127.0.0.1:{self.port}/{database}"
 
     def url(self, database: str) -> str:
         """The service's URL of a database on this server."""

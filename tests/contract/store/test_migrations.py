@@ -165,7 +165,7 @@ def new_databases(postgres_server: PostgresServer) -> list[str]:
     """Two empty PostgreSQL databases."""
     names = [f"new_{new_id().replace('-', '')}" for _ in range(2)]
     for name in names:
-        postgres_server.execute(f"CREATE DATABASE {name}")
+        postgres_server.create(name)
     return names
 
 
@@ -190,7 +190,9 @@ async def test_a_database_of_a_later_version_is_left_alone(
 ) -> None:
     name = new_databases[0]
     postgres_server.execute(
-        "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('9999')", database=name
+        "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('9999');"
+        " GRANT SELECT ON alembic_version TO PUBLIC",
+        database=name,
     )
     with pytest.raises(SchemaUnknown, match="9999"):
         async with open_store(postgres_server.url(name), feed=LocalFeed()):

@@ -1,6 +1,7 @@
 """What stores on one database tell each other after their commits."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -9,8 +10,8 @@ import pytest
 
 from server.adapters.store import open_store
 from server.domain.conversation import Conversation
-from server.domain.events import AttemptReset, RunEnded
-from server.domain.ids import ConversationId, WorkerId
+from server.domain.events import AttemptReset, RunEnded, TextDelta
+from server.domain.ids import ConversationId, MessageId, WorkerId
 from server.domain.run import RunState
 from server.ports.store import Store, Transaction
 from tests.contract.store.builders import ALICE, at, conversation, message, running_run, stored
@@ -108,6 +109,28 @@ async def test_many_conversations_are_told_in_several_notices(ends: Ends) -> Non
     await stored(here_store, *talks)
     await asyncio.gather(*(grow(here_store, talk, AttemptReset(1)) for talk in talks))
     assert {await there.next() for _ in talks} == {f"events {talk.id}" for talk in talks}
+
+
+async def test_nothing_is_told_but_ids(ends: Ends, postgres_url: str) -> None:
+    """Whoever may connect to the database hears the news of all tenants; policies do not bind them."""
+    import asyncpg  # type: ignore[import-untyped]  # it has no stubs
+
+    here_store, _, _, there = ends
+    told: list[str] = []
+    listener = await asyncpg.connect(postgres_url.replace("+asyncpg", ""))
+    try:
+        await listener.add_listener("parley", lambda *notice: told.append(notice[-1]))
+        talk = conversation("a key that nobody else is told", name="a name")
+        await stored(here_store, talk)
+        said = TextDelta(MessageId("m"), "a secret")
+        await here_store.write(
+            ALICE, lambda tx: tx.events.append(talk.id, [said, RunEnded(RunState.COMPLETED)], now=at(1))
+        )
+        assert [await there.next(), await there.next()] == [f"events {talk.id}", f"ended {talk.id}"]
+        await listener.fetchval("SELECT 1")  # notices come before the answer to what is asked after them
+    finally:
+        await listener.close()
+    assert [json.loads(notice) for notice in told] == [{"events": [talk.id], "ended": [talk.id], "work": False}]
 
 
 async def test_a_line_that_breaks_is_noticed_and_opened_again(ends: Ends, postgres_server: PostgresServer) -> None:

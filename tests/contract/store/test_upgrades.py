@@ -5,10 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, text
 
 from server.adapters.feed.local import LocalFeed
 from server.adapters.store import migrations, open_store
+from server.adapters.store.row_security import AS_SERVICE
 from server.adapters.store.sqlite import schema
 from server.domain.branch import BranchCause
 from server.domain.cached_answer import CachedAnswer
@@ -188,9 +189,10 @@ async def test_a_database_of_an_earlier_revision_is_brought_up_to_date(
     from server.adapters.store.postgres.schema import migrate
 
     name = f"old_{new_id().replace('-', '')}"
-    postgres_server.execute(f"CREATE DATABASE {name}")
+    postgres_server.create(name)
     engine = create_async_engine(postgres_server.url(name))
     async with engine.begin() as connection:
+        await connection.execute(text(AS_SERVICE))
         await connection.run_sync(fill)
     await engine.dispose()
     await migrate(postgres_server.dsn(name), patience=PATIENCE)

@@ -44,7 +44,7 @@ def server() -> Iterator[PostgresServer]:
 def url(server: PostgresServer, request: pytest.FixtureRequest) -> str:
     """An empty database of the test's own."""
     name = request.node.name[-60:]
-    server.execute(f'CREATE DATABASE "{name}"')
+    server.create(name)
     return server.url(name)
 
 

@@ -9,6 +9,9 @@ import asyncpg  # type: ignore[import-untyped]  # it has no stubs
 from server.adapters.store.errors import RowRefused
 from server.adapters.store.postgres.executor import PostgresExecutor
 from server.adapters.store.postgres.failures import Failure, classify, translated
+from server.adapters.store.postgres.text import storable
+from server.adapters.store.row_security import AS_SERVICE, as_owner
+from server.domain.principal import Owner
 
 Result = TypeVar("Result")
 Unit = Callable[[PostgresExecutor], Awaitable[Result]]
@@ -16,6 +19,13 @@ Unit = Callable[[PostgresExecutor], Awaitable[Result]]
 BEGIN_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _RETRIED: Final = (Failure.LOST, Failure.CONFLICT)
+
+
+def begin(how: str, owner: Owner | None) -> str:
+    """The query that begins a transaction and says whose it is, in one round trip; without an owner the service's."""
+    if owner is None:
+        return f"{how}; {AS_SERVICE}"
+    return f"{how}; {as_owner(Owner(storable(owner.tenant), storable(owner.user)))}"
 
 
 class Undone(Exception):
@@ -38,10 +48,11 @@ class InDoubt(Exception):
         self.error = error
 
 
-async def run(connection: Any, begin: str, executor: PostgresExecutor, unit: Unit[Result]) -> Result:
-    """Begin and run a unit; the transaction is left open. Raises what the unit raises, or `Undone`; then it is over."""
+async def run(connection: Any, beginning: str, executor: PostgresExecutor, unit: Unit[Result]) -> Result:
+    """Begin, by a query of `begin`, and run a unit; the transaction is left open. Raises what the unit raises, or
+    `Undone`; then it is over."""
     try:
-        await _began(connection, begin, executor)
+        await _began(connection, beginning, executor)
         result = await unit(executor)
     except BaseException as error:
         await roll_back(connection)
@@ -76,9 +87,9 @@ async def roll_back(connection: Any) -> None:
             await connection.execute("ROLLBACK")
 
 
-async def _began(connection: Any, begin: str, executor: PostgresExecutor) -> None:
+async def _began(connection: Any, beginning: str, executor: PostgresExecutor) -> None:
     try:
-        await connection.execute(begin)
+        await connection.execute(beginning)
     except Exception as error:
         executor.failure = error
         raise translated(error) from error

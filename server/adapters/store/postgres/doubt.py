@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import asyncpg  # type: ignore[import-untyped]  # it has no stubs
 
-from server.adapters.store.postgres.attempts import BEGIN_WRITE, Undone, roll_back, run
+from server.adapters.store.postgres.attempts import BEGIN_WRITE, Undone, begin, roll_back, run
 from server.adapters.store.postgres.executor import PostgresExecutor
 from server.adapters.store.postgres.pool import Pool
 from server.adapters.store.transaction import OwnedTransaction
@@ -28,7 +28,7 @@ class EventEvidence:
     async def holds(self, connection: Any) -> bool:
         """Waits at the conversation's lock until the transaction is over, if it is still under way."""
         executor = PostgresExecutor(connection)
-        found = await run(connection, BEGIN_WRITE, executor, self._found)
+        found = await run(connection, begin(BEGIN_WRITE, self.owner), executor, self._found)
         await roll_back(connection)
         return found == [self.event]
 

@@ -9,7 +9,8 @@ from server.adapters.store.effort import EffortMeter
 from server.adapters.store.executor import Row
 from server.adapters.store.postgres.failures import translated
 from server.adapters.store.postgres.text import original, storable
-from server.adapters.store.statement import Parameters, Statement
+from server.adapters.store.row_security import READ_OWN, READ_TENANT
+from server.adapters.store.statement import Foreign, OfTenant, Parameters, Statement
 
 
 class PostgresExecutor:
@@ -29,7 +30,13 @@ class PostgresExecutor:
     async def fetch(self, statement: Statement, parameters: Parameters) -> Sequence[Row]:
         """Execute; returns all rows."""
         sql, arguments = statement.compiled(POSTGRES)
-        return await self._fetch(sql, [storable(value) for value in arguments(parameters)])
+        values = [storable(value) for value in arguments(parameters)]
+        if not isinstance(statement, Foreign | OfTenant):
+            return await self._fetch(sql, values)
+        await self._fetch(READ_TENANT, [])
+        rows = await self._fetch(sql, values)
+        await self._fetch(READ_OWN, [])
+        return rows
 
     async def execute_many(self, statement: Statement, parameters: Sequence[Parameters]) -> None:
         """Execute once for each set of parameters."""

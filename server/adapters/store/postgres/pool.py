@@ -75,6 +75,7 @@ def _session(seconds: float) -> dict[str, str]:
     gone, is ended, for it holds locks that the rest of the service waits for; what it had begun is undone."""
     return {
         "application_name": "parley",
+        "row_security": "on",  # off, statements would fail that a policy concerns
         "lock_timeout": str(int(seconds * 1000)),
         "idle_in_transaction_session_timeout": str(_STANDSTILL_MILLISECONDS),
         "tcp_keepalives_idle": "5",

@@ -10,7 +10,16 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from server.adapters.store.postgres.attempts import BEGIN_READ, BEGIN_WRITE, InDoubt, Undone, commit, roll_back, run
+from server.adapters.store.postgres.attempts import (
+    BEGIN_READ,
+    BEGIN_WRITE,
+    InDoubt,
+    Undone,
+    begin,
+    commit,
+    roll_back,
+    run,
+)
 from server.adapters.store.postgres.doubt import EventEvidence, Evidence, NumberEvidence, find_out
 from server.adapters.store.postgres.executor import PostgresExecutor
 from server.adapters.store.postgres.news import NewsLine
@@ -73,7 +82,7 @@ class PostgresStore:
     async def read(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run a unit that only reads."""
         return await self._repeated(
-            lambda connection: self._read(connection, lambda executor: work(_owned(executor, owner)))
+            lambda connection: self._read(connection, lambda executor: work(_owned(executor, owner)), owner)
         )
 
     async def write(self, owner: Owner, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
@@ -87,7 +96,7 @@ class PostgresStore:
     async def read_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
         """Run a unit of the service itself that only reads."""
         return await self._repeated(
-            lambda connection: self._read(connection, lambda executor: work(StoredSystem(executor)))
+            lambda connection: self._read(connection, lambda executor: work(StoredSystem(executor)), None)
         )
 
     async def write_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
@@ -127,9 +136,11 @@ class PostgresStore:
         if not task.cancelled():
             task.exception()  # looked at, in case that its caller has gone
 
-    async def _read(self, connection: Any, work: Callable[[PostgresExecutor], Awaitable[Result]]) -> Result:
+    async def _read(
+        self, connection: Any, work: Callable[[PostgresExecutor], Awaitable[Result]], owner: Owner | None
+    ) -> Result:
         try:
-            result = await run(connection, BEGIN_READ, PostgresExecutor(connection, reading=True), work)
+            result = await run(connection, begin(BEGIN_READ, owner), PostgresExecutor(connection, reading=True), work)
             await roll_back(connection)
             return result
         finally:
@@ -164,7 +175,7 @@ class PostgresStore:
                 return result, EventEvidence(owner, first)
             return result, NumberEvidence(await executor.number())
 
-        return await run(connection, BEGIN_WRITE, PostgresExecutor(connection), work)
+        return await run(connection, begin(BEGIN_WRITE, owner), PostgresExecutor(connection), work)
 
     async def _commit(self, connection: Any, evidence: Evidence, publication: Publication) -> None:
         try:
