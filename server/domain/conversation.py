@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from server.domain.generation import GenerationConfig
 from server.domain.ids import AssistantId, ConversationId, OrganizationId, UserId
+from server.domain.memory import NO_MEMORY, MemorySettings
 from server.domain.principal import Owner
 from server.domain.run import RunState
 from server.domain.tool import ToolSpec
@@ -38,6 +39,7 @@ class Settings:
     """Names of the servers whose tools the model may ask for."""
     client_tools: tuple[ToolSpec, ...] = ()
     """Tools that the client executes."""
+    memory: MemorySettings = NO_MEMORY
 
 
 @dataclass(frozen=True, slots=True)

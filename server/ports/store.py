@@ -38,6 +38,7 @@ from server.ports.event_logs import Events
 from server.ports.files import Files
 from server.ports.histories import Branches, Messages
 from server.ports.keys import AllKeys, ApiKeys
+from server.ports.memories import Memories
 from server.ports.organizations import AddedModels, AllMembers, Organizations
 from server.ports.tool_calls import Approvals, ToolCalls
 
@@ -257,6 +258,8 @@ class Transaction(Protocol):
     def approvals(self) -> Approvals: ...  # noqa: D102
     @property
     def compactions(self) -> Compactions: ...  # noqa: D102
+    @property
+    def memories(self) -> Memories: ...  # noqa: D102
     @property
     def model_requests(self) -> ModelRequests: ...  # noqa: D102
 

@@ -2,14 +2,26 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, Text, text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, MetaData, Text, text
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
 # PostgreSQL would sort by the collation of its database; ids and names sort by code point on both.
 STRING: Final[TypeEngine[str]] = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 WHOLE: Final = BigInteger
+
+
+class Bytes(LargeBinary):
+    """Bytes as both drivers take and give them; SQLAlchemy would convert what needs no conversion."""
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        """Nothing to do."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        """Nothing to do."""
+
 
 # Columns that came with a later revision and are never null: what they hold in the rows of before.
 EMPTY: Final = {"server_default": ""}

@@ -15,6 +15,7 @@ from server.adapters.store.account_tables import ApiKeyRow, MembershipRow, Model
 from server.adapters.store.audit_tables import AuditRow, KeyUsageRow
 from server.adapters.store.columns import EMPTY, STRING, WHOLE, ZERO, OwnedRow, Row, of, partial
 from server.adapters.store.context_tables import CompactionRow, ModelRequestRow, RequestTextRow
+from server.adapters.store.memory_tables import MemoryBookRow, MemoryRow
 from server.adapters.store.predicates import (
     HAS_BRANCH,
     HAS_RUN,
@@ -268,3 +269,5 @@ model_requests: Final = _table(ModelRequestRow)
 request_texts: Final = _table(RequestTextRow)
 audit: Final = _table(AuditRow)
 key_usage: Final = _table(KeyUsageRow)
+memories: Final = _table(MemoryRow)
+memory_books: Final = _table(MemoryBookRow)

@@ -13,6 +13,7 @@ from server.adapters.store.conversations import StoredConversations
 from server.adapters.store.events import StoredEvents
 from server.adapters.store.executor import Executor
 from server.adapters.store.files import StoredFiles
+from server.adapters.store.memories import StoredMemories
 from server.adapters.store.messages import StoredMessages
 from server.adapters.store.model_requests import StoredModelRequests
 from server.adapters.store.models import StoredModels
@@ -40,6 +41,7 @@ class OwnedTransaction:
         "events",
         "files",
         "keys",
+        "memories",
         "messages",
         "model_requests",
         "models",
@@ -71,4 +73,5 @@ class OwnedTransaction:
         self.tool_calls = StoredToolCalls(scope)
         self.approvals = StoredApprovals(scope)
         self.compactions = StoredCompactions(scope)
+        self.memories = StoredMemories(scope)
         self.model_requests = StoredModelRequests(scope)
