@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 
 from server.config import load as load_settings
 from server.config import load_client as load_client_settings
-from server.domain.key import KeyEnvironment, KeyStyle
+from server.domain.key import MOST_REQUESTS_PER_MINUTE, KeyEnvironment, KeyStyle
 from server.domain.organization import MemberRole
 from server.domain.principal import Owner
 from server.domain.scope import WILDCARD_SCOPE
@@ -120,6 +120,10 @@ def create_key(
     ] = None,
     name: Annotated[str, typer.Option(metavar="NAME", help="What to call it")] = "",
     description: Annotated[str, typer.Option(metavar="TEXT", help="What to say of it")] = "",
+    requests: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", min=1, max=MOST_REQUESTS_PER_MINUTE, help="Calls a minute [as any key]"),
+    ] = None,
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:
@@ -136,6 +140,7 @@ def create_key(
         days=expires,
         name=name,
         description=description,
+        requests_per_minute=requests,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from server import limit_settings
 from server.address import Address, Network, is_safe_url
 from server.domain.limits import Limits
 from server.failure import InvalidConfiguration
@@ -188,6 +189,12 @@ class Settings(BaseSettings):
     stream_heartbeat_seconds: float = Field(
         _LIMITS.stream_heartbeat.total_seconds(), gt=0, description="How often a silent stream shows that it lives"
     )
+
+    requests_per_key: int = limit_settings.REQUESTS_PER_KEY
+    requests_per_user: int = limit_settings.REQUESTS_PER_USER
+    requests_per_tenant: int = limit_settings.REQUESTS_PER_TENANT
+    failed_authentications: int = limit_settings.FAILED_AUTHENTICATIONS
+    streams_per_key: int = limit_settings.STREAMS_PER_KEY
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -80,7 +80,8 @@ class StreamReplier:
 
     async def _fail(self, stream: "_Stream", problem: Problem) -> None:
         outcome = stream.outbox.outcome or Outcome()
-        headers = self._outward.headers(stream.outbox.initial, outcome.initial, outcome.trailing)
+        # The end of a call repeats what the sink was given at its beginning.
+        headers = self._outward.headers(stream.outbox.initial or outcome.initial, outcome.trailing)
         await stream.exchange.fail(stream.route.errors.write(problem), headers)
 
     def _headers(self, stream: "_Stream") -> list[RawHeader]:

@@ -60,12 +60,18 @@ class Authenticator:
         `ScopeMissing` (acting for another needs `users:impersonate`), `InvalidField` (nobody is named),
         `StoreUnavailable`.
         """
+        return await self.acting_for(await self.recognise(credentials), on_behalf_of, request_id=request_id)
+
+    async def recognise(self, credentials: Sequence[str]) -> Principal:
+        """Whose the credentials are; as `authenticate`, for nobody else."""
         found = presented(credentials)
         if found.token is None:
-            principal = _holder(await self._keys.valid(str(found.key)))
-        else:
-            key = None if found.key is None else await self._keys.valid(found.key)
-            principal = await self._person(await self._verified(found.token), key)
+            return _holder(await self._keys.valid(str(found.key)))
+        key = None if found.key is None else await self._keys.valid(found.key)
+        return await self._person(await self._verified(found.token), key)
+
+    async def acting_for(self, principal: Principal, on_behalf_of: str | None, *, request_id: str = "") -> Principal:
+        """The principal of a call of `principal`, by itself or for the user who is named; as `authenticate`."""
         if on_behalf_of is None:
             return principal
         return await self._impersonate(replace(principal, request_id=request_id), on_behalf_of)
@@ -90,8 +96,10 @@ class Authenticator:
             raise TenantForbidden
         owner = Owner(tenant, person.user)
         await self._provision(owner)
-        scopes = person.scopes if key is None else common(person.scopes, key.scopes)
-        return Principal(owner, scopes, None if key is None else key.id, is_person=True)
+        if key is None:
+            return Principal(owner, person.scopes, None, is_person=True)
+        scopes = common(person.scopes, key.scopes)
+        return Principal(owner, scopes, key.id, is_person=True, requests_per_minute=key.requests_per_minute)
 
     async def _impersonate(self, principal: Principal, on_behalf_of: str) -> Principal:
         """Act for another user, with what both may do; an empty name never falls back to the credential's user."""
@@ -133,7 +141,7 @@ def _holder(key: ApiKey) -> Principal:
     """Whoever has a key acts as its user. A publishable key is no secret: it counts only together with a token."""
     if key.style is KeyStyle.PUBLISHABLE:
         raise KeyInvalid
-    return Principal(owner=key.owner, scopes=key.scopes, key_id=key.id)
+    return Principal(owner=key.owner, scopes=key.scopes, key_id=key.id, requests_per_minute=key.requests_per_minute)
 
 
 def _subject(on_behalf_of: str) -> str:

@@ -37,6 +37,7 @@ class Keys:
         expires_at: datetime | None = None,
         name: str = "",
         description: str = "",
+        requests_per_minute: int | None = None,
     ) -> tuple[ApiKey, str]:
         """Store a new key; returns it with its text, which cannot be had again.
 
@@ -56,6 +57,7 @@ class Keys:
             environment=environment,
             name=name,
             description=description,
+            requests_per_minute=requests_per_minute,
         )
 
         async def unit(tx: SystemTransaction) -> None:

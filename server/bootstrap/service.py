@@ -36,6 +36,8 @@ from server.config import Settings
 from server.domain.model import Model
 from server.engine.engine import Engine
 from server.engine.wakes import Wakes
+from server.limit_settings import call_limits
+from server.rpc.interceptors.door import door
 from server.rpc.interceptors.pipeline import Pipeline
 from server.rpc.metrics import Metrics
 from server.rpc.server import RpcServer
@@ -155,7 +157,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
             services=Services(composed),
             pipeline=Pipeline(
                 services=DESCRIPTORS,
-                authenticator=authenticator,
+                door=door(authenticator, clock=clock, limits=call_limits(settings)),
                 clock=clock,
                 ids=ids,
                 metrics=metrics,

@@ -7,7 +7,7 @@ from typing import Final
 from server.application.key_operation import Keys
 from server.application.keys import KeyFactory
 from server.cli.data_directory import DataDirectory
-from server.domain.key import ApiKey
+from server.domain.key import MOST_REQUESTS_PER_MINUTE, ApiKey
 from server.domain.principal import Owner
 from server.domain.scope import WILDCARD_SCOPE
 
@@ -27,6 +27,7 @@ async def development_key(
 ) -> DevelopmentKey:
     """The key of the file, made when there is none or when the database does not know it.
 
+    It may be used as often as any key can be allowed to: who tries things out on one machine is not to be held up.
     One that was revoked stays revoked and is not replaced: delete the file for another. On addresses that others can
     reach there is none.
     """
@@ -38,7 +39,7 @@ async def development_key(
         if stored.is_valid(datetime.now(UTC)):
             return DevelopmentKey(text)
         return DevelopmentKey(None, f"{stored.prefix} is revoked; delete {directory.development_key} for another")
-    _, made = await keys.create(OWNER, scopes=[WILDCARD_SCOPE])
+    _, made = await keys.create(OWNER, scopes=[WILDCARD_SCOPE], requests_per_minute=MOST_REQUESTS_PER_MINUTE)
     directory.write_development_key(made)
     return DevelopmentKey(made)
 

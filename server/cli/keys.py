@@ -37,6 +37,7 @@ def create(
     days: int | None,
     name: str,
     description: str,
+    requests_per_minute: int | None,
 ) -> None:
     """Make a key and print it alone on standard output."""
     owner = Owner(tenant=_name("--tenant", tenant), user=_name("--user", user))
@@ -51,6 +52,7 @@ def create(
             expires_at=expires_at,
             name=name,
             description=description,
+            requests_per_minute=requests_per_minute,
         )
         return text
 

@@ -3,9 +3,13 @@
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from server.domain.ids import KeyId
 from server.domain.principal import Owner
+
+MOST_REQUESTS_PER_MINUTE: Final = 1_000_000
+"""The highest limit that a key can have."""
 
 
 class KeyStyle(StrEnum):

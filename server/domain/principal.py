@@ -68,6 +68,8 @@ class Principal:
     """The method of a write that leaves no record of its own in the audit."""
     is_person: bool = False
     """Whether a token says that the user, or the actor, is there in person; a key alone may be anybody's who has it."""
+    requests_per_minute: int | None = None
+    """How often the key itself may be used, where it says so."""
 
     @property
     def user(self) -> str:
@@ -78,6 +80,13 @@ class Principal:
     def user_id(self) -> UserId:
         """The UUID of the user who acts, which is the actor's when there is one."""
         return self.owner.acting_user_id(self.actor)
+
+    @property
+    def caller(self) -> str:
+        """Who calls, in the tenant: the key, or the person, with a publishable key or without; never the subject."""
+        if self.key_id is None or self.is_person:
+            return f"user:{self.actor or self.owner.user}"
+        return f"key:{self.key_id}"
 
     def has_scope(self, scope: str) -> bool:
         """Whether the call may use a method that needs `scope`."""

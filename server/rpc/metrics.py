@@ -37,12 +37,18 @@ class Metrics:
         self._seconds = Durations(
             "parley_rpc_seconds", "How long calls took, by method; of streams the whole stream.", ("method",)
         )
+        self._limited = Counts("parley_limited_calls", "Calls refused because of a limit, by which.", ("limit",))
+        self.registry.register(self._limited)
         self.registry.register(self._calls)
         self.registry.register(self._seconds)
 
     def method(self, name: str) -> MethodMetrics:
         """The figures of the method with that full name (`parley.v1.ThreadService/GetThread`)."""
         return MethodMetrics(name, self._calls, self._seconds)
+
+    def limited(self, limit: str) -> None:
+        """Count a call that a limit refused; `limit` says which, as `LimitReached.kind` does, never whose."""
+        self._limited.of(limit).value += 1
 
     def render(self) -> bytes:
         """Everything in the Prometheus text format 0.0.4."""

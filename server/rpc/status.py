@@ -15,6 +15,7 @@ from server.domain import (
     guardrail_errors,
     history_errors,
     identity_errors,
+    limit_errors,
     tool_call_errors,
     tool_errors,
 )
@@ -69,6 +70,9 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     compaction_errors.HistoryChanged: grpc.StatusCode.ABORTED,
     tool_errors.ToolCallUnsettled: grpc.StatusCode.ABORTED,
     errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    limit_errors.RateLimited: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    limit_errors.AuthenticationFailsTooOften: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    limit_errors.TooManyStreams: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.RunCancelled: grpc.StatusCode.ABORTED,
     errors.RunInterrupted: grpc.StatusCode.ABORTED,
     errors.AnswerRestarted: grpc.StatusCode.ABORTED,

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import httpx
 
@@ -22,6 +23,11 @@ from server.domain.principal import Owner
 from tests.support.nursery import ForkedProcess, Nursery
 
 PARLEY = (sys.executable, "-m", "server")
+UNLIMITED: Final = {
+    f"PARLEY_{name}": "0"
+    for name in ("REQUESTS_PER_KEY", "REQUESTS_PER_USER", "FAILED_AUTHENTICATIONS", "STREAMS_PER_KEY")
+}
+DEFAULT_LIMITS: Final = dict.fromkeys(UNLIMITED, "")
 _START_SECONDS = 40
 _STOP_SECONDS = 40
 _COMMAND_SECONDS = 40
@@ -29,9 +35,11 @@ _POLL_SECONDS = 0.02
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without any setting of Parley, so that the machine's own change no test."""
+    """This process's environment without any setting of Parley, so that the machine's own change no test; and without
+    limits for callers, for tests and measurements call more often than anybody else. `DEFAULT_LIMITS` brings them back.
+    """
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "OPENROUTER_"))}
-    return {**own, "PYTHONUNBUFFERED": "1", **(extra or {})}
+    return {**own, "PYTHONUNBUFFERED": "1", **UNLIMITED, **(extra or {})}
 
 
 def parley(

@@ -206,6 +206,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The API key is revoked or expired, which cannot be undone. FAILED_PRECONDITION."""
     ERROR_REASON_HEADERS_TOO_LARGE: _ErrorReason.ValueType  # 110
     """The call has more than 64 headers or metadata entries, or more than 8 KiB of them. RESOURCE_EXHAUSTED; HTTP 431."""
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 120
+    """As many calls came within a minute as may; the metadata entry `limit` says for whom: `key`, `user` or `tenant`, and
+    `most` how many. Nothing was done. Send again after `retry_delay` (HTTP: `Retry-After`). RESOURCE_EXHAUSTED; HTTP 429.
+    """
+    ERROR_REASON_AUTHENTICATION_FAILS_TOO_OFTEN: _ErrorReason.ValueType  # 121
+    """So many credentials from the caller's address were wrong within a minute that this one was not looked at. Mend
+    the credential and send again after `retry_delay`. RESOURCE_EXHAUSTED; HTTP 429.
+    """
+    ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 123
+    """As many streams of the key, or the person, are open as may be; the metadata entry `most` says how many. Close
+    one, then open this one again. RESOURCE_EXHAUSTED; HTTP 429.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or a run failed. A refused call carries the name without its prefix as the
@@ -397,4 +409,16 @@ ERROR_REASON_KEY_ENDED: ErrorReason.ValueType  # 96
 """The API key is revoked or expired, which cannot be undone. FAILED_PRECONDITION."""
 ERROR_REASON_HEADERS_TOO_LARGE: ErrorReason.ValueType  # 110
 """The call has more than 64 headers or metadata entries, or more than 8 KiB of them. RESOURCE_EXHAUSTED; HTTP 431."""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 120
+"""As many calls came within a minute as may; the metadata entry `limit` says for whom: `key`, `user` or `tenant`, and
+`most` how many. Nothing was done. Send again after `retry_delay` (HTTP: `Retry-After`). RESOURCE_EXHAUSTED; HTTP 429.
+"""
+ERROR_REASON_AUTHENTICATION_FAILS_TOO_OFTEN: ErrorReason.ValueType  # 121
+"""So many credentials from the caller's address were wrong within a minute that this one was not looked at. Mend
+the credential and send again after `retry_delay`. RESOURCE_EXHAUSTED; HTTP 429.
+"""
+ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 123
+"""As many streams of the key, or the person, are open as may be; the metadata entry `most` says how many. Close
+one, then open this one again. RESOURCE_EXHAUSTED; HTTP 429.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.domain.principal import Owner, Principal
-from server.rpc.interceptors.metadata import REQUEST_ID
+from server.rpc.interceptors.greeting import Greeting
 from server.rpc.interceptors.peers import UNKNOWN
 
 
@@ -14,7 +14,7 @@ from server.rpc.interceptors.peers import UNKNOWN
 class Call:
     """What is known of a call beyond its request."""
 
-    request_id: str
+    greeting: Greeting
     principal: Principal | None
     """`None` in methods that need no credential."""
     address: str = UNKNOWN
@@ -30,9 +30,9 @@ def enter(call: Call) -> None:
 
 
 async def greet(context: Any, *more: tuple[str, str]) -> None:
-    """Send the call's initial metadata: its request id, and what a raw stream says of its content. The pipeline greets
-    for all other methods."""
-    await context.send_initial_metadata(((REQUEST_ID, _CURRENT.get().request_id), *more))
+    """Send the call's initial metadata with what a raw stream says of its content. The pipeline greets for all other
+    methods."""
+    await _CURRENT.get().greeting.send(context, *more)
 
 
 def principal() -> Principal:
@@ -61,5 +61,5 @@ def add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) 
     """A structlog processor: whatever is logged while serving a call bears its request id."""
     call = _CURRENT.get(None)
     if call is not None:
-        event.setdefault("request_id", call.request_id)
+        event.setdefault("request_id", call.greeting.request_id)
     return event

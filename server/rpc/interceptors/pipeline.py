@@ -1,4 +1,4 @@
-"""The way of every call to its servicer: request id, record, errors, credential and scope, validation, deadline.
+"""The way of every call to its servicer: request id, record, errors, credential, limits, scope, validation, deadline.
 
 One interceptor does it all, for two reasons: it works alike on a grpc.aio server and on anything else that offers
 handlers the same way, and a chain of interceptors would cost more than all of their work.
@@ -17,14 +17,15 @@ from google.protobuf.message import Message
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # ships no stubs
 
 from server.address import Network
-from server.application.authentication import Authenticator
 from server.domain.errors import ScopeMissing
 from server.domain.identity_errors import PersonNeeded
-from server.domain.principal import RequestKey
+from server.domain.limit_errors import LimitReached
+from server.domain.principal import Principal, RequestKey
 from server.ports.system import Clock, Ids
 from server.rpc import status
 from server.rpc.interceptors import metadata
 from server.rpc.interceptors.call import Call, enter
+from server.rpc.interceptors.door import Door
 from server.rpc.interceptors.peers import Peers
 from server.rpc.interceptors.record import CallRecord, Journal
 from server.rpc.interceptors.rules import Rule, rules
@@ -55,7 +56,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         self,
         *,
         services: Iterable[ServiceDescriptor],
-        authenticator: Authenticator,
+        door: Door,
         clock: Clock,
         ids: Ids,
         metrics: Metrics,
@@ -68,7 +69,8 @@ class Pipeline(grpc.aio.ServerInterceptor):
         `services` declares nothing about its callers."""
         self._methods = {rule.path: _Method(rule, metrics.method(rule.name)) for rule in rules(services)}
         self._validation = Validation({method.rule.request for method in self._methods.values()})
-        self._authenticator = authenticator
+        self._door = door
+        self._metrics = metrics
         self._peers = Peers(trusted_proxies)
         self._ids = ids
         self._journal = Journal(clock)
@@ -121,6 +123,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
             headers, record = self._begin(method, context)
             try:
                 await self._admit(method, headers, record, request, context)
+                await _greet(method, record, context)
                 reply = await bounded(request, context)
             except asyncio.CancelledError:
                 record.end(grpc.StatusCode.CANCELLED)
@@ -138,8 +141,11 @@ class Pipeline(grpc.aio.ServerInterceptor):
     def _stream(self, method: _Method, behavior: StreamBehavior) -> StreamBehavior:
         async def serve(request: Any, context: Context) -> AsyncGenerator[Any, None]:
             headers, record = self._begin(method, context)
+            leave: Callable[[], None] | None = None
             try:
-                await self._admit(method, headers, record, request, context)
+                principal = await self._admit(method, headers, record, request, context)
+                leave = None if principal is None else self._place(principal, context)
+                await _greet(method, record, context)
                 async with aclosing(behavior(request, context)) as replies:
                     async for reply in replies:
                         yield reply
@@ -151,6 +157,9 @@ class Pipeline(grpc.aio.ServerInterceptor):
                 raise
             except Exception as error:  # noqa: BLE001 - the transport boundary, as above
                 await self._refuse(record, error, context)
+            finally:
+                if leave is not None:
+                    leave()
             record.end(grpc.StatusCode.OK)
 
         return serve
@@ -162,19 +171,15 @@ class Pipeline(grpc.aio.ServerInterceptor):
 
     async def _admit(
         self, method: _Method, headers: metadata.Headers, record: CallRecord, request: Any, context: Context
-    ) -> None:
-        """Let the call in: name it, recognise the caller, check scope and request, in this order."""
-        if not method.rule.is_raw:
-            await context.send_initial_metadata(((metadata.REQUEST_ID, record.request_id),))
+    ) -> Principal | None:
+        """Let the call in: recognise and count the caller, check scope and request, in this order."""
         if headers.fields > metadata.MOST_FIELDS:
             raise status.HeadersTooMany
         address = self._peers.address(context.peer(), headers.forwarded)
         principal = None
         scope = method.rule.scope
         if scope is not None:
-            principal = await self._authenticator.authenticate(
-                headers.credentials, headers.on_behalf_of(), request_id=record.request_id
-            )
+            principal = await self._door.enter(headers, address, record.greeting)
             record.principal = principal
             if not principal.has_scope(scope):
                 raise ScopeMissing(scope)
@@ -188,18 +193,34 @@ class Pipeline(grpc.aio.ServerInterceptor):
                 request_id=record.request_id,
                 write="" if method.rule.is_audited else method.rule.name,
             )
-        enter(Call(record.request_id, principal, address))
+        enter(Call(record.greeting, principal, address))
+        return principal
+
+    def _place(self, principal: Principal, context: Context) -> Callable[[], None]:
+        """Count a stream as open; gives what is to be called when it is over. It is called at the end of the call too,
+        whatever becomes of the generator: that of a call which is cancelled while it sends is closed by nobody."""
+        leave = self._door.take_place(principal)
+        context.add_done_callback(lambda _: leave())  # type: ignore[arg-type]  # any callable will do
+        return leave
 
     async def _refuse(self, record: CallRecord, error: Exception, context: Context) -> Never:
         if not status.is_expected(error):
             record.fault(error)
         if record.principal is not None:
-            await self._authenticator.account_refusal(
-                record.principal, record.method, error, request_id=record.request_id
-            )
-        record.end(status.code_of(error), status.reason_of(error))
+            await self._door.account_refusal(record.principal, record.method, error, request_id=record.request_id)
+        limit = error.kind if isinstance(error, LimitReached) else None
+        if limit is not None:
+            self._metrics.limited(limit)
+        record.end(status.code_of(error), status.reason_of(error), limit)
         rich = status.status_of(error, request_id=record.request_id)
+        await record.greeting.send(context)
         await context.abort_with_status(rpc_status.to_status(rich))
+
+
+async def _greet(method: _Method, record: CallRecord, context: Context) -> None:
+    """Tell the caller the request id and the limits, before anything else is said."""
+    if not method.rule.is_raw:
+        await record.greeting.send(context)
 
 
 def _request_key(rule: Rule, headers: metadata.Headers, request: Message) -> RequestKey | None:

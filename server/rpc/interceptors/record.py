@@ -7,13 +7,14 @@ import structlog
 
 from server.domain.principal import Principal
 from server.ports.system import Clock
+from server.rpc.interceptors.greeting import Greeting
 from server.rpc.metrics import MethodMetrics
 
 
 class CallRecord:
     """One call from its first byte to its end."""
 
-    __slots__ = ("_journal", "_metrics", "_started", "method", "principal", "request_id")
+    __slots__ = ("_journal", "_metrics", "_started", "greeting", "method", "principal", "request_id")
 
     def __init__(self, journal: "Journal", method: str, metrics: MethodMetrics, request_id: str) -> None:
         self._journal = journal
@@ -23,9 +24,10 @@ class CallRecord:
         self.request_id = request_id
         self.principal: Principal | None = None
         """Who calls, once that is known."""
+        self.greeting = Greeting(request_id)
 
-    def end(self, code: grpc.StatusCode, reason: str | None = None) -> None:
-        """Note how it ended; `reason` where it was refused."""
+    def end(self, code: grpc.StatusCode, reason: str | None = None, limit: str | None = None) -> None:
+        """Note how it ended; `reason` where it was refused, `limit` where that was a limit's doing."""
         seconds = self._journal.clock.monotonic() - self._started
         self._metrics.observe(code, seconds)
         fields: dict[str, Any] = {
@@ -36,6 +38,8 @@ class CallRecord:
         }
         if reason is not None:
             fields["reason"] = reason
+        if limit is not None:
+            fields["limit"] = limit
         self._journal.log.info("call", **fields)
 
     def fault(self, error: Exception) -> None:

@@ -30,7 +30,9 @@ from server.application.refusals import Refusals
 from server.application.repeats import Repeats
 from server.domain.key import ApiKey, KeyEnvironment, KeyStyle
 from server.domain.principal import Owner
+from server.domain.rates import CallLimits
 from server.ports.system import Clock
+from server.rpc.interceptors.door import door
 from server.rpc.interceptors.pipeline import Pipeline
 from server.rpc.metrics import Metrics
 from server.rpc.server import RpcServer
@@ -46,6 +48,8 @@ GUARDRAILS = {"words": ["unspeakable"], "phrases": ["said: secretly"]}
 TIME_SERVER = (str(Path(sys.executable).with_name("mcp-server-time")), "--local-timezone", "UTC")
 TOOLS = (ToolServerConfig("time", StdioEndpoint(TIME_SERVER)),)
 """What every tenant may use, once a person has approved; started when it is first asked."""
+UNLIMITED = CallLimits(0, 0, 0, 0, 0)
+"""Tests that play a service for a while make more calls than anybody may."""
 PEPPER = b"a pepper of enough bytes"
 # On a busy machine one fetch may take long, and clocks that stand still never let another begin.
 _PATIENCE = timedelta(seconds=60)
@@ -80,6 +84,7 @@ class Served:
         scopes: Collection[str] = ("*",),
         style: KeyStyle = KeyStyle.SECRET,
         expires_at: datetime | None = None,
+        requests_per_minute: int | None = None,
     ) -> tuple[ApiKey, str]:
         """A new key of a user, and its text."""
         return await self.keys.create(
@@ -88,6 +93,7 @@ class Served:
             style=style,
             environment=KeyEnvironment.TEST,
             expires_at=expires_at,
+            requests_per_minute=requests_per_minute,
         )
 
 
@@ -97,10 +103,12 @@ async def serve(
     *,
     provider: ScriptedProvider | None = None,
     clock: Clock | None = None,
+    limits: CallLimits = UNLIMITED,
     reflection_enabled: bool = True,
 ) -> AsyncIterator[Served]:
     """Compose the service over a database in `folder`, listen, and take everything down again. `clock` is what keys and
-    tokens are checked by; the model says "Hello there" unless a provider is given."""
+    tokens are checked by and calls counted. Only keys with limits of their own have one, unless `limits` say more. The
+    model says "Hello there" unless a provider is given."""
     provider = provider or ScriptedProvider(default=("Hello", " there", usage(3, 2)))
     ids, metrics, factory = SystemIds(), Metrics(), KeyFactory(PEPPER)
     guard = Guard(load_guardrails({"guardrails": GUARDRAILS}).rules)
@@ -154,13 +162,17 @@ async def serve(
         )
         pipeline = Pipeline(
             services=DESCRIPTORS,
-            authenticator=Authenticator(
-                store=house.store,
+            door=door(
+                Authenticator(
+                    store=house.store,
+                    clock=watch,
+                    keys=KnownKeys(store=house.store, clock=watch, factory=factory, uses=uses),
+                    audit=audit,
+                    refusals=refusals,
+                    tokens=tokens,
+                ),
                 clock=watch,
-                keys=KnownKeys(store=house.store, clock=watch, factory=factory, uses=uses),
-                audit=audit,
-                refusals=refusals,
-                tokens=tokens,
+                limits=limits,
             ),
             clock=SystemClock(),
             ids=ids,

@@ -65,10 +65,9 @@ class Doors:
 async def doors(folder: Path, trusted: Iterable[str]) -> AsyncIterator[Doors]:
     async with serve(folder) as served, AsyncExitStack() as stack:
         _, key = await served.key()
-        authenticator: Any = served.pipeline._authenticator
         pipeline = Pipeline(
             services=DESCRIPTORS,
-            authenticator=authenticator,
+            door=served.pipeline._door,
             clock=SystemClock(),
             ids=SystemIds(),
             metrics=Metrics(),

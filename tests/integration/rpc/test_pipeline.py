@@ -25,10 +25,11 @@ from server.application.known_keys import KnownKeys
 from server.application.refusals import Refusals
 from server.domain.principal import Owner
 from server.rpc.interceptors.call import owner
+from server.rpc.interceptors.door import door
 from server.rpc.interceptors.pipeline import Pipeline
 from server.rpc.metrics import Metrics
 from tests.contract.api.refusal import refusal
-from tests.contract.api.serving import PEPPER
+from tests.contract.api.serving import PEPPER, UNLIMITED
 
 SECRET = "what a caller wrote"
 GET = run_pb2.GetRunRequest(run_id="run_1")
@@ -98,12 +99,18 @@ async def toys(folder: Path, *, unary_seconds: float | None = None) -> AsyncIter
         with capture_logs() as logged:
             pipeline = Pipeline(
                 services=[run_pb2.DESCRIPTOR.services_by_name["RunService"]],
-                authenticator=Authenticator(
-                    store=store,
+                door=door(
+                    Authenticator(
+                        store=store,
+                        clock=clock,
+                        keys=KnownKeys(
+                            store=store, clock=clock, factory=factory, uses=KeyUses(store=store, clock=clock)
+                        ),
+                        audit=audit,
+                        refusals=Refusals(store=store, clock=clock, audit=audit),
+                    ),
                     clock=clock,
-                    keys=KnownKeys(store=store, clock=clock, factory=factory, uses=KeyUses(store=store, clock=clock)),
-                    audit=audit,
-                    refusals=Refusals(store=store, clock=clock, audit=audit),
+                    limits=UNLIMITED,
                 ),
                 clock=clock,
                 ids=ids,

@@ -13,6 +13,7 @@ from server.domain.ids import KeyId
 from server.domain.principal import Owner, Principal
 from server.rpc import logs
 from server.rpc.interceptors.call import Call, enter
+from server.rpc.interceptors.greeting import Greeting
 
 SECRET = "sk_live_secret"
 
@@ -41,7 +42,7 @@ def _fail() -> None:
 def _log_everything(stream: io.StringIO, level: str = "info") -> str:
     logs.configure(level, stream)
     log = structlog.get_logger()
-    enter(Call("q-1", Principal(Owner("acme", "anna"), frozenset(), KeyId("k"))))
+    enter(Call(Greeting("q-1"), Principal(Owner("acme", "anna"), frozenset(), KeyId("k"))))
     log.debug("too quiet")
     log.info("call", method="m", ms=0.25)
     try:

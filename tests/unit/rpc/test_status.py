@@ -15,9 +15,11 @@ from server.domain import (
     guardrail_errors,
     history_errors,
     identity_errors,
+    limit_errors,
     tool_call_errors,
     tool_errors,
 )
+from server.domain.rates import Standing
 from server.rpc.status import (
     CODES,
     RUN_CODES,
@@ -106,6 +108,24 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
     (guardrail_errors.ContentRefused(), grpc.StatusCode.INVALID_ARGUMENT, "CONTENT_REFUSED", {}),
     (guardrail_errors.GuardrailUnavailable(), grpc.StatusCode.UNAVAILABLE, "GUARDRAIL_UNAVAILABLE", {}),
     (errors.QueueFull(limit=16), grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", {}),
+    (
+        limit_errors.RateLimited("key", Standing(600, 0, 12.5)),
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "RATE_LIMITED",
+        {"limit": "key", "most": "600"},
+    ),
+    (
+        limit_errors.AuthenticationFailsTooOften(Standing(30, 0, 12.5)),
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "AUTHENTICATION_FAILS_TOO_OFTEN",
+        {"limit": "address", "most": "30"},
+    ),
+    (
+        limit_errors.TooManyStreams(limit=100),
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "TOO_MANY_STREAMS",
+        {"limit": "streams", "most": "100"},
+    ),
     (errors.RunCancelled("run_1"), grpc.StatusCode.ABORTED, "RUN_CANCELLED", {"run_id": "run_1"}),
     (errors.RunInterrupted("run_1"), grpc.StatusCode.ABORTED, "RUN_INTERRUPTED", {"run_id": "run_1"}),
     (errors.AnswerRestarted("run_1"), grpc.StatusCode.ABORTED, "ANSWER_RESTARTED", {"run_id": "run_1"}),
