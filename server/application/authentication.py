@@ -98,8 +98,7 @@ class Authenticator:
         await self._provision(owner)
         if key is None:
             return Principal(owner, person.scopes, None, is_person=True)
-        scopes = common(person.scopes, key.scopes)
-        return Principal(owner, scopes, key.id, is_person=True, requests_per_minute=key.requests_per_minute)
+        return replace(_bearer(key), owner=owner, scopes=common(person.scopes, key.scopes), is_person=True)
 
     async def _impersonate(self, principal: Principal, on_behalf_of: str) -> Principal:
         """Act for another user, with what both may do; an empty name never falls back to the credential's user."""
@@ -141,7 +140,18 @@ def _holder(key: ApiKey) -> Principal:
     """Whoever has a key acts as its user. A publishable key is no secret: it counts only together with a token."""
     if key.style is KeyStyle.PUBLISHABLE:
         raise KeyInvalid
-    return Principal(owner=key.owner, scopes=key.scopes, key_id=key.id, requests_per_minute=key.requests_per_minute)
+    return _bearer(key)
+
+
+def _bearer(key: ApiKey) -> Principal:
+    """Who presents a key, and whatever goes by it."""
+    return Principal(
+        owner=key.owner,
+        scopes=key.scopes,
+        key_id=key.id,
+        requests_per_minute=key.requests_per_minute,
+        payer=key.payer,
+    )
 
 
 def _subject(on_behalf_of: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from server.application.guard import Guard
+from server.application.metering import Bill
 from server.application.model_context import configured, unsummarised
 from server.application.summaries import Folded, Summaries, SummaryFailed
 from server.domain.compaction import Compaction, CompactionCause
@@ -50,7 +51,7 @@ class Compactor:
         self._guard = guard
         self._summaries = Summaries(models)
 
-    async def automatic(self, run: Run, bounds: Bounds) -> str | None:
+    async def automatic(self, run: Run, bounds: Bounds, bill: Bill) -> str | None:
         """Summarise what the next request of a run would cut off, and half a request more, so that the next messages
         need no summary again.
 
@@ -66,22 +67,24 @@ class Compactor:
         plan = await self._store.read(run.owner, unit)
         if plan is None:
             return None
-        made = await self.made(plan, model)
+        made = await self.made(plan, model, bill)
         failure = made.failure
         if made.compaction is not None and not _is_shorter(made.compaction, plan):
             failure = "SUMMARY_TOO_LONG"
         elif made.compaction is not None:
             compaction = replace(made.compaction, cause=CompactionCause.AUTOMATIC, run_id=run.id)
-            await self._store.write(run.owner, lambda tx: self._store_for(tx, run, plan, compaction))
+            await self._store.write(run.owner, lambda tx: self._store_for(tx, run, plan, compaction, bill))
+            bill.accounted()
         if failure is not None:
             _log.warning("compaction_failed", conversation=run.conversation_id, run=run.id, reason=failure)
         return failure
 
-    async def made(self, plan: Plan, model: Model) -> Made:
-        """The summary that a plan asks for, not stored: in the time that the limits give as much of it as was done."""
+    async def made(self, plan: Plan, model: Model, bill: Bill) -> Made:
+        """The summary that a plan asks for, not stored: in the time that the limits give as much of it as was done.
+        What it cost stands on the bill."""
         folded, failure = None, None
         previous = plan.of.previous.text if plan.of.previous else None
-        steps = self._summaries.fold(previous, plan.texts, model=model, estimator=plan.of.estimator)
+        steps = self._summaries.fold(previous, plan.texts, model=model, estimator=plan.of.estimator, bill=bill)
         try:
             async with asyncio.timeout(self._limits.compaction_duration.total_seconds()) as bound, aclosing(steps):
                 async for step in steps:
@@ -116,11 +119,15 @@ class Compactor:
             created_at=self._clock.now(),
         )
 
-    async def _store_for(self, tx: Transaction, run: Run, plan: Plan, compaction: Compaction) -> None:
+    async def _store_for(self, tx: Transaction, run: Run, plan: Plan, compaction: Compaction, bill: Bill) -> None:
         """Store a run's compaction, unless the run is over or the compaction is stale."""
         conversation = await tx.conversations.lock_by_id(run.conversation_id)
-        if conversation is not None and await tx.runs.hold(run.id, epoch=run.epoch):
+        if conversation is None:
+            await bill.account_late(tx)
+            return
+        if await tx.runs.hold(run.id, epoch=run.epoch):
             await stored(tx, conversation, plan, compaction, actor=run.actor, run=run)
+        await bill.account(tx)
 
 
 async def stored(

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from server.application.compaction import Compactor, stored
 from server.application.conversations import find, lock
+from server.application.metering import Bill, Meter
 from server.application.model_context import unsummarised, usable
 from server.application.repeats import Repeats
 from server.domain.compaction import Compaction
 from server.domain.compaction_errors import CompactionFailed, HistoryChanged
 from server.domain.compaction_plan import Plan, Unsummarised
 from server.domain.conversation import Conversation
+from server.domain.limits import Limits
 from server.domain.model import Model
 from server.domain.principal import Principal
 from server.ports.provider import Models
@@ -39,12 +41,24 @@ class Compacted:
 class Compactions:
     """Compactions of a caller's threads."""
 
-    def __init__(self, *, store: Store, clock: Clock, models: Models, compactor: Compactor, repeats: Repeats) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        models: Models,
+        compactor: Compactor,
+        repeats: Repeats,
+        meter: Meter,
+        limits: Limits,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._models = models
         self._compactor = compactor
         self._repeats = repeats
+        self._meter = meter
+        self._lasts = 2 * limits.compaction_duration
 
     async def compact(self, principal: Principal, key: str) -> Compacted:
         """Summarise a thread's history up to its last user message. When there is nothing to summarise, or another
@@ -59,10 +73,14 @@ class Compactions:
         plan = found.before_last_turn()
         if plan is None:
             return await self._unchanged(principal, key, found)
-        made = await self._compactor.made(plan, model)
-        if made.compaction is None:
-            raise CompactionFailed(made.failure or "SUMMARY_EMPTY")
-        return await self._stored(principal, key, plan, made.compaction)
+        bill = self._meter.beside(principal.owner, found.conversation.id, lasts=self._lasts, payer=principal.payer)
+        try:
+            made = await self._compactor.made(plan, model, bill)
+            if made.compaction is None:
+                raise CompactionFailed(made.failure or "SUMMARY_EMPTY")
+            return await self._stored(principal, key, plan, made.compaction, bill)
+        finally:
+            await bill.close()
 
     async def _done(self, principal: Principal) -> Compacted | None:
         """What the same call came to before: the model is not asked twice."""
@@ -89,18 +107,24 @@ class Compactions:
         of = found.conversation.id
         return (await self._repeats.write(principal, Compacted, unit, of=lambda _: of)).result
 
-    async def _stored(self, principal: Principal, key: str, plan: Plan, compaction: Compaction) -> Compacted:
+    async def _stored(
+        self, principal: Principal, key: str, plan: Plan, compaction: Compaction, bill: Bill
+    ) -> Compacted:
         before, after = plan.of.tokens, plan.of.tokens_with(compaction)
 
         async def unit(tx: Transaction) -> Compacted:
             conversation = await lock(tx, key)
+            await bill.account(tx)
             if not await stored(tx, conversation, plan, compaction, actor=principal.actor):
                 return await self._superseded(tx, conversation, plan, before)
             await tx.conversations.touch(conversation.id, compaction.created_at, by=principal.user_id)
             return Compacted(compaction, True, before, after)
 
         of = plan.of.conversation.id
-        return (await self._repeats.write(principal, Compacted, unit, of=lambda _: of)).result
+        done = await self._repeats.write(principal, Compacted, unit, of=lambda _: of)
+        if not done.repeated:
+            bill.accounted()
+        return done.result
 
     async def _superseded(self, tx: Transaction, conversation: Conversation, plan: Plan, tokens: int) -> Compacted:
         """What is there instead of a compaction that came too late."""

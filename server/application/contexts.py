@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from server.application.compaction import Compactor
+from server.application.metering import Bill
 from server.application.model_context import ModelContext, configured, model_context, question_alone
 from server.domain.conversation import ContextStrategy
 from server.domain.ids import MessageId, ModelRequestId
@@ -52,7 +53,7 @@ class Contexts:
         self._models = models
         self._compactor = compactor
 
-    async def prepare(self, answer: NextAnswer) -> Prepared | None:
+    async def prepare(self, answer: NextAnswer, bill: Bill) -> Prepared | None:
         """The request for an answer; `None` when the run is not that attempt's any more.
 
         Under SUMMARIZE, messages that would be cut off are summarised first; when that fails they are cut off. Raises
@@ -62,7 +63,7 @@ class Contexts:
         chosen = context.selected() if context else None
         failure = None
         if context and chosen and _cuts_off_what_can_be_summarised(context, chosen):
-            failure = await self._compactor.automatic(answer.run, context.bounds)
+            failure = await self._compactor.automatic(answer.run, context.bounds, bill)
             context = await self._read(answer)
             chosen = context.selected() if context else None
         if context is None or chosen is None:

@@ -50,6 +50,8 @@ class Deletion:
             conversation = await locked(tx)
             active = await tx.runs.active(conversation.id)
             files = await tx.files.of_conversation(conversation.id)
+            for call in await tx.usage.open_in(conversation.id):
+                await tx.usage.settle(call, call.given_up())
             await tx.conversations.delete(conversation.id)
             failpoint("deletion.deleting")
             return _Deleted(conversation.id, active, tuple(files))

@@ -6,6 +6,7 @@ Every function expects the conversation to be locked by its unit.
 from dataclasses import replace
 from datetime import datetime
 
+from server.application.metering import give_up_calls
 from server.application.run_log import record
 from server.application.tool_call_states import end_open_calls
 from server.domain.events import MessageCompleted, Payload, RunEnded, RunStarted
@@ -106,7 +107,10 @@ async def cut_off(
     answer = None
     if partial is not None and (partial.text or partial.reasoning):
         answer = written(run, partial.message_id, partial.text, partial.reasoning, state=state, now=now)
-    return await end_run(tx, run, state=state, now=now, answer=answer, error=error, by=by)
+    ended = await end_run(tx, run, state=state, now=now, answer=answer, error=error, by=by)
+    if ended is not None:
+        await give_up_calls(tx, run, partial)
+    return ended
 
 
 async def withdraw(tx: Transaction, run: Run, *, now: datetime, by: Acting) -> Run | None:

@@ -10,11 +10,12 @@ from typing import Any
 from server.application.client_tools import checked
 from server.application.conversations import find, lock
 from server.application.guard import Guard
+from server.application.metering import Meter
 from server.application.paging import Page, cut, list_position, list_token
 from server.application.repeats import Repeats
 from server.application.revisions import Edit, Fork, Revision, inherited, locate, start_branch
 from server.application.run_log import record
-from server.application.run_lookup import find_run
+from server.application.run_lookup import as_accepted, find_run
 from server.application.run_states import begin, cut_off, start_next, user_message, withdraw
 from server.domain.conversation import Conversation, InterruptPolicy
 from server.domain.errors import FieldViolation, InvalidField, QueueFull, RequestIdReused, ShuttingDown
@@ -105,6 +106,7 @@ class Runs:
         limits: Limits,
         repeats: Repeats,
         guard: Guard,
+        meter: Meter,
         schemas: ToolSchemas,
     ) -> None:
         self._store = store
@@ -115,6 +117,7 @@ class Runs:
         self._limits = limits
         self._repeats = repeats
         self._guard = guard
+        self._meter = meter
         self._schemas = schemas
 
     async def send(self, principal: Principal, command: SendMessage, *, prepare: Prepare | None = None) -> Run:
@@ -218,6 +221,7 @@ class Runs:
         fork = await locate(tx, conversation, command.revision) if command.revision else None
         revised = await self._revised(tx, command, fork) if fork else command
         run = self._new_run(principal, conversation, revised, now)
+        await self._meter.check(tx, run, now=now)
         if fork:
             accepted = await self._branch_off(tx, conversation, fork, run, revised)
         else:
@@ -238,7 +242,7 @@ class Runs:
         if remembered.run_id is None:
             raise RequestIdReused(key.id)
         run = await tx.runs.get(remembered.run_id)
-        return None if run is None else _as_accepted(run)
+        return None if run is None else as_accepted(run)
 
     async def _place(
         self, tx: Transaction, conversation: Conversation, run: Run, command: SendMessage, lease: Lease
@@ -309,6 +313,7 @@ class Runs:
             session_id=command.session_id,
             actor=principal.actor,
             options=command.options,
+            payer=principal.payer,
         )
 
     def _model(self, command: SendMessage, generation: GenerationConfig) -> Model:
@@ -339,9 +344,3 @@ def _request_key(principal: Principal, command: SendMessage) -> RequestKey | Non
     if principal.request_key is not None and principal.request_key.id != command.request_id:
         raise InvalidField([FieldViolation("request_id", "differs from the idempotency key of the call")])
     return RequestKey(command.request_id, command.fingerprint)
-
-
-def _as_accepted(run: Run) -> Run:
-    """A run in the state in which its send was answered: one that began the moment it was accepted never waited."""
-    state = RunState.RUNNING if run.started_at == run.created_at else RunState.QUEUED
-    return replace(run, state=state)

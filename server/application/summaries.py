@@ -7,15 +7,18 @@ from typing import Final
 
 import structlog
 
+from server.application.metering import Asked, Bill, estimated
 from server.domain.budget import context_tokens
 from server.domain.context import PromptMessage
 from server.domain.errors import UnknownModel
 from server.domain.generation import GenerationConfig
 from server.domain.message import Role
 from server.domain.model import Model
+from server.domain.spending_errors import BudgetExceeded, ModelUnpriced
 from server.domain.thoughts import without_thoughts
 from server.domain.tokens import TokenEstimator
 from server.domain.transcript import chunks, digest
+from server.domain.usage import CallKind
 from server.ports.provider import CompletionRequest, Models, ProviderError, TextPiece, UsageReport
 
 _log = structlog.get_logger(__name__)
@@ -74,7 +77,7 @@ class Summaries:
         self._models = models
 
     async def fold(
-        self, previous: str | None, texts: Sequence[str], *, model: Model, estimator: TokenEstimator
+        self, previous: str | None, texts: Sequence[str], *, model: Model, estimator: TokenEstimator, bill: Bill
     ) -> AsyncGenerator[Folded, None]:
         """Summaries of what `previous` summarises and of ever more of the texts, of which the last one has all.
 
@@ -94,7 +97,7 @@ class Summaries:
                 begin = done
                 for chunk in chunks(texts[begin:], sizes.chunk, estimator):
                     asked = estimator.text(chunk.text)
-                    summary = await self._asked(summary, chunk.text, model, sizes)
+                    summary = await self._asked(summary, chunk.text, model, sizes, bill)
                     done = begin + chunk.whole
                     yield Folded(summary, max(0, done - earlier))
             except ProviderError as error:
@@ -102,19 +105,20 @@ class Summaries:
                 if error.reason != "CONTEXT_TOO_LONG" or smaller < _LEAST_CHUNK_TOKENS:
                     raise SummaryFailed(error.reason) from error
                 sizes = _Sizes(smaller, sizes.summary)
-            except UnknownModel as error:
+            except (UnknownModel, BudgetExceeded, ModelUnpriced) as error:
                 raise SummaryFailed(error.reason) from error
             else:
                 return
 
-    async def _asked(self, previous: str, chunk: str, model: Model, sizes: _Sizes) -> str:
+    async def _asked(self, previous: str, chunk: str, model: Model, sizes: _Sizes, bill: Bill) -> str:
         text = _SO_FAR.format(summary=previous, messages=chunk) if previous else _FIRST.format(messages=chunk)
         request = CompletionRequest(
             (PromptMessage(Role.SYSTEM, INSTRUCTIONS), PromptMessage(Role.USER, text)),
             GenerationConfig(model=model.name, max_tokens=sizes.summary),
         )
         said, usage = "", None
-        async with aclosing(self._models.provider(model.provider).stream(request)) as pieces:
+        asked = Asked(CallKind.SUMMARY, self._models.provider(model.provider), estimated(request))
+        async with aclosing(bill.stream(asked, request)) as pieces:
             async for piece in pieces:
                 match piece:
                     case TextPiece(text=more):

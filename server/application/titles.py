@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import structlog
 
 from server.application.guard import Guard
+from server.application.metering import Asked, Bill, Meter, estimated
 from server.domain.context import PromptMessage
 from server.domain.errors import StoreUnavailable, UnknownModel
 from server.domain.events import ConversationNamed
@@ -22,7 +23,9 @@ from server.domain.ids import ConversationId
 from server.domain.limits import Limits
 from server.domain.message import Role, Usage
 from server.domain.run import Run
+from server.domain.spending_errors import BudgetExceeded, ModelUnpriced
 from server.domain.title import DEFAULT_TITLE, first_words, title_of
+from server.domain.usage import CallKind
 from server.ports.provider import CompletionRequest, Models, ProviderError, TextPiece, UsageReport
 from server.ports.store import Store, Transaction
 from server.ports.system import Clock
@@ -65,12 +68,15 @@ class Titling:
 class Titles:
     """Makes titles. Entered with `async with`; on leaving, what is not finished is given up."""
 
-    def __init__(self, *, store: Store, clock: Clock, models: Models, limits: Limits, guard: Guard) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, models: Models, limits: Limits, guard: Guard, meter: Meter
+    ) -> None:
         self._store = store
         self._clock = clock
         self._models = models
         self._limits = limits
         self._guard = guard
+        self._meter = meter
         self._group = OwnTasks()
         self._under_way: dict[ConversationId, asyncio.Task[str | None]] = {}
 
@@ -110,7 +116,7 @@ class Titles:
                 return await work
         except ProviderError as error:
             _log.warning("title_failed", conversation=identity, reason=error.reason)
-        except (TimeoutError, StoreUnavailable, UnknownModel) as error:
+        except (TimeoutError, StoreUnavailable, UnknownModel, BudgetExceeded, ModelUnpriced) as error:
             _log.warning("title_failed", conversation=identity, reason=type(error).__name__)
         except Exception:  # noqa: BLE001 - the boundary of a title: nothing else may suffer from it
             _log.exception("title_failed", conversation=identity)
@@ -120,16 +126,27 @@ class Titles:
         message = await self._first_message(run)
         if message is None:
             return None
-        title = first_words(message) if self._models.is_offline(run.provider) else await self._asked(run, message)
+        lasts = 2 * self._limits.title_duration
+        bill = self._meter.beside(run.owner, run.conversation_id, lasts=lasts, payer=run.payer, run_id=run.id)
+        try:
+            return await self._made(run, message, bill)
+        finally:
+            await bill.close()
+
+    async def _made(self, run: Run, message: str, bill: Bill) -> str | None:
+        offline = self._models.is_offline(run.provider)
+        title = first_words(message) if offline else await self._asked(run, message, bill)
         if not title or not await self._guard.allows(title):
             return None
-        return await self._store.write(run.owner, lambda tx: self._name(tx, run, title))
+        named = await self._store.write(run.owner, lambda tx: self._name(tx, run, title, bill))
+        bill.accounted()
+        return named
 
-    async def _asked(self, run: Run, message: str) -> str:
+    async def _asked(self, run: Run, message: str, bill: Bill) -> str:
         """The model's title; the first words where it says nothing of use, as models do that only think."""
         said = _Said()
         try:
-            await self._ask(run, message, said)
+            await self._ask(run, message, said, bill)
         finally:
             usage = said.usage
             _log.info(
@@ -142,11 +159,12 @@ class Titles:
             )
         return title_of(said.text) or first_words(message)
 
-    async def _ask(self, run: Run, message: str, said: _Said) -> None:
+    async def _ask(self, run: Run, message: str, said: _Said, bill: Bill) -> None:
         quoted = PromptMessage(Role.USER, message[:_QUOTED_CHARACTERS])
         generation = GenerationConfig(model=run.model, max_tokens=_MAX_TOKENS)
         request = CompletionRequest((PromptMessage(Role.SYSTEM, INSTRUCTIONS), quoted), generation)
-        async with aclosing(self._models.provider(run.provider).stream(request)) as pieces:
+        asked = Asked(CallKind.TITLE, self._models.provider(run.provider), estimated(request))
+        async with aclosing(bill.stream(asked, request)) as pieces:
             async for piece in pieces:
                 match piece:
                     case TextPiece(text):
@@ -168,10 +186,14 @@ class Titles:
 
         return await self._store.read(run.owner, unit)
 
-    async def _name(self, tx: Transaction, run: Run, title: str) -> str | None:
+    async def _name(self, tx: Transaction, run: Run, title: str, bill: Bill) -> str | None:
         """Store the title, and an event: among those of the run while that goes on, for its end is its last."""
         conversation = await tx.conversations.lock_by_id(run.conversation_id)
-        if conversation is None or conversation.name != DEFAULT_TITLE:
+        if conversation is None:
+            await bill.account_late(tx)
+            return None
+        await bill.account(tx)
+        if conversation.name != DEFAULT_TITLE:
             return None
         now = max(conversation.updated_at, self._clock.now())
         await tx.conversations.save(replace(conversation, name=title, updated_at=now, updated_by=run.user_id))

@@ -1,7 +1,8 @@
-"""What the configuration file says: providers, guardrails, tool servers."""
+"""What the configuration file says: providers, prices and budgets, guardrails, tool servers."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import structlog
 
 from server.adapters.guardrails.configuration import GuardrailsConfig, load_guardrails
 from server.adapters.provider.configuration import ConfigurationError, ProvidersConfig, load_providers
+from server.adapters.spending.configuration import SpendingConfig, load_spending
 from server.adapters.tools.server_config import ToolServerConfig
 from server.adapters.tools.toml_servers import read_tool_servers
 from server.config import Settings
@@ -16,7 +18,9 @@ from server.failure import InvalidConfiguration
 
 _log = structlog.get_logger(__name__)
 
-_TABLES_OF_THE_FILE = frozenset({"providers", "guardrails", "mcp_servers", "default_model", "default_image_model"})
+_TABLES_OF_THE_FILE = frozenset(
+    {"providers", "guardrails", "mcp_servers", "default_model", "default_image_model", "prices", "budgets"}
+)
 
 
 def read_providers(settings: Settings, env: Mapping[str, str]) -> ProvidersConfig:
@@ -48,11 +52,19 @@ def read_mcp_servers(settings: Settings, env: Mapping[str, str]) -> tuple[ToolSe
         raise InvalidConfiguration(f"{settings.config}: {error}.") from error
 
 
-def _read_toml(path: Path | None) -> Mapping[str, Any] | None:
+def read_spending(settings: Settings, providers: ProvidersConfig) -> SpendingConfig:
+    """Prices and budgets of the configuration file. Raises `InvalidConfiguration`."""
+    try:
+        return load_spending(_read_toml(settings.config, parse_float=Decimal), providers)
+    except ConfigurationError as error:
+        raise InvalidConfiguration(f"{settings.config}: {error}.") from error
+
+
+def _read_toml(path: Path | None, *, parse_float: Callable[[str], Any] = float) -> Mapping[str, Any] | None:
     if path is None:
         return None
     try:
-        table = tomllib.loads(path.read_text())
+        table = tomllib.loads(path.read_text(), parse_float=parse_float)
     except OSError as error:
         raise InvalidConfiguration(f"The file {path} of --config cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -60,6 +72,7 @@ def _read_toml(path: Path | None) -> Mapping[str, Any] | None:
     if unknown := sorted(table.keys() - _TABLES_OF_THE_FILE):
         raise InvalidConfiguration(
             f"The file {path} of --config has {unknown[0]!r}, which nobody reads; "
-            "it may hold default_model, default_image_model, [[providers]], [guardrails] and [[mcp_servers]]."
+            "it may hold default_model, default_image_model, [[providers]], [prices], [budgets], "
+            "[guardrails] and [[mcp_servers]]."
         )
     return table

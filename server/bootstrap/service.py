@@ -21,11 +21,13 @@ from server.application.direct_calls import DirectCalls
 from server.application.guard import Guard
 from server.application.key_operation import Keys
 from server.application.keys import KeyFactory
+from server.application.metering import Meter
 from server.application.repeats import Repeats
+from server.application.spending_rules import SpendingRules
 from server.application.streams import Streams
 from server.application.titles import Titles
 from server.application.tools import Tools
-from server.bootstrap.configuration import read_guardrails, read_mcp_servers, read_providers
+from server.bootstrap.configuration import read_guardrails, read_mcp_servers, read_providers, read_spending
 from server.bootstrap.files import files_directory
 from server.bootstrap.identity import open_authenticator
 from server.bootstrap.keys import key_factory, operated_keys
@@ -85,6 +87,8 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
     Raises `CommandFailed`.
     """
     providers, guardrails = read_providers(settings, os.environ), read_guardrails(settings)
+    spending = read_spending(settings, providers)
+    rules = SpendingRules(prices=spending.prices, free=spending.free, budgets=spending.budgets)
     tool_configs, schemas = read_mcp_servers(settings, os.environ), JsonSchemas()
     clock, ids, limits, metrics = SystemClock(), SystemIds(), settings.limits, Metrics()
     feed = LocalFeed(limits=limits)
@@ -102,6 +106,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
         )
         models = await stack.enter_async_context(build_registry(providers, clock=clock, random=random.random))
         tools = await stack.enter_async_context(opened_tool_servers(tool_configs, schemas=schemas, clock=clock))
+        meter = Meter(store=store, clock=clock, ids=ids, rules=rules)
         blobs = DirectoryBlobs(files_directory(settings, files))
         engine = await stack.enter_async_context(
             Engine(
@@ -113,12 +118,13 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 limits=limits,
                 wakes=wakes,
                 guard=guard,
+                meter=meter,
                 servers=tools,
                 schemas=schemas,
             )
         )
         titles = await stack.enter_async_context(
-            Titles(store=store, clock=clock, models=models, limits=limits, guard=guard)
+            Titles(store=store, clock=clock, models=models, limits=limits, guard=guard, meter=meter)
         )
         direct_calls = await stack.enter_async_context(
             DirectCalls(
@@ -144,6 +150,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 ids=ids,
                 limits=limits,
                 guard=guard,
+                meter=meter,
                 tools=tools,
                 schemas=schemas,
                 factory=factory,

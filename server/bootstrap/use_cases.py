@@ -17,6 +17,7 @@ from server.application.files import Files
 from server.application.forks import Forks
 from server.application.guard import Guard
 from server.application.keys import KeyFactory
+from server.application.metering import Meter
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
 from server.application.own_keys import OwnKeys
@@ -55,6 +56,7 @@ class Parts:
     ids: Ids
     limits: Limits
     guard: Guard
+    meter: Meter
     tools: ToolServers
     schemas: ToolSchemas
     factory: KeyFactory
@@ -74,6 +76,7 @@ def use_cases(parts: Parts) -> UseCases:
         limits=parts.limits,
         repeats=repeats,
         guard=parts.guard,
+        meter=parts.meter,
         schemas=parts.schemas,
     )
     compactor = Compactor(
@@ -103,7 +106,13 @@ def use_cases(parts: Parts) -> UseCases:
             store=parts.store, clock=parts.clock, ids=parts.ids, blobs=parts.blobs, repeats=repeats, guard=parts.guard
         ),
         compactions=Compactions(
-            store=parts.store, clock=parts.clock, models=parts.models, compactor=compactor, repeats=repeats
+            store=parts.store,
+            clock=parts.clock,
+            models=parts.models,
+            compactor=compactor,
+            repeats=repeats,
+            meter=parts.meter,
+            limits=parts.limits,
         ),
         runs=runs,
         run_prompts=RunPrompts(store=parts.store, limits=parts.limits),

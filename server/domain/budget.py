@@ -13,7 +13,8 @@ CONTEXT_TOKENS: Final = "context_tokens"
 
 # What is kept free for an answer whose length nobody bounds: a part of the context, but not more than answers take.
 _ANSWER_SHARE: Final = 4
-_ANSWER_TOKENS: Final = 4096
+ANSWER_TOKENS: Final = 4096
+"""What an answer takes at most whose length nobody bounds, as far as anybody reckons."""
 
 
 def context_tokens(model: Model) -> int | None:
@@ -35,5 +36,5 @@ def room(
 
 def answer_tokens(context: int, generation: GenerationConfig) -> int:
     """What is kept free for the answer in a context of that length."""
-    usual = min(context // _ANSWER_SHARE, _ANSWER_TOKENS)
+    usual = min(context // _ANSWER_SHARE, ANSWER_TOKENS)
     return usual if generation.max_tokens is None else generation.max_tokens

@@ -7,6 +7,7 @@ from typing import Final
 
 from server.domain.ids import KeyId
 from server.domain.principal import Owner
+from server.domain.spending import UNBOUNDED, Budget, Payer
 
 MOST_REQUESTS_PER_MINUTE: Final = 1_000_000
 """The highest limit that a key can have."""
@@ -43,6 +44,7 @@ class ShownKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    budget: Budget = UNBOUNDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,15 @@ class ApiKey:
     """How often it may be used; `None`: as often as any key."""
     last_used_at: datetime | None = None
     """To within the seconds for which uses are counted together."""
+    budget: Budget = UNBOUNDED
+    """What may be spent by it, if that is less than what every key may spend."""
+    account: KeyId | None = None
+    """The first of the keys whose place it has taken; `None`: it took no key's."""
+
+    @property
+    def payer(self) -> Payer:
+        """The key as one who pays."""
+        return Payer(self.id, self.account or self.id, self.budget)
 
     def is_valid(self, now: datetime) -> bool:
         """Whether the key opens anything at `now`."""
@@ -88,6 +99,7 @@ class ApiKey:
             expires_at=self.expires_at,
             revoked_at=self.revoked_at,
             last_used_at=self.last_used_at,
+            budget=self.budget,
         )
 
 

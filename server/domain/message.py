@@ -34,6 +34,8 @@ class Usage:
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
+    cached_tokens: int | None = None
+    """Those of the prompt that it had kept from before; `None`: it did not say."""
 
 
 def added(one: Usage | None, other: Usage | None) -> Usage | None:
@@ -44,7 +46,12 @@ def added(one: Usage | None, other: Usage | None) -> Usage | None:
         one.prompt_tokens + other.prompt_tokens,
         one.completion_tokens + other.completion_tokens,
         one.total_tokens + other.total_tokens,
+        _sum(one.cached_tokens, other.cached_tokens),
     )
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else one + other
 
 
 @dataclass(frozen=True, slots=True)

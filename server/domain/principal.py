@@ -5,6 +5,7 @@ from typing import Protocol
 
 from server.domain.ids import KeyId, UserId, user_id
 from server.domain.scope import permits
+from server.domain.spending import NOBODY, Payer
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ class Principal:
     """Whether a token says that the user, or the actor, is there in person; a key alone may be anybody's who has it."""
     requests_per_minute: int | None = None
     """How often the key itself may be used, where it says so."""
+    payer: Payer = NOBODY
+    """Whose budget bounds what the call has models do, besides the tenant's."""
 
     @property
     def user(self) -> str:

@@ -8,6 +8,7 @@ from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, MessageId, RunId, SessionId, UserId, WorkerId
 from server.domain.message import Usage
 from server.domain.principal import Owner
+from server.domain.spending import NOBODY, Payer
 from server.domain.tool import ToolSpec
 
 
@@ -105,6 +106,8 @@ class Run:
     """How many answers of the model that ask for tools it has stored."""
     settled_epoch: int = 0
     """The last epoch that does not count as an attempt: behind it a step was stored, or the run was paused."""
+    payer: Payer = NOBODY
+    """The key that its message was sent by."""
 
     @property
     def attempts(self) -> int:

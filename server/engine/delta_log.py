@@ -7,6 +7,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+from server.application.metering import Bill
 from server.application.run_log import record
 from server.domain.events import Payload
 from server.domain.limits import Limits
@@ -25,12 +26,13 @@ class DeltaLog:
     """Owns the task that writes an answer's deltas. Entered with `async with`; on leaving, the write under way comes to
     its end, so that what is not in the log then is exactly what the answer still holds as pending."""
 
-    def __init__(self, *, store: Store, clock: Clock, limits: Limits, run: Run, answer: Answer) -> None:
+    def __init__(self, *, store: Store, clock: Clock, limits: Limits, run: Run, answer: Answer, bill: Bill) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
         self._run = run
         self._answer = answer
+        self._bill = bill
         self._grown = asyncio.Event()
         self._full = asyncio.Event()
         self._closing = False
@@ -89,15 +91,18 @@ class DeltaLog:
             return
         run = self._run
         now = self._clock.now()
-        requests = self._answer.take_requests()
+        requests, calls = self._answer.take_requests(), self._bill.unstored()
 
         async def unit(tx: Transaction) -> None:
             await hold(tx, run)
             await record(tx, run, payloads, now=now)
             for request in requests:
                 await tx.model_requests.add(request)
+            for call in calls:
+                await tx.usage.open(call)
 
         await self._store.write(run.owner, unit)
+        self._bill.stored(calls)
 
 
 async def hold(tx: Transaction, run: Run) -> None:

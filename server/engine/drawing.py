@@ -2,15 +2,18 @@
 
 from hashlib import sha256
 
+from server.application.contexts import Prepared
+from server.application.metering import Asked, Bill
 from server.domain.file import File
 from server.domain.ids import FileId
 from server.domain.image import image_name
 from server.domain.message import GeneratedImage, Role
 from server.domain.run import Run
+from server.domain.usage import CallKind
 from server.engine.answer import Answer
 from server.failpoint import failpoint
 from server.ports.blobs import Blobs
-from server.ports.provider import CompletionRequest, ImageRequest, Provider
+from server.ports.provider import ImageRequest, Provider
 from server.ports.system import Clock, Ids
 
 
@@ -22,14 +25,16 @@ class Drawing:
         self._clock = clock
         self._ids = ids
 
-    async def draw(self, provider: Provider, asked: CompletionRequest, run: Run, answer: Answer) -> None:
-        """Draw after the last user message of `asked`, keep the content and give the answer its image.
+    async def draw(self, bill: Bill, provider: Provider, prepared: Prepared, run: Run, answer: Answer) -> None:
+        """Draw after the last user message that was prepared, keep the content and give the answer its image.
 
         The content is durable before the answer can be committed. Cancelled or followed by no commit it is an orphan,
         which the sweep of files removes. Raises `ProviderError`, `StoreUnavailable`.
         """
-        words = next((message.content for message in reversed(asked.messages) if message.role is Role.USER), "")
-        image = await provider.draw(ImageRequest(run.model, words))
+        messages = prepared.request.messages
+        words = next((message.content for message in reversed(messages) if message.role is Role.USER), "")
+        asked = Asked(CallKind.IMAGE, provider, 0, prepared.record.id, answer.message_id)
+        image = await bill.draw(asked, ImageRequest(run.model, words))
         file = File(
             id=FileId(str(self._ids.uuid())),
             conversation_id=run.conversation_id,

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 import structlog
 
 from server.application.guard import Guard
+from server.application.metering import Bill, Meter
 from server.domain.errors import ShuttingDown, StoreUnavailable
 from server.domain.ids import ConversationId, RunId, WorkerId
 from server.domain.limits import Limits
@@ -60,6 +61,7 @@ class Engine:
         limits: Limits,
         wakes: Wakes,
         guard: Guard,
+        meter: Meter,
         servers: ToolServers,
         schemas: ToolSchemas,
     ) -> None:
@@ -78,6 +80,7 @@ class Engine:
             ids=ids,
             limits=limits,
             guard=guard,
+            meter=meter,
             servers=servers,
             schemas=schemas,
         )
@@ -157,9 +160,9 @@ class Engine:
 
     async def _execute(self, execution: _Execution) -> None:
         run = execution.run
+        attempt = self._runner.begin(run)
         try:
             failpoint("run.claimed")
-            attempt = self._runner.begin(run)
             error = await self._runner.work(attempt)
             following = None
             if not attempt.is_parked:
@@ -179,6 +182,20 @@ class Engine:
             _log.info(end, run=run.id, epoch=run.epoch, reason=error.reason if error else None)
             if following is not None:
                 self.start(following)
+        finally:
+            if attempt.bill.has_unsettled:
+                # Not here: who is cancelled has no time to store anything.
+                self._group.create_task(self._close(attempt.bill, run))
+
+    async def _close(self, bill: Bill, run: Run) -> None:
+        """Store what the calls of an attempt cost that came to nothing."""
+        try:
+            await bill.close()
+        except StoreUnavailable as unavailable:
+            # Whoever takes the run up next settles what was stored of them.
+            _log.warning("usage_not_stored", run=run.id, cause=unavailable.message)
+        except Exception:  # noqa: BLE001 - what was stored is settled by others; nothing else may suffer from it
+            _log.exception("usage_not_stored", run=run.id)
 
     def _forget(self, execution: _Execution) -> None:
         if self._executions.get(execution.run.id) is execution:

@@ -1,13 +1,15 @@
 """Forgets what has served its time."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from server.domain.limits import Limits
-from server.ports.store import Store
+from server.domain.usage import ModelCall
+from server.ports.store import Store, Transaction
 from server.ports.system import Clock
 
 _BATCH: Final = 1000
+_OLD: Final = timedelta(minutes=1)
 
 
 class Housekeeping:
@@ -21,9 +23,10 @@ class Housekeeping:
         self._limits = limits
 
     async def tidy(self) -> None:
-        """Forget outdated request ids and cached answers, in batches so short that other units do not wait. Raises
-        `StoreUnavailable`."""
+        """Forget outdated request ids and cached answers, in batches so short that other units do not wait, and settle
+        model calls that were given up. Raises `StoreUnavailable`."""
         now = self._clock.now()
+        await self._settle(now)
         before = now - self._limits.idempotency_retention
         forgotten = _BATCH
         while forgotten == _BATCH:
@@ -31,3 +34,18 @@ class Housekeeping:
         forgotten = _BATCH
         while forgotten == _BATCH:
             forgotten = await self._store.write_system(lambda tx: tx.forget_answers(now, limit=_BATCH))
+
+    async def _settle(self, now: datetime) -> None:
+        """Let calls cost what they are taken to have cost whose process died beside a run: titles, summaries."""
+        begun_before = now - _OLD
+        found = await self._store.read_system(lambda tx: tx.lapsed_calls(now, begun_before=begun_before, limit=_BATCH))
+        for owner, call in found:
+
+            async def unit(tx: Transaction, call: ModelCall = call) -> None:
+                if await tx.conversations.lock_by_id(call.conversation_id) is None:
+                    return
+                # Whoever made it may have told in the meantime.
+                if call in await tx.usage.open_in(call.conversation_id):
+                    await tx.usage.settle(call, call.given_up())
+
+            await self._store.write(owner, unit)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Container
 
 import structlog
 
+from server.application.metering import give_up_calls
 from server.application.run_log import record
 from server.application.run_states import cut_off, start_next
 from server.domain.errors import ShuttingDown, StoreUnavailable
@@ -69,6 +70,7 @@ class Recovery:
         taken = await tx.runs.claim(run.id, expected_epoch=run.epoch, lease=lease, now=lease_now)
         if taken is not None:
             await record(tx, taken, [AttemptReset(taken.epoch)], now=now)
+            await give_up_calls(tx, run, await tx.events.partial_answer(run.id, epoch=run.epoch))
             _log.info("run_recovered", run=run.id, epoch=taken.epoch)
         return taken
 

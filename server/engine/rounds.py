@@ -8,6 +8,7 @@ person's decision let the run go on.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from server.application.metering import Bill
 from server.application.run_pauses import park
 from server.application.tool_offer import Offer
 from server.application.tool_requests import ToolRequests
@@ -32,6 +33,7 @@ class Attempt:
 
     run: Run
     """As it is stored."""
+    bill: Bill
     answer: Answer
     """The one that is being given."""
     said: int = 0
@@ -135,7 +137,7 @@ class Rounds:
             now = self._clock.now()
             for request in requests:
                 await tx.model_requests.add(request)
-            return await store_round(
+            stored = await store_round(
                 tx,
                 run,
                 message_of(answer, run, state=RunState.COMPLETED, now=now),
@@ -145,8 +147,12 @@ class Rounds:
                 expires_at=now + self._limits.approval_lifetime,
                 new_id=self._new_id,
             )
+            await attempt.bill.account(tx)
+            return stored
 
-        return await self._store.write(run.owner, unit)
+        following = await self._store.write(run.owner, unit)
+        attempt.bill.accounted()
+        return following
 
 
 def _exhausted(rounds: int) -> str:

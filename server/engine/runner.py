@@ -9,6 +9,7 @@ from typing import Final
 from server.application.compaction import Compactor
 from server.application.contexts import Contexts, NextAnswer, Prepared
 from server.application.guard import Guard
+from server.application.metering import Asked, Meter
 from server.application.run_states import end_run, start_next
 from server.application.tool_offer import Offer
 from server.application.tool_requests import ToolRequests
@@ -17,6 +18,8 @@ from server.domain.errors import UnknownModel
 from server.domain.ids import ApprovalId, MessageId, ToolCallId
 from server.domain.limits import Limits
 from server.domain.run import Lease, Run, RunError, RunState
+from server.domain.spending_errors import BudgetExceeded, ModelUnpriced
+from server.domain.usage import CallKind
 from server.engine.answer import Answer, message_of
 from server.engine.cached import ResponseCache
 from server.engine.delta_log import DeltaLog, RunLost, hold
@@ -27,7 +30,7 @@ from server.engine.tool_execution import ToolExecution
 from server.engine.toolbox import Toolbox
 from server.failpoint import failpoint
 from server.ports.blobs import Blobs
-from server.ports.provider import CompletionRequest, Models, Piece, Provider, ProviderError
+from server.ports.provider import Models, Piece, Provider, ProviderError
 from server.ports.store import Store, Transaction
 from server.ports.system import Clock, Ids
 from server.ports.tools import ToolSchemas, ToolServers
@@ -50,6 +53,7 @@ class Runner:
         ids: Ids,
         limits: Limits,
         guard: Guard,
+        meter: Meter,
         servers: ToolServers,
         schemas: ToolSchemas,
     ) -> None:
@@ -60,6 +64,7 @@ class Runner:
         self._limits = limits
         self._drawing = Drawing(blobs=blobs, clock=clock, ids=ids)
         self._guard = guard
+        self._meter = meter
         compactor = Compactor(store=store, clock=clock, ids=ids, models=models, limits=limits, guard=guard)
         self._contexts = Contexts(store=store, clock=clock, ids=ids, models=models, compactor=compactor)
         self._cache = ResponseCache(store=store, clock=clock, limits=limits, figures=guard.figures)
@@ -84,7 +89,8 @@ class Runner:
 
     def begin(self, run: Run) -> Attempt:
         """An attempt of a claimed run, with nothing done yet."""
-        return Attempt(run, self._new_answer(run))
+        bill = self._meter.of_run(run, hold=lambda tx: hold(tx, run))
+        return Attempt(run, bill, self._new_answer(run))
 
     async def work(self, attempt: Attempt) -> RunError | None:
         """Go on until the last answer is in the log, or the run is parked; returns why it failed, if it did.
@@ -97,6 +103,8 @@ class Runner:
                 return await self._rounds.play(attempt, self._stream, self._new_answer)
         except ProviderError as error:
             return RunError(error.reason, error.message, error.retry_after)
+        except (BudgetExceeded, ModelUnpriced) as error:
+            return RunError(error.reason, error.message, getattr(error, "retry_after", None))
         except TimeoutError:
             if not bound.expired():
                 raise
@@ -124,10 +132,13 @@ class Runner:
             for request in requests:
                 await tx.model_requests.add(request)
             await end_run(tx, run, state=state, now=now, answer=message, before=rest, error=error, usage=answer.usage)
+            await attempt.bill.account(tx)
             failpoint("run.ending")
             return await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
 
-        return await self._store.write(run.owner, unit)
+        following = await self._store.write(run.owner, unit)
+        attempt.bill.accounted()
+        return following
 
     def _new_answer(self, run: Run) -> Answer:
         return Answer(message_id=MessageId(str(self._ids.uuid())), model=run.model)
@@ -149,7 +160,7 @@ class Runner:
         prepared = await self._prepared(attempt, offer)
         if run.options.image:
             answer.answers(prepared.record)
-            await self._drawing.draw(provider, prepared.request, run, answer)
+            await self._drawing.draw(attempt.bill, provider, prepared, run, answer)
             return None
         for part in _SHORTER_REQUESTS:
             try:
@@ -167,8 +178,10 @@ class Runner:
     async def _say(self, attempt: Attempt, provider: Provider, asked: Prepared) -> RunError | None:
         run, answer = attempt.run, attempt.answer
         answer.answers(asked.record)
-        answers = self._answers(run, asked.request, answer, provider)
-        log = DeltaLog(store=self._store, clock=self._clock, limits=self._limits, run=run, answer=answer)
+        answers = self._answers(attempt, asked, provider)
+        log = DeltaLog(
+            store=self._store, clock=self._clock, limits=self._limits, run=run, answer=answer, bill=attempt.bill
+        )
         # Left from right to left: the request to the model ends at once, whatever the store does.
         async with log, aclosing(answers) as pieces:
             async for piece in pieces:
@@ -182,13 +195,13 @@ class Runner:
         failpoint("run.last_delta")
         return None
 
-    def _answers(
-        self, run: Run, request: CompletionRequest, answer: Answer, provider: Provider
-    ) -> AsyncGenerator[Piece, None]:
+    def _answers(self, attempt: Attempt, prepared: Prepared, provider: Provider) -> AsyncGenerator[Piece, None]:
         """Whatever may be shown of the answer: the model's, or one that was given before."""
+        run, request, answer, record = attempt.run, prepared.request, attempt.answer, prepared.record
+        asked = Asked(CallKind.ANSWER, provider, record.estimated_tokens, record.id, answer.message_id)
 
         def ask() -> AsyncGenerator[Piece, None]:
-            return guarded(provider.stream(request), self._guard, most=self._limits.run_output_bytes)
+            return guarded(attempt.bill.stream(asked, request), self._guard, most=self._limits.run_output_bytes)
 
         key = cache_key(run, request.messages, tools=request.tools, guard_version=self._guard.version)
         return ask() if key is None or not self._limits.cache_lifetime else self._cache.stream(run, key, answer, ask)
@@ -198,7 +211,7 @@ class Runner:
         history may have gone on."""
         run = attempt.run
         asked = NextAnswer(run, attempt.answer.message_id, run.rounds + 1, offer.specs, most_tokens)
-        prepared = await self._contexts.prepare(asked)
+        prepared = await self._contexts.prepare(asked, attempt.bill)
         if prepared is None:
             raise RunLost
         return replace(prepared, request=replace(prepared.request, may_call=offer.is_open))

@@ -30,6 +30,7 @@ from server.domain.message import Usage
 from server.domain.principal import Owner
 from server.domain.run import Lease, Run, RunError, RunState
 from server.domain.session import ChatSession
+from server.ports import usage as usages
 from server.ports.archive import Archive
 from server.ports.audit import AllAudit, Audit
 from server.ports.cached_answers import CachedAnswers
@@ -262,6 +263,8 @@ class Transaction(Protocol):
     def memories(self) -> Memories: ...  # noqa: D102
     @property
     def model_requests(self) -> ModelRequests: ...  # noqa: D102
+    @property
+    def usage(self) -> usages.Usage: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +277,7 @@ class RunReference:
     epoch: int
 
 
-class SystemTransaction(AllAudit, AllKeys, AllMembers, Protocol):
+class SystemTransaction(AllAudit, AllKeys, AllMembers, usages.AllUsage, Protocol):
     """One transaction of the service itself, bound to no owner: credentials, provisioning, leases. The only place
     where a query does not filter by owner; no use case of a caller gets one."""
 

@@ -16,6 +16,7 @@ from server.domain import (
     history_errors,
     identity_errors,
     limit_errors,
+    spending_errors,
     tool_call_errors,
     tool_errors,
 )
@@ -47,6 +48,9 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     identity_errors.ScopeExceeded: grpc.StatusCode.PERMISSION_DENIED,
     identity_errors.KeyNotFound: grpc.StatusCode.NOT_FOUND,
     identity_errors.KeyEnded: grpc.StatusCode.FAILED_PRECONDITION,
+    spending_errors.BudgetExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    spending_errors.ModelUnpriced: grpc.StatusCode.FAILED_PRECONDITION,
+    spending_errors.BudgetTooLarge: grpc.StatusCode.PERMISSION_DENIED,
     errors.ScopeMissing: grpc.StatusCode.PERMISSION_DENIED,
     errors.NotAMember: grpc.StatusCode.PERMISSION_DENIED,
     errors.RoleMissing: grpc.StatusCode.PERMISSION_DENIED,
@@ -114,6 +118,8 @@ RUN_CODES: Final[Mapping[str, grpc.StatusCode]] = {
     "SUMMARY_TOO_LONG": grpc.StatusCode.FAILED_PRECONDITION,
     "UNKNOWN_MODEL": grpc.StatusCode.FAILED_PRECONDITION,
     "TOOL_ROUNDS_EXHAUSTED": grpc.StatusCode.FAILED_PRECONDITION,
+    "BUDGET_EXCEEDED": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "MODEL_UNPRICED": grpc.StatusCode.FAILED_PRECONDITION,
     "INTERNAL": grpc.StatusCode.INTERNAL,
 }
 """Code of a failed run or summary by its reason, for the calls that wait for one (`StreamChat`, `Prompt`,

@@ -26,6 +26,7 @@ from server.application.direct_calls import DirectCalls
 from server.application.files import Files
 from server.application.forks import Forks
 from server.application.guard import OPEN, Guard
+from server.application.metering import Meter
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
 from server.application.prompts import Prompts
@@ -33,6 +34,7 @@ from server.application.repeats import Repeats
 from server.application.run_prompts import RunPrompts
 from server.application.runs import Runs, SendMessage
 from server.application.sessions import Sessions
+from server.application.spending_rules import SpendingRules
 from server.application.streams import Streams
 from server.application.threads import Threads
 from server.application.titles import Titles
@@ -45,6 +47,7 @@ from server.domain.limits import Limits
 from server.domain.model import Model
 from server.domain.principal import Owner, Principal
 from server.domain.run import PLAIN, Run, RunOptions
+from server.domain.spending import Payer
 from server.engine.engine import Engine
 from server.engine.wakes import Wakes
 from server.ports.provider import Provider
@@ -53,14 +56,23 @@ from server.ports.system import Clock
 from server.ports.tools import ToolSchemas, ToolServers
 from tests.support.scripted_provider import ScriptedProvider
 
-ANNA = Principal(Owner("acme", "anna"), frozenset({"*"}), KeyId("key-anna"))
-BERT = Principal(Owner("acme", "bert"), frozenset({"*"}), KeyId("key-bert"))
+
+def _holder(name: str) -> Principal:
+    key = KeyId(f"key-{name}")
+    return Principal(Owner("acme", name), frozenset({"*"}), key, payer=Payer(key, key))
+
+
+ANNA = _holder("anna")
+BERT = _holder("bert")
 QUICK = replace(
     Limits(),
     cache_lifetime=timedelta(0),
     lease=timedelta(milliseconds=600),
     lease_heartbeat=timedelta(milliseconds=100),
 )
+
+NO_RULES = SpendingRules()
+"""No price is known, and nothing is bounded."""
 
 
 class ScriptedModels:
@@ -151,6 +163,7 @@ class House:
     catalogue: Catalogue
     tools: Tools
     direct_calls: DirectCalls
+    meter: Meter
 
     async def send(
         self,
@@ -191,6 +204,7 @@ async def open_house(
     wrap: Callable[[Store], Store] = lambda store: store,
     guard: Guard = OPEN,
     tools: Sequence[ToolServerConfig] = (),
+    rules: SpendingRules = NO_RULES,
 ) -> AsyncIterator[House]:
     """Compose a house over the database in `folder` (or at `url`) and take it down again. `wrap` may put something
     between the store and everybody else. `tools` are its tool servers."""
@@ -204,6 +218,7 @@ async def open_house(
         for principal in (ANNA, BERT):
             owner = principal.owner
             await store.write_system(lambda tx, owner=owner: tx.provision(owner, time.now()))  # type: ignore[misc]
+        meter = Meter(store=store, clock=time, ids=ids, rules=rules)
         blobs = DirectoryBlobs(folder / "files")
         schemas = JsonSchemas()
         servers = await stack.enter_async_context(opened_tool_servers(tools, schemas=schemas, clock=time))
@@ -217,12 +232,13 @@ async def open_house(
                 limits=limits,
                 wakes=wakes,
                 guard=guard,
+                meter=meter,
                 servers=servers,
                 schemas=schemas,
             )
         )
         titles = await stack.enter_async_context(
-            Titles(store=store, clock=time, models=models, limits=limits, guard=guard)
+            Titles(store=store, clock=time, models=models, limits=limits, guard=guard, meter=meter)
         )
         streams = Streams(store=store, feed=feed, limits=limits)
         repeats = Repeats(store=store, clock=time, limits=limits, audit=Audit(clock=time, ids=ids))
@@ -239,6 +255,7 @@ async def open_house(
             limits=limits,
             repeats=repeats,
             guard=guard,
+            meter=meter,
             schemas=schemas,
         )
         compactor = Compactor(store=store, clock=time, ids=ids, models=models, limits=limits, guard=guard)
@@ -267,7 +284,15 @@ async def open_house(
             schemas=schemas,
             branches=Branches(store=store, clock=time, limits=limits, repeats=repeats),
             forks=Forks(store=store, clock=time, ids=ids, blobs=blobs, repeats=repeats, guard=guard),
-            compactions=Compactions(store=store, clock=time, models=models, compactor=compactor, repeats=repeats),
+            compactions=Compactions(
+                store=store,
+                clock=time,
+                models=models,
+                compactor=compactor,
+                repeats=repeats,
+                meter=meter,
+                limits=limits,
+            ),
             runs=runs,
             run_prompts=RunPrompts(store=store, limits=limits),
             streams=streams,
@@ -302,4 +327,5 @@ async def open_house(
             catalogue=catalogue,
             tools=Tools(servers),
             direct_calls=direct_calls,
+            meter=meter,
         )

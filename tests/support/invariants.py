@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.tool_invariants import check_tools, open_calls_of
+from tests.support.usage_invariants import check_usage
 
 TERMINAL = {"COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"}
 ACTIVE = {"RUNNING", "AWAITING_APPROVAL", "AWAITING_CLIENT_TOOLS"}
@@ -23,6 +24,10 @@ TABLES: Final = {
     "files": "SELECT * FROM files ORDER BY id",
     "tool_calls": "SELECT * FROM tool_calls ORDER BY conversation_id, message_id, ordinal",
     "approvals": "SELECT * FROM approvals ORDER BY tool_call_id, number",
+    "usage_calls": "SELECT * FROM usage_calls ORDER BY id",
+    "usage_days": "SELECT * FROM usage_days",
+    "spending": "SELECT * FROM spending",
+    "deletions": "SELECT object AS conversation_id FROM audit WHERE act = 'conversation.delete'",
 }
 """The queries that read what the invariants speak of, by the name of their rows in `Tables`."""
 
@@ -45,6 +50,11 @@ class Tables:
     files: Rows
     tool_calls: Rows
     approvals: Rows
+    usage_calls: Rows = ()
+    usage_days: Rows = ()
+    spending: Rows = ()
+    deletions: Rows = ()
+    """Of whole conversations, from the audit."""
 
     def of(self, conversation_id: str) -> "Tables":
         """The rows of one conversation alone."""
@@ -77,6 +87,14 @@ def check_tables(tables: Tables, *, settled: bool = True) -> None:
     _check_messages(messages, runs)
     _check_branches(tables)
     _check_histories(tables)
+    check_usage(
+        calls=tables.usage_calls,
+        days=tables.usage_days,
+        spending=tables.spending,
+        runs=runs,
+        messages=messages,
+        has_deletions=bool(tables.deletions),
+    )
     _check_logs(events, tables.conversations)
     _check_stories(events, runs)
     _check_texts(events, runs, messages)

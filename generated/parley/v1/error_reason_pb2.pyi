@@ -218,6 +218,17 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """As many streams of the key, or the person, are open as may be; the metadata entry `most` says how many. Close
     one, then open this one again. RESOURCE_EXHAUSTED; HTTP 429.
     """
+    ERROR_REASON_BUDGET_EXCEEDED: _ErrorReason.ValueType  # 125
+    """A budget of the key or of the tenant is used up, or taken by calls under way: no model is called. The metadata entry
+    `budget` says which one (`KEY/TOKENS/DAY` …), `limit` and `left` how large it is and what is left of it, `resets_at`
+    when it starts anew. RESOURCE_EXHAUSTED, with `RetryInfo`. Run: likewise, with what the run had stored before.
+    """
+    ERROR_REASON_MODEL_UNPRICED: _ErrorReason.ValueType  # 126
+    """A budget in money bounds the call, and the operator has not said what the model costs; use another model.
+    FAILED_PRECONDITION. Run: likewise.
+    """
+    ERROR_REASON_BUDGET_TOO_LARGE: _ErrorReason.ValueType  # 127
+    """A key may be given no larger budget than the key has that its maker presents. PERMISSION_DENIED."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or a run failed. A refused call carries the name without its prefix as the
@@ -421,4 +432,15 @@ ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 123
 """As many streams of the key, or the person, are open as may be; the metadata entry `most` says how many. Close
 one, then open this one again. RESOURCE_EXHAUSTED; HTTP 429.
 """
+ERROR_REASON_BUDGET_EXCEEDED: ErrorReason.ValueType  # 125
+"""A budget of the key or of the tenant is used up, or taken by calls under way: no model is called. The metadata entry
+`budget` says which one (`KEY/TOKENS/DAY` …), `limit` and `left` how large it is and what is left of it, `resets_at`
+when it starts anew. RESOURCE_EXHAUSTED, with `RetryInfo`. Run: likewise, with what the run had stored before.
+"""
+ERROR_REASON_MODEL_UNPRICED: ErrorReason.ValueType  # 126
+"""A budget in money bounds the call, and the operator has not said what the model costs; use another model.
+FAILED_PRECONDITION. Run: likewise.
+"""
+ERROR_REASON_BUDGET_TOO_LARGE: ErrorReason.ValueType  # 127
+"""A key may be given no larger budget than the key has that its maker presents. PERMISSION_DENIED."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

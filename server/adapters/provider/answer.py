@@ -201,7 +201,9 @@ def _usage(value: Any) -> Usage | None:
     if prompt is None or completion is None:
         return None
     total = _count(value.get("total_tokens"))
-    return Usage(prompt, completion, prompt + completion if total is None else total)
+    details = value.get("prompt_tokens_details")
+    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
+    return Usage(prompt, completion, prompt + completion if total is None else total, cached)
 
 
 def _count(value: Any) -> int | None:

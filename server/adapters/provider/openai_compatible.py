@@ -16,7 +16,7 @@ from server.adapters.provider.images import ImagesEndpoint
 from server.adapters.provider.patience import Patience, PatienceEnded
 from server.adapters.provider.provider_config import ProviderConfig
 from server.failpoint import failpoint
-from server.ports.provider import CompletionRequest, Image, ImageRequest, Piece
+from server.ports.provider import CompletionRequest, Image, ImageRequest, Piece, ProviderError
 from server.ports.system import Clock
 
 
@@ -66,6 +66,11 @@ class OpenAICompatibleProvider:
                 for piece in answer.rest():
                     yield piece
                 await body.drain()
+        except ProviderError:
+            # What is paid for an answer that fails is known all the same, if the provider has said so before.
+            if (reported := answer.usage()) is not None:
+                yield reported
+            raise
         finally:
             patience.close()
 

@@ -28,6 +28,8 @@ class ApiKeyRow(OwnedRow, table=True):
     description: str = Field(sa_type=STRING, sa_column_kwargs=EMPTY)
     requests_per_minute: int | None = Field(sa_type=WHOLE)
     last_used_at: int | None = Field(sa_type=WHOLE)
+    budget: str | None = Field(sa_type=STRING)
+    account: str | None = Field(sa_type=STRING)
 
 
 class UserRow(Row, table=True):

@@ -9,11 +9,13 @@ from sqlalchemy.dialects import postgresql
 
 from server.adapters.store import tables
 from server.adapters.store.executor import Executor, Row
+from server.adapters.store.json_codec import codec
 from server.adapters.store.statement import Statement, parameter
 from server.adapters.store.times import micros, micros_or_none, moment, moment_or_none
 from server.domain.ids import KeyId
 from server.domain.key import ApiKey, KeyEnvironment, KeyStyle, KeyUse
 from server.domain.principal import Owner
+from server.domain.spending import UNBOUNDED, Budget
 
 _table = tables.api_keys
 _c = _table.c
@@ -21,9 +23,11 @@ _usage = tables.key_usage.c
 COLUMNS: Final = (
     *(_c.id, _c.tenant, _c.owner, _c.digest, _c.prefix, _c.style, _c.scopes, _c.created_at, _c.expires_at),
     *(_c.revoked_at, _c.environment, _c.name, _c.description, _c.requests_per_minute, _c.last_used_at),
+    *(_c.budget, _c.account),
 )
 _SEPARATOR: Final = " "  # a scope holds none
 _EPOCH: Final = date(1970, 1, 1)
+_BUDGET: Final = codec(Budget)
 
 # Who is revoked stays so, and since the first time.
 CHANGES: Final = (
@@ -34,6 +38,7 @@ CHANGES: Final = (
         description=parameter(_c.description, "new_description"),
         scopes=parameter(_c.scopes, "new_scopes"),
         requests_per_minute=parameter(_c.requests_per_minute, "new_limit"),
+        budget=parameter(_c.budget, "new_budget"),
         expires_at=parameter(_c.expires_at, "new_end"),
         revoked_at=func.coalesce(_c.revoked_at, parameter(_c.revoked_at, "now")),
     )
@@ -129,6 +134,8 @@ def values(key: ApiKey) -> dict[str, Any]:
         "description": key.description,
         "requests_per_minute": key.requests_per_minute,
         "last_used_at": micros_or_none(key.last_used_at),
+        "budget": _budget(key),
+        "account": key.account,
     }
 
 
@@ -140,6 +147,7 @@ def changes(key: ApiKey) -> dict[str, Any]:
         "new_description": key.description,
         "new_scopes": _SEPARATOR.join(sorted(key.scopes)),
         "new_limit": key.requests_per_minute,
+        "new_budget": _budget(key),
         "new_end": micros_or_none(key.expires_at),
         "now": micros_or_none(key.revoked_at),
     }
@@ -150,15 +158,20 @@ def day_number(day: date) -> int:
     return (day - _EPOCH).days
 
 
+def day_of(number: int) -> date:
+    """The day that is stored as that number."""
+    return _EPOCH + timedelta(days=number)
+
+
 def days_of(rows: Sequence[Row]) -> list[tuple[date, int]]:
     """The days and requests of rows of `USAGE`."""
-    return [(_EPOCH + timedelta(days=day), requests) for day, requests in rows]
+    return [(day_of(day), requests) for day, requests in rows]
 
 
 def key_of(row: Row) -> ApiKey:
     """The key of a row of `COLUMNS`."""
     key_id, tenant, owner, digest, prefix, style, scopes, created, expires, revoked, *rest = row
-    environment, name, description, limit, used = rest
+    environment, name, description, limit, used, budget, account = rest
     return ApiKey(
         id=key_id,
         owner=Owner(tenant, owner),
@@ -174,4 +187,10 @@ def key_of(row: Row) -> ApiKey:
         description=description,
         requests_per_minute=limit,
         last_used_at=moment_or_none(used),
+        budget=_BUDGET.loads(budget) if budget else UNBOUNDED,
+        account=account,
     )
+
+
+def _budget(key: ApiKey) -> str | None:
+    return None if key.budget.is_unbounded else _BUDGET.dumps(key.budget)

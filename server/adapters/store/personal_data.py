@@ -63,7 +63,9 @@ PERSONAL_DATA: Final[Mapping[str, Personal]] = {
     "sessions": Personal(_C, "session", "conversation_id"),
     "messages": Personal(_C, "message", "conversation_id", json=_NESTED, names=("actor",)),
     "branches": Personal(_C, "branch", "conversation_id"),
-    "runs": Personal(_C, "run", "conversation_id", json=("generation", "error", "usage", "options"), names=("actor",)),
+    "runs": Personal(
+        _C, "run", "conversation_id", json=("generation", "error", "usage", "options", "payer"), names=("actor",)
+    ),
     "tool_calls": Personal(_C, "tool_call", "conversation_id"),
     "approvals": Personal(_C, "approval", "conversation_id", ids=("decided_by",)),
     "run_events": Personal(_C, "event", "conversation_id", json=("payload",), names=("actor",), named_in="payload"),
@@ -79,7 +81,12 @@ PERSONAL_DATA: Final[Mapping[str, Personal]] = {
     "organizations": Personal(Erased.RENAMED, "organization", names=("owner",), why="they belong to the tenant"),
     "memberships": Personal(Erased.BY_OWNER, "membership"),
     "key_usage": Personal(Erased.WITH_PARENT, "key_usage", "key_id"),
-    "api_keys": Personal(Erased.BY_OWNER, "api_key", hidden=("digest",)),
+    "api_keys": Personal(Erased.BY_OWNER, "api_key", hidden=("digest",), json=("budget",)),
+    "usage_calls": Personal(_C, "model_call", "conversation_id", json=("price",)),
+    "usage_days": Personal(
+        Erased.RENAMED, "usage_day", names=("owner",), why="what the tenant pays for has to stay provable"
+    ),
+    "spending": Personal(Erased.KEPT, why="sums of keys and tenants, which name no user"),
     "audit": Personal(
         Erased.RENAMED, "audit_record", names=("owner", "actor", "object"), why="what was done has to stay provable"
     ),

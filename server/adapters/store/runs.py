@@ -32,6 +32,7 @@ from server.domain.ids import ConversationId, RunId
 from server.domain.message import Usage
 from server.domain.principal import Owner
 from server.domain.run import Lease, Run, RunError, RunOptions, RunState
+from server.domain.spending import NOBODY, Payer
 from server.ports.store import ListPosition
 
 _table = tables.runs
@@ -41,11 +42,13 @@ _COLUMNS: Final = (
     *(_c.id, _c.tenant, _c.owner, _c.conversation_id, _c.conversation_key, _c.state, _c.user_message_id, _c.model),
     *(_c.provider, _c.generation, _c.created_at, _c.epoch, _c.lease_worker, _c.lease_until, _c.session_id, _c.actor),
     *(_c.started_at, _c.ended_at, _c.error, _c.usage, _c.options, _c.rounds, _c.settled_epoch),
+    _c.payer,
 )
 _GENERATION: Final = codec(GenerationConfig)
 _ERROR: Final = codec(RunError)
 _USAGE: Final = codec(Usage)
 _OPTIONS: Final = codec(RunOptions)
+_PAYER: Final = codec(Payer)
 
 _is_active = text(predicates.IS_ACTIVE)
 _is_parked = text(predicates.IS_PARKED)
@@ -297,6 +300,7 @@ def _values(run: Run) -> dict[str, Any]:
         "options": _OPTIONS.dumps(run.options),
         "rounds": run.rounds,
         "settled_epoch": run.settled_epoch,
+        "payer": None if run.payer == NOBODY else _PAYER.dumps(run.payer),
     }
 
 
@@ -306,7 +310,9 @@ def _first(row: Row | None) -> Run | None:
 
 def _run(row: Row) -> Run:
     (run_id, tenant, owner, conversation_id, key, state, user_message_id, model, provider, generation, *rest) = row
-    created, epoch, worker, until, session_id, actor, started, ended, error, usage, options, rounds, settled = rest
+    created, epoch, worker, until, session_id, actor, started, ended, error, usage, options, rounds, settled, payer = (
+        rest
+    )
     return Run(
         id=run_id,
         owner=Owner(tenant, owner),
@@ -329,4 +335,5 @@ def _run(row: Row) -> Run:
         options=_OPTIONS.loads(options),
         rounds=rounds,
         settled_epoch=settled,
+        payer=_PAYER.loads(payer) if payer else NOBODY,
     )

@@ -61,3 +61,7 @@ class Scope:
     async def lock_name(self, kind: str, name: str) -> None:
         """Hold a name of this owner's that has no row yet; see `Executor.lock_name`."""
         await self._executor.lock_name("\x1f".join((kind, self.owner.tenant, self.owner.user, name)))
+
+    async def lock_tenant_name(self, kind: str) -> None:
+        """Hold a name of the owner's whole tenant."""
+        await self._executor.lock_name("\x1f".join((kind, self.owner.tenant)))

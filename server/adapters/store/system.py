@@ -3,15 +3,26 @@
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
-from server.adapters.store import audit, awaited_calls, keys, known_files, leases, members, provisioning, retention
+from server.adapters.store import (
+    audit,
+    awaited_calls,
+    keys,
+    known_files,
+    leases,
+    members,
+    provisioning,
+    retention,
+    usage_calls,
+)
 from server.adapters.store.executor import Executor
-from server.adapters.store.times import moment
+from server.adapters.store.times import micros, moment
 from server.domain.audit import AuditRecord
 from server.domain.ids import FileId, KeyId, OrganizationId, RunId, WorkerId
 from server.domain.key import ApiKey, KeyUse
 from server.domain.organization import Member, Organization
 from server.domain.principal import Owner
 from server.domain.run import Lease
+from server.domain.usage import ModelCall
 from server.ports.store import RunReference
 
 
@@ -114,3 +125,9 @@ class StoredSystem:
     async def forget_answers(self, now: datetime, *, limit: int) -> int:
         """Drop expired answers of the response cache."""
         return await retention.forget_answers(self._executor, now, limit=limit)
+
+    async def lapsed_calls(self, now: datetime, *, begun_before: datetime, limit: int) -> list[tuple[Owner, ModelCall]]:
+        """Open calls whose time is over."""
+        return await usage_calls.lapsed_calls(
+            self._executor, micros(now), begun_before=micros(begun_before), limit=limit
+        )

@@ -27,6 +27,7 @@ from server.adapters.store.predicates import (
     IS_WAITING,
 )
 from server.adapters.store.tool_tables import ApprovalRow, ToolCallRow
+from server.adapters.store.usage_tables import SpendingRow, UsageCallRow, UsageDayRow
 
 
 class ConversationRow(OwnedRow, table=True):
@@ -167,6 +168,7 @@ class RunRow(OwnedRow, table=True):
     options: str = Field(sa_type=STRING, sa_column_kwargs={"server_default": "{}"})
     rounds: int = Field(sa_type=Integer, sa_column_kwargs=ZERO)
     settled_epoch: int = Field(sa_type=WHOLE, sa_column_kwargs=ZERO)
+    payer: str | None = Field(sa_type=STRING)
 
 
 class RunEventRow(OwnedRow, table=True):
@@ -271,3 +273,6 @@ audit: Final = _table(AuditRow)
 key_usage: Final = _table(KeyUsageRow)
 memories: Final = _table(MemoryRow)
 memory_books: Final = _table(MemoryBookRow)
+usage_calls: Final = _table(UsageCallRow)
+usage_days: Final = _table(UsageDayRow)
+spending: Final = _table(SpendingRow)

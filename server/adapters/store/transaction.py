@@ -23,6 +23,7 @@ from server.adapters.store.runs import StoredRuns
 from server.adapters.store.scope import Scope
 from server.adapters.store.sessions import StoredSessions
 from server.adapters.store.tool_calls import StoredToolCalls
+from server.adapters.store.usage import StoredUsage
 from server.domain.events import Event
 from server.domain.principal import Owner
 
@@ -51,6 +52,7 @@ class OwnedTransaction:
         "runs",
         "sessions",
         "tool_calls",
+        "usage",
     )
 
     def __init__(self, executor: Executor, owner: Owner, record: Callable[[Sequence[Event]], None]) -> None:
@@ -75,3 +77,4 @@ class OwnedTransaction:
         self.compactions = StoredCompactions(scope)
         self.memories = StoredMemories(scope)
         self.model_requests = StoredModelRequests(scope)
+        self.usage = StoredUsage(scope)

@@ -33,6 +33,7 @@ from server.domain.request_record import RequestRecord
 from server.domain.run import Lease, Run, RunState
 from server.domain.session import ChatSession
 from server.domain.tool import Approval, ToolCallState, ToolInvocation
+from server.domain.usage import CallKind, ModelCall, Price
 from server.ports.store import Store, Transaction
 
 ALICE = Owner("acme", "alice")
@@ -192,6 +193,26 @@ def request_record(of: Run, *, time: float = 0, **fields: Any) -> RequestRecord:
         plain_tokens=10,
         room=None,
         created_at=at(time),
+    )
+    return replace(made, **fields)
+
+
+def model_call(of: Run, *, time: float = 0, **fields: Any) -> ModelCall:
+    """A call for an answer of a run."""
+    made = ModelCall(
+        id=ModelRequestId(new_id()),
+        kind=CallKind.ANSWER,
+        conversation_id=of.conversation_id,
+        provider=of.provider,
+        model=of.model,
+        started_at=at(time),
+        estimated_input=12,
+        most_output=100,
+        price=Price(input=2_000_000, output=8_000_000),
+        run_id=of.id,
+        message_id=MessageId(new_id()),
+        key_id=KeyId("key"),
+        account=KeyId("key"),
     )
     return replace(made, **fields)
 

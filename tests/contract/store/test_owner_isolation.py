@@ -27,6 +27,7 @@ from server.domain.run import Run, RunState
 from server.domain.search import Search
 from server.domain.session import ChatSession
 from server.domain.tool import Approval, ApprovalState, ToolCallState, ToolInvocation
+from server.domain.usage import ModelCall, Spent, Total, UsageFilter
 from server.ports.archive import Archive
 from server.ports.audit import Audit
 from server.ports.cached_answers import CachedAnswers
@@ -46,6 +47,7 @@ from server.ports.store import (
     Transaction,
 )
 from server.ports.tool_calls import Approvals, ToolCalls
+from server.ports.usage import Usage as UsagePort
 from tests.contract.store.builders import (
     ALICE,
     ALICE_ELSEWHERE,
@@ -60,6 +62,7 @@ from tests.contract.store.builders import (
     key,
     lease,
     message,
+    model_call,
     new_id,
     queued_run,
     request_record,
@@ -95,6 +98,7 @@ class Theirs:
     parked: Run
     summary: Compaction
     key: ApiKey
+    asked: ModelCall
 
 
 @pytest.fixture
@@ -132,8 +136,11 @@ async def alices(store: Store) -> Theirs:
         await tx.compactions.add(summary)
         await tx.model_requests.add(request_record(run, message_id=appended.id, system_prompt="secret"))
         await tx.keys.add(hers)
+        called = model_call(run)
+        await tx.usage.settle(model_call(run), Spent(3, 4))
+        await tx.usage.open(called)
         await tx.audit.add(audit_record(actor="helper"))
-        return Theirs(talk, appended, run, waiting, chat, drawn, call, asked, parked, summary, hers)
+        return Theirs(talk, appended, run, waiting, chat, drawn, call, asked, parked, summary, hers, called)
 
     made = await store.write(ALICE, fill)
     await store.write_system(lambda tx: tx.count_uses([KeyUse(hers.id, DAY, 3, at(0))]))
@@ -180,6 +187,9 @@ async def _look(tx: Transaction, alices: Theirs) -> list[Any]:
         await tx.compactions.all(talk.id),
         await tx.model_requests.of_run(run.id, offset=0, limit=9),
         await tx.keys.page(limit=9, after=None),
+        await tx.usage.open_in(talk.id),
+        await tx.usage.of_run(run.id, offset=0, limit=9),
+        await tx.usage.rows(UsageFilter(), whole_tenant=False, limit=9, after=None),
         await tx.audit.on_behalf_of_owner(AuditFilter(), limit=9, after=None),
     ]
 
@@ -276,6 +286,11 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "compactions.all": (lambda tx, a: tx.compactions.all(a.talk.id), []),
     "model_requests.of_run": (lambda tx, a: tx.model_requests.of_run(a.run.id, offset=0, limit=9), []),
     "model_requests.counts": (lambda tx, a: tx.model_requests.counts(a.talk.id, provider="p", model="m"), []),
+    "usage.open_of_run": (lambda tx, a: tx.usage.open_of_run(a.run.id), []),
+    "usage.open_in": (lambda tx, a: tx.usage.open_in(a.talk.id), []),
+    "usage.of_run": (lambda tx, a: tx.usage.of_run(a.run.id, offset=0, limit=9), []),
+    "usage.total_of_run": (lambda tx, a: tx.usage.total_of_run(a.run.id), Total()),
+    "usage.totals_of_conversation": (lambda tx, a: tx.usage.totals_of_conversation(a.talk.id), []),
     "requests.find": (lambda tx, a: tx.requests.find("r", not_before=at(0)), None),
     "archive.find": (lambda tx, a: tx.archive.find(Search(), most=9), []),
     "archive.histories": (
@@ -292,6 +307,8 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
     ),
     "compactions.add": (lambda tx, a: tx.compactions.add(compaction(a.talk, version=2)), ConversationNotFound),
     "model_requests.add": (lambda tx, a: tx.model_requests.add(request_record(a.run, round=2)), ConversationNotFound),
+    "usage.open": (lambda tx, a: tx.usage.open(model_call(a.run)), ConversationNotFound),
+    "usage.settle": (lambda tx, a: tx.usage.settle(a.asked, Spent(1, 1)), ConversationNotFound),
     "messages.append": (lambda tx, a: tx.messages.append(message(a.talk)), ConversationNotFound),
     "messages.extend": (lambda tx, a: tx.messages.extend(a.talk.id, [message(a.talk)]), ConversationNotFound),
     "branches.start": (lambda tx, a: tx.branches.start(a.talk.id, ANOTHER), ConversationNotFound),
@@ -318,7 +335,11 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
 OWN = {"conversations.add", "organizations.add", "keys.add", "audit.add"}
 
 # Tells a colleague, and nobody else, that a conversation is there: `test_archive.py`; what was done: `test_audit.py`.
-TOLD = {"archive.is_anothers", "audit.of_tenant"}
+# And what the tenant used, or may still use: `test_usage.py`.
+TOLD = {
+    *{"archive.is_anothers", "audit.of_tenant"},
+    *{"usage.rows", "usage.key_days", "usage.spending", "usage.lock_spending"},
+}
 
 
 STRANGERS = pytest.mark.parametrize("stranger", [BOB, ALICE_ELSEWHERE], ids=["colleague", "namesake"])
@@ -396,6 +417,7 @@ def test_every_method_of_the_transaction_is_probed() -> None:
         "approvals": Approvals,
         "compactions": Compactions,
         "model_requests": ModelRequests,
+        "usage": UsagePort,
         "keys": ApiKeys,
         "audit": Audit,
     }

@@ -45,6 +45,10 @@ UNBOUND: Final = {
     "retention._FORGET_ANSWERS": "likewise answers of the cache",
     "awaited_calls._EXPIRED": "tool calls whose time to wait is over, whoever's they are",
     "awaited_calls._EXPIRING": "likewise those whose time is nearly over",
+    "usage_sums.ROWS_OF_TENANT": "the tenant's usage, for whoever has the scope usage:admin",
+    "usage_sums.KEY_DAYS": "what was used through a key of the owner's, whoever it acted for",
+    "spending.RESERVED": "what all calls of the tenant that are under way may need, as one sum",
+    "usage_calls._LAPSED": "calls whose outcome nobody will tell, whoever's they are",
 }
 """Statements that are not bound to an owner."""
 

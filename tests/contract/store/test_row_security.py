@@ -35,6 +35,9 @@ WIDER: Final = {
     "models": (Reach.TENANT, "the members of an organization see its models, whoever added them"),
     "conversations": (Reach.OWNER_READS_TENANT, "the archive tells that a conversation is another user's"),
     "audit": (Reach.OWNER_READS_TENANT, "who has the scope audit:read reads the tenant's records"),
+    "usage_calls": (Reach.OWNER_READS_TENANT, "budgets are held against all calls of the tenant that are under way"),
+    "usage_days": (Reach.OWNER_READS_TENANT, "who has the scope usage:admin reads what the tenant used"),
+    "spending": (Reach.TENANT, "sums that budgets of tenants and keys are held against; they name no user"),
 }
 """Tables that reach beyond their owners, and why."""
 

@@ -40,7 +40,10 @@ from server.adapters.store import (
     retention,
     runs,
     sessions,
+    spending,
     tool_calls,
+    usage_calls,
+    usage_sums,
 )
 from server.adapters.store.archive import Shape, Term, search_statement
 from server.adapters.store.dialects import POSTGRES, SQLITE
@@ -72,6 +75,9 @@ OWNED_PARTS = [
     model_requests,
     api_keys,
     audit,
+    usage_calls,
+    usage_sums,
+    spending,
 ]
 SYSTEM_PARTS = [keys, provisioning, members, leases, known_files, retention, awaited_calls]
 
@@ -98,9 +104,19 @@ def _searches() -> Iterator[tuple[str, Statement]]:
     yield "histories: 4", histories_statement(4)
 
 
-OF_TENANT = {"audit._OF_TENANT": audit._OF_TENANT}
+OF_TENANT = {
+    "audit._OF_TENANT": audit._OF_TENANT,
+    "usage_sums.ROWS_OF_TENANT": usage_sums.ROWS_OF_TENANT,
+    "usage_sums.KEY_DAYS": usage_sums.KEY_DAYS,
+    "spending.SPENT": spending.SPENT,
+    "spending.RESERVED": spending.RESERVED,
+}
 """What shows a user, whose scope permits it, rows of the others of the tenant."""
-OF_SERVICE = {"audit._ADD": audit._ADD}
+OF_SERVICE = {
+    "audit._ADD": audit._ADD,
+    "spending.ADD": spending.ADD,
+    "usage_calls._LAPSED": usage_calls._LAPSED,
+}
 """What the service itself does with a table that also has owners."""
 OWNED = {
     **{

@@ -269,7 +269,9 @@ async def test_without_a_model_a_title_is_made_of_the_first_words(house: House, 
     sent = await house.prompts.send(ANNA, Prompt("How do I feed a parrot in winter?", generate_title=False))
     await house.prompts.answer(ANNA.owner, sent)
     models = _OfflineModels(provider)
-    async with Titles(store=house.store, clock=SystemClock(), models=models, limits=PATIENT, guard=OPEN) as titles:
+    async with Titles(
+        store=house.store, clock=SystemClock(), models=models, limits=PATIENT, guard=OPEN, meter=house.meter
+    ) as titles:
         titling = titles.begin(sent.run)
         assert titling is not None
         assert await titling.title(SOON) == "How do I feed a parrot…"

@@ -55,7 +55,9 @@ async def titles_of(house: House, upstream: ScriptedUpstream, limits: Limits = Q
     provider = OpenAICompatibleProvider(config, clock=SystemClock())
     models = _HttpModels(provider)
     try:
-        async with Titles(store=house.store, clock=SystemClock(), models=models, limits=limits, guard=OPEN) as titles:
+        async with Titles(
+            store=house.store, clock=SystemClock(), models=models, limits=limits, guard=OPEN, meter=house.meter
+        ) as titles:
             yield titles
     finally:
         await provider.aclose()

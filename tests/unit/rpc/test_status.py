@@ -1,7 +1,7 @@
 """The status table: every fact has a code and an `ErrorReason`, and nothing leaves that was not meant to."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
@@ -16,10 +16,12 @@ from server.domain import (
     history_errors,
     identity_errors,
     limit_errors,
+    spending_errors,
     tool_call_errors,
     tool_errors,
 )
 from server.domain.rates import Standing
+from server.domain.spending import Allowance, Period, Unit, Whose
 from server.rpc.status import (
     CODES,
     RUN_CODES,
@@ -31,6 +33,7 @@ from server.rpc.status import (
     status_of,
 )
 
+SPENT = Allowance(Whose.KEY, Period.DAY, Unit.COST, 2_500_000, 2_600_000, 0, datetime(2026, 11, 22, tzinfo=UTC))
 REASONS = {name.removeprefix("ERROR_REASON_") for name, number in error_reason_pb2.ErrorReason.items() if number}
 FIRST_RUN_REASON = error_reason_pb2.ERROR_REASON_PROVIDER_UNAUTHENTICATED
 LAST_RUN_REASON = error_reason_pb2.ERROR_REASON_ANSWER_REFUSED
@@ -76,6 +79,19 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
     (identity_errors.ScopeExceeded("a:b"), grpc.StatusCode.PERMISSION_DENIED, "SCOPE_EXCEEDED", {"scope": "a:b"}),
     (identity_errors.KeyNotFound("k"), grpc.StatusCode.NOT_FOUND, "KEY_NOT_FOUND", {"id": "k"}),
     (identity_errors.KeyEnded("k"), grpc.StatusCode.FAILED_PRECONDITION, "KEY_ENDED", {"id": "k"}),
+    (
+        spending_errors.BudgetExceeded(SPENT, SPENT.resets_at - timedelta(hours=1)),
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "BUDGET_EXCEEDED",
+        {"budget": "KEY/COST/DAY", "limit": "2.5", "left": "0", "resets_at": "2026-11-22T00:00:00Z"},
+    ),
+    (
+        spending_errors.ModelUnpriced(provider="p", model="m"),
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "MODEL_UNPRICED",
+        {"provider": "p", "model": "m"},
+    ),
+    (spending_errors.BudgetTooLarge(), grpc.StatusCode.PERMISSION_DENIED, "BUDGET_TOO_LARGE", {}),
     (errors.NotAMember(), grpc.StatusCode.PERMISSION_DENIED, "NOT_A_MEMBER", {}),
     (errors.RoleMissing("Admin"), grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING", {"role": "Admin"}),
     (errors.LastOwner(), grpc.StatusCode.FAILED_PRECONDITION, "LAST_OWNER", {}),
