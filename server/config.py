@@ -19,6 +19,7 @@ from server import limit_settings
 from server.address import Address, Network, is_safe_url
 from server.domain.limits import Limits
 from server.failure import InvalidConfiguration
+from server.kafka_settings import KafkaSettings
 
 PREFIX = "PARLEY_"
 _MIN_PEPPER_CHARACTERS = 16
@@ -61,7 +62,7 @@ class ClientSettings(BaseSettings):
         return self
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """What `parley serve` and `parley keys` read."""
 
     model_config = SettingsConfigDict(
@@ -206,6 +207,7 @@ class Settings(BaseSettings):
             raise ValueError("PARLEY_LEASE_SECONDS must be at least twice PARLEY_LEASE_HEARTBEAT_SECONDS")
         if self.key_pepper is not None and len(self.key_pepper.get_secret_value()) < _MIN_PEPPER_CHARACTERS:
             raise ValueError(f"PARLEY_KEY_PEPPER must have at least {_MIN_PEPPER_CHARACTERS} characters")
+        self.check_kafka()
         if self.jwt_issuer or self.jwt_audience or self.jwt_jwks_url or self.jwt_secret:
             self._check_tokens()
         return self

@@ -1,6 +1,6 @@
 """Figures of the service in the Prometheus client's registry."""
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from server.ports.figures import Spoken
 
@@ -29,3 +29,30 @@ class PrometheusFigures:
     def cached(self, *, is_hit: bool) -> None:
         """Count a question."""
         self._cached.labels("hit" if is_hit else "miss").inc()
+
+
+class PrometheusPublisherFigures:
+    """See `ports.figures.PublisherFigures`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._published = Counter("parley_kafka_published", "Events that Kafka has acknowledged.", registry=registry)
+        self._failures = Counter("parley_kafka_failures", "Attempts to publish that failed.", registry=registry)
+        self._events = Gauge(
+            "parley_kafka_lag_events",
+            "Events that wait to be published, counted to 100000; 0 on processes that do not publish.",
+            registry=registry,
+        )
+        self._seconds = Gauge("parley_kafka_lag_seconds", "How long the oldest of them has waited.", registry=registry)
+
+    def published(self, events: int) -> None:
+        """Count events."""
+        self._published.inc(events)
+
+    def failed(self) -> None:
+        """Count an attempt."""
+        self._failures.inc()
+
+    def waiting(self, events: int, seconds: float) -> None:
+        """Show what waits."""
+        self._events.set(events)
+        self._seconds.set(seconds)

@@ -1,10 +1,12 @@
 """The whole service, composed: store, feed, providers, engine, use cases, servicers, interceptor."""
 
+import asyncio
 import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -30,6 +32,7 @@ from server.application.tools import Tools
 from server.bootstrap.configuration import read_guardrails, read_mcp_servers, read_providers, read_spending
 from server.bootstrap.files import files_directory
 from server.bootstrap.identity import open_authenticator
+from server.bootstrap.kafka import FEED_PATIENCE, opened_kafka, read_kafka
 from server.bootstrap.keys import key_factory, operated_keys
 from server.bootstrap.store import database_url, opened_store
 from server.bootstrap.tools import opened_tool_servers
@@ -91,8 +94,9 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
     rules = SpendingRules(prices=spending.prices, free=spending.free, budgets=spending.budgets)
     tool_configs, schemas = read_mcp_servers(settings, os.environ), JsonSchemas()
     clock, ids, limits, metrics = SystemClock(), SystemIds(), settings.limits, Metrics()
-    feed = LocalFeed(limits=limits)
-    wakes = Wakes(feed)
+    kafka, outbox = read_kafka(settings), asyncio.Event()
+    feed = LocalFeed(limits=limits, stored=outbox.set)
+    wakes = Wakes(feed, outbox=outbox, patience=FEED_PATIENCE if kafka else timedelta(0))
     guard = Guard(guardrails.rules, message=guardrails.message, figures=PrometheusFigures(metrics.registry))
     factory = key_factory(settings, pepper)
     async with AsyncExitStack() as stack:
@@ -101,6 +105,18 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
             # The directory's lock makes this process the only worker on the directory's own file: what a killed one
             # held is free at once. On any other database its leases must lapse, for others may work there.
             await store.write_system(lambda tx: tx.void_leases())
+        await stack.enter_async_context(
+            opened_kafka(
+                kafka,
+                store=store,
+                feed=feed,
+                outbox=outbox,
+                clock=clock,
+                ids=ids,
+                limits=limits,
+                registry=metrics.registry,
+            )
+        )
         authenticator = await stack.enter_async_context(
             open_authenticator(settings, store=store, clock=clock, ids=ids, factory=factory)
         )

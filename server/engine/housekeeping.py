@@ -3,10 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
+
 from server.domain.limits import Limits
 from server.domain.usage import ModelCall
-from server.ports.store import Store, Transaction
+from server.ports.store import Store, SystemTransaction, Transaction
 from server.ports.system import Clock
+
+_log = structlog.get_logger(__name__)
 
 _BATCH: Final = 1000
 _OLD: Final = timedelta(minutes=1)
@@ -34,6 +38,8 @@ class Housekeeping:
         forgotten = _BATCH
         while forgotten == _BATCH:
             forgotten = await self._store.write_system(lambda tx: tx.forget_answers(now, limit=_BATCH))
+        if await self._store.write_system(_forget_wish):
+            _log.warning("events_no_longer_kept", cause="no process has published events for a week")
 
     async def _settle(self, now: datetime) -> None:
         """Let calls cost what they are taken to have cost whose process died beside a run: titles, summaries."""
@@ -49,3 +55,7 @@ class Housekeeping:
                     await tx.usage.settle(call, call.given_up())
 
             await self._store.write(owner, unit)
+
+
+async def _forget_wish(tx: SystemTransaction) -> bool:
+    return await tx.forget_wish(await tx.time())

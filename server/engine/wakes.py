@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 
 from server.domain.ids import ConversationId
 from server.ports.feed import Feed
@@ -10,8 +11,13 @@ from server.ports.feed import Feed
 class Wakes:
     """Implements `ports.peers.Peers`. Made before the store that tells it and the engine that waits on it."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, *, outbox: asyncio.Event | None = None, patience: timedelta = timedelta(0)) -> None:
+        """`outbox` is set when there may be something to publish. `patience` is how long events of other processes may
+        take to come by another way before their readers are sent to the store; without one it is at once."""
         self._feed = feed
+        self._outbox = outbox or asyncio.Event()
+        self._patience = patience.total_seconds()
+        self._awaited: set[ConversationId] = set()
         self.lost = asyncio.Event()
         """Set when a run of this process may have been ended elsewhere; cleared by the loop that renews leases."""
         self.work = asyncio.Event()
@@ -20,8 +26,13 @@ class Wakes:
         """Whether this process executes a run of a conversation; the engine says so."""
 
     def events_stored(self, conversation_id: ConversationId) -> None:
-        """See `Peers`: readers go back to the store."""
-        self._feed.resync(conversation_id)
+        """See `Peers`: readers go back to the store, soon."""
+        self._outbox.set()
+        if not self._patience:
+            self._feed.resync(conversation_id)
+        elif conversation_id not in self._awaited:
+            self._awaited.add(conversation_id)
+            asyncio.get_running_loop().call_later(self._patience, self._resync, conversation_id)
 
     def run_ended(self, conversation_id: ConversationId) -> None:
         """See `Peers`: another's run is nobody's business here."""
@@ -35,5 +46,10 @@ class Wakes:
     def news_lost(self) -> None:
         """See `Peers`."""
         self._feed.resync_all()
+        self._outbox.set()
         self.lost.set()
         self.work.set()
+
+    def _resync(self, conversation_id: ConversationId) -> None:
+        self._awaited.discard(conversation_id)
+        self._feed.resync(conversation_id)

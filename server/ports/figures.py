@@ -21,6 +21,19 @@ class Figures(Protocol):
         """A question that the response cache may answer was answered by it, or asked of the model."""
 
 
+class PublisherFigures(Protocol):
+    """Counts what is told to the outside; likewise."""
+
+    def published(self, events: int) -> None:
+        """So many events have arrived, and are marked."""
+
+    def failed(self) -> None:
+        """An attempt to publish failed; it is made again."""
+
+    def waiting(self, events: int, seconds: float) -> None:
+        """So many events wait, the oldest for so long; none on a process that does not publish."""
+
+
 class NoFigures:
     """Counts nothing."""
 

@@ -41,6 +41,7 @@ from server.ports.histories import Branches, Messages
 from server.ports.keys import AllKeys, ApiKeys
 from server.ports.memories import Memories
 from server.ports.organizations import AddedModels, AllMembers, Organizations
+from server.ports.outbox import Outbox
 from server.ports.tool_calls import Approvals, ToolCalls
 
 Result = TypeVar("Result")
@@ -277,7 +278,7 @@ class RunReference:
     epoch: int
 
 
-class SystemTransaction(AllAudit, AllKeys, AllMembers, usages.AllUsage, Protocol):
+class SystemTransaction(AllAudit, AllKeys, AllMembers, usages.AllUsage, Outbox, Protocol):
     """One transaction of the service itself, bound to no owner: credentials, provisioning, leases. The only place
     where a query does not filter by owner; no use case of a caller gets one."""
 

@@ -34,7 +34,10 @@ def shown(readme: str) -> str:
 
 def _rows(settings: type[BaseSettings], command: Callable[..., Any]) -> Iterator[str]:
     flags = inspect.signature(command).parameters
-    for name, field in settings.model_fields.items():
+    # Its own first, then those that it takes over from others.
+    for name, field in sorted(
+        settings.model_fields.items(), key=lambda each: each[0] not in vars(settings)["__annotations__"]
+    ):
         flag = f"`--{name.replace('_', '-')}`" if name in flags else ""
         yield f"| `{variable(settings, name)}` | {flag} | {_default(field)} | {field.description} |"
 

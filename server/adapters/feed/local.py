@@ -1,7 +1,7 @@
 """The feed of a single process: hands committed events to the readers of their conversations, in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from server.domain.events import Event, weight
@@ -66,12 +66,20 @@ class LocalSubscription:
 class LocalFeed:
     """See `ports.feed.Feed`. Belongs to one event loop; every method is called on it."""
 
-    def __init__(self, *, limits: Limits | None = None) -> None:
+    def __init__(self, *, limits: Limits | None = None, stored: Callable[[], None] = lambda: None) -> None:
+        """`stored` is called whenever events were committed, whether anybody reads them here or not."""
         self._limits = limits or Limits()
+        self._stored = stored
         self._readers: dict[ConversationId, set[LocalSubscription]] = {}
+        self._latest: dict[ConversationId, int] = {}
 
     def publish(self, events: Sequence[Event]) -> None:
         """Hand over committed events; readers that are too slow lose theirs, nobody waits for them."""
+        self._stored()
+        self.show(events)
+
+    def show(self, events: Sequence[Event]) -> None:
+        """Hand over events that another process has committed, or that may have been handed over before."""
         if not self._readers:
             return
         by_conversation: dict[ConversationId, list[Event]] = {}
@@ -79,8 +87,13 @@ class LocalFeed:
             if event.conversation_id in self._readers:
                 by_conversation.setdefault(event.conversation_id, []).append(event)
         for conversation_id, published in by_conversation.items():
+            self._latest[conversation_id] = published[-1].sequence
             for reader in self._readers[conversation_id]:
                 reader.offer(published)
+
+    def lacks(self, conversation_id: ConversationId, sequence: int) -> bool:
+        """Whether somebody reads the conversation here and was not handed over that event, nor a later one."""
+        return conversation_id in self._readers and self._latest.get(conversation_id, 0) < sequence
 
     def resync(self, conversation_id: ConversationId) -> None:
         """Send every reader of the conversation back to the store."""
@@ -104,6 +117,7 @@ class LocalFeed:
             readers.discard(reader)
             if not readers and self._readers.get(conversation_id) is readers:
                 del self._readers[conversation_id]
+                self._latest.pop(conversation_id, None)
 
 
 def _resolve(waiter: asyncio.Future[None]) -> None:

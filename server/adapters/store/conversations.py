@@ -11,7 +11,7 @@ from server.adapters.store.executor import Row
 from server.adapters.store.json_codec import codec
 from server.adapters.store.paging import LIMIT, OFFSET, list_parameters, listed_after
 from server.adapters.store.scope import Scope
-from server.adapters.store.statement import Owned, owned, parameter
+from server.adapters.store.statement import Owned, owned, owned_copy, parameter
 from server.adapters.store.times import micros, micros_or_none, moment, moment_or_none
 from server.domain.branch import ORIGINAL
 from server.domain.conversation import ContextManagement, Conversation, ConversationSummary, Settings
@@ -108,6 +108,15 @@ _RECORD_ACCESS = owned(
     _table,
 )
 _DELETE = owned(delete(_table).where(_one), _table)
+# Told to whoever is told of events, if anybody is: see `outbox`.
+_TELL = owned_copy(
+    tables.event_removals,
+    ["conversation_id", "tenant", "owner"],
+    select(_c.id, _c.tenant, _c.owner)
+    .join_from(_table, tables.event_publisher, text(predicates.IS_WANTED))
+    .where(_one),
+    _table,
+)
 
 
 class StoredConversations:
@@ -234,6 +243,7 @@ class StoredConversations:
     async def delete(self, conversation_id: ConversationId) -> None:
         """Destroy it; the database destroys what refers to it."""
         self._scope.known.discard(conversation_id)
+        await self._scope.insert(_TELL, [{"conversation_id": conversation_id}])
         await self._scope.fetch(_DELETE, conversation_id=conversation_id)
 
     def _known(self, row: Row | None) -> Conversation | None:

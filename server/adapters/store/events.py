@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import BigInteger, bindparam, literal_column, select, update
+from sqlalchemy import BigInteger, bindparam, func, literal_column, select, update
 
 from server.adapters.store import tables
 from server.adapters.store.executor import Row
@@ -35,10 +35,12 @@ from server.domain.ids import ConversationId, RunId
 _table = tables.run_events
 _c = _table.c
 _conversation = tables.conversations.c
-_COLUMNS: Final = (
+COLUMNS: Final = (
     *(_c.conversation_id, _conversation.key, _c.sequence, _c.created_at, _c.kind, _c.payload, _c.run_id, _c.epoch),
     _c.actor,
 )
+"""What `event_of` makes an event of, selected from `LOGGED`."""
+LOGGED: Final = _table.join(tables.conversations, _conversation.id == _c.conversation_id)
 
 _NEXT_SEQUENCES = owned(
     update(tables.conversations)
@@ -47,11 +49,13 @@ _NEXT_SEQUENCES = owned(
     .returning(_conversation.last_sequence, _conversation.key),
     tables.conversations,
 )
-_INSERT = owned_insert(_table)
+# Kept for a publisher if there is one, whose row is the only one: see `outbox`.
+_is_wanted = select(func.count()).select_from(tables.event_publisher).scalar_subquery()
+_INSERT = owned_insert(_table, unpublished=_is_wanted)
 
 _behind = _c.sequence > bindparam("after", type_=BigInteger)
 _of_run = _c.run_id == parameter(_c.run_id)
-_logged = select(*_COLUMNS).select_from(_table.join(tables.conversations, _conversation.id == _c.conversation_id))
+_logged = select(*COLUMNS).select_from(LOGGED)
 _AFTER = owned(
     _logged.where(_c.conversation_id == parameter(_c.conversation_id), _behind).order_by(_c.sequence).limit(LIMIT),
     _table,
@@ -109,12 +113,12 @@ class StoredEvents:
     async def after(self, conversation_id: ConversationId, sequence: int, *, limit: int) -> list[Event]:
         """Events behind a sequence, in order."""
         rows = await self._scope.fetch(_AFTER, conversation_id=conversation_id, after=sequence, limit=limit)
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     async def of_run_after(self, run_id: RunId, sequence: int, *, limit: int) -> list[Event]:
         """Events of one run behind a sequence, in order."""
         rows = await self._scope.fetch(_OF_RUN_AFTER, run_id=run_id, after=sequence, limit=limit)
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     async def partial_answer(self, run_id: RunId, *, epoch: int) -> PartialAnswer | None:
         """What an attempt has said so far in the message that it started last; `None` when that is whole."""
@@ -148,6 +152,7 @@ def _values(event: Event) -> dict[str, object]:
     }
 
 
-def _event(row: Row) -> Event:
+def event_of(row: Row) -> Event:
+    """The event of a row of `COLUMNS`."""
     conversation_id, key, sequence, created, kind, payload, run_id, epoch, actor = row
     return Event(conversation_id, key, sequence, moment(created), load_payload(kind, payload), run_id, epoch, actor)

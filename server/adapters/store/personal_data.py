@@ -90,6 +90,10 @@ PERSONAL_DATA: Final[Mapping[str, Personal]] = {
     "audit": Personal(
         Erased.RENAMED, "audit_record", names=("owner", "actor", "object"), why="what was done has to stay provable"
     ),
+    "event_removals": Personal(
+        Erased.RENAMED, names=("owner",), why="whoever was told of a conversation is told that it is gone; then it goes"
+    ),
+    "event_publisher": Personal(Erased.KEPT, why="which process publishes events"),
     "users": Personal(Erased.BY_OWNER, "user"),
 }
 """Every table by its name."""

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from sqlalchemy import (
     BindParameter,
     Column,
+    ColumnElement,
     Delete,
     Insert,
     Select,
@@ -87,10 +88,19 @@ def owned(statement: _Filtered, table: Table) -> Owned:
     return Owned(statement.where(table.c[TENANT] == bindparam(TENANT), table.c[OWNER] == bindparam(OWNER)))
 
 
-def owned_insert(table: Table) -> Owned:
-    """Insert a row of the owner, with one parameter per column. Only for rows that refer to nothing, or to what the
-    transaction knows to be the owner's: see `Scope.known`."""
-    return Owned(insert(table))
+def owned_insert(table: Table, **computed: ColumnElement[Any]) -> Owned:
+    """Insert a row of the owner, with one parameter per column that is not `computed` by the database. Only for rows
+    that refer to nothing, or to what the transaction knows to be the owner's: see `Scope.known`."""
+    if not computed:
+        return Owned(insert(table))
+    given = {column.name: parameter(column) for column in table.columns}
+    return Owned(insert(table).values({**given, **computed}))
+
+
+def owned_copy(table: Table, columns: list[str], rows: Select[Any], source: Table) -> Owned:
+    """Insert the owner's rows of another table."""
+    own = rows.where(source.c[TENANT] == bindparam(TENANT), source.c[OWNER] == bindparam(OWNER))
+    return Owned(insert(table).from_select(columns, own))
 
 
 def found(table: Table) -> Owned:

@@ -10,6 +10,7 @@ from server.adapters.store import (
     known_files,
     leases,
     members,
+    outbox,
     provisioning,
     retention,
     usage_calls,
@@ -20,6 +21,7 @@ from server.domain.audit import AuditRecord
 from server.domain.ids import FileId, KeyId, OrganizationId, RunId, WorkerId
 from server.domain.key import ApiKey, KeyUse
 from server.domain.organization import Member, Organization
+from server.domain.outbox import Backlog, Place, Removal, Span, Unpublished
 from server.domain.principal import Owner
 from server.domain.run import Lease
 from server.domain.usage import ModelCall
@@ -131,3 +133,40 @@ class StoredSystem:
         return await usage_calls.lapsed_calls(
             self._executor, micros(now), begun_before=micros(begun_before), limit=limit
         )
+    async def want_events(self, until: datetime) -> None:
+        """Have events kept for a publisher."""
+        await outbox.want_events(self._executor, until)
+
+    async def hold_outbox(
+        self, publisher: WorkerId, *, now: datetime, until: datetime, wanted_until: datetime
+    ) -> int | None:
+        """Take or renew the lease on the outbox."""
+        return await outbox.hold_outbox(self._executor, publisher, now=now, until=until, wanted_until=wanted_until)
+
+    async def release_outbox(self, publisher: WorkerId) -> None:
+        """Give the outbox back."""
+        await outbox.release_outbox(self._executor, publisher)
+
+    async def unpublished(self, after: Place, *, limit: int) -> list[Unpublished]:
+        """Unpublished events behind a place."""
+        return await outbox.unpublished(self._executor, after, limit=limit)
+
+    async def mark_published(self, spans: Sequence[Span], *, publisher: WorkerId, epoch: int) -> bool:
+        """Mark events as published."""
+        return await outbox.mark_published(self._executor, spans, publisher=publisher, epoch=epoch)
+
+    async def removals(self, *, limit: int) -> list[Removal]:
+        """Deletions that are not told yet."""
+        return await outbox.removals(self._executor, limit=limit)
+
+    async def forget_removals(self, gone: Sequence[Removal], *, publisher: WorkerId, epoch: int) -> bool:
+        """Drop deletions that were told."""
+        return await outbox.forget_removals(self._executor, gone, publisher=publisher, epoch=epoch)
+
+    async def backlog(self) -> Backlog:
+        """How much waits in the outbox."""
+        return await outbox.backlog(self._executor)
+
+    async def forget_wish(self, now: datetime) -> bool:
+        """Stop keeping events that nobody has wanted for long."""
+        return await outbox.forget_wish(self._executor, now)

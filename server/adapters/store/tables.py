@@ -16,6 +16,7 @@ from server.adapters.store.audit_tables import AuditRow, KeyUsageRow
 from server.adapters.store.columns import EMPTY, STRING, WHOLE, ZERO, OwnedRow, Row, of, partial
 from server.adapters.store.context_tables import CompactionRow, ModelRequestRow, RequestTextRow
 from server.adapters.store.memory_tables import MemoryBookRow, MemoryRow
+from server.adapters.store.outbox_tables import EventPublisherRow, EventRemovalRow
 from server.adapters.store.predicates import (
     HAS_BRANCH,
     HAS_RUN,
@@ -24,6 +25,7 @@ from server.adapters.store.predicates import (
     IS_OF_CONVERSATION,
     IS_QUEUED,
     IS_RUNNING,
+    IS_UNPUBLISHED,
     IS_WAITING,
 )
 from server.adapters.store.tool_tables import ApprovalRow, ToolCallRow
@@ -172,10 +174,13 @@ class RunRow(OwnedRow, table=True):
 
 
 class RunEventRow(OwnedRow, table=True):
-    """An entry of a conversation's log; `payload` is JSON of the type that `kind` names."""
+    """An entry of a conversation's log; `payload` is JSON of the type that `kind` names. `unpublished` is 1 or 0."""
 
     __tablename__ = "run_events"
-    __table_args__ = (partial("ix_run_events_run", "run_id", "sequence", where=HAS_RUN),)
+    __table_args__ = (
+        partial("ix_run_events_run", "run_id", "sequence", where=HAS_RUN),
+        partial("ix_run_events_unpublished", "conversation_id", "sequence", where=IS_UNPUBLISHED),
+    )
 
     conversation_id: str = Field(primary_key=True, sa_type=STRING, sa_column_args=(of("conversations"),))
     sequence: int = Field(primary_key=True, sa_type=WHOLE)
@@ -185,6 +190,7 @@ class RunEventRow(OwnedRow, table=True):
     actor: str | None = Field(sa_type=STRING)
     kind: str = Field(sa_type=STRING)
     payload: str = Field(sa_type=STRING)
+    unpublished: int = Field(sa_type=Integer, sa_column_kwargs=ZERO)
 
 
 class RequestRow(Row, table=True):
@@ -276,3 +282,5 @@ memory_books: Final = _table(MemoryBookRow)
 usage_calls: Final = _table(UsageCallRow)
 usage_days: Final = _table(UsageDayRow)
 spending: Final = _table(SpendingRow)
+event_publisher: Final = _table(EventPublisherRow)
+event_removals: Final = _table(EventRemovalRow)

@@ -35,6 +35,7 @@ from server.adapters.store import (
     model_requests,
     models,
     organizations,
+    outbox,
     provisioning,
     requests,
     retention,
@@ -79,7 +80,7 @@ OWNED_PARTS = [
     usage_sums,
     spending,
 ]
-SYSTEM_PARTS = [keys, provisioning, members, leases, known_files, retention, awaited_calls]
+SYSTEM_PARTS = [keys, provisioning, members, leases, known_files, retention, awaited_calls, outbox]
 
 
 def _statements(modules: list[ModuleType]) -> Iterator[tuple[str, Statement]]:
@@ -128,6 +129,12 @@ OWNED = {
 }
 FOREIGN = {name: each for name, each in _statements(OWNED_PARTS) if isinstance(each, Foreign)}
 ALL = {**FOREIGN, **OWNED, **OF_TENANT, **OF_SERVICE, **dict(_statements(SYSTEM_PARTS))}
+
+
+UNDER_WAY = re.compile(
+    r"INDEX ix_runs_(queued|queue|leases)\b|INDEX ix_run_events_unpublished\b|SCAN event_(removals|publisher)\b|SCAN anon_1$"
+)
+"""Partial indices, the deletions that are not told yet, the one publisher, and what was taken from one of those."""
 
 
 def _compiled(statement: Statement, dialect: Dialect) -> SQLCompiler:
@@ -190,8 +197,8 @@ def test_sqlite_answers_by_an_index(name: str, sqlite_path: Path) -> None:
     if name == "keys._ALL":
         assert scans == ["SCAN api_keys"]
         return
-    # A partial index may be walked: it holds what is under way, never what is over.
-    walked = [detail for detail in scans if not re.search(r"INDEX ix_runs_(queued|queue|leases)\b", detail)]
+    # What holds nothing but what is under way, never what is over, may be walked.
+    walked = [detail for detail in scans if not UNDER_WAY.search(detail)]
     assert not walked
 
 
@@ -236,6 +243,7 @@ SORTED_BY_INDEX = [
     "compactions._NEWEST",
     "model_requests._OF_RUN",
     "model_requests._COUNTS",
+    "outbox._UNPUBLISHED",
 ]
 
 
@@ -270,8 +278,14 @@ async def test_postgres_answers_by_an_index(postgres_server: PostgresServer, pos
     assert scans == {"keys._ALL"}
 
 
+OF_NOBODY = {"event_publisher"}
+"""What holds no data of anybody's: see `test_row_security`."""
+
+
 def test_every_table_names_tenant_and_owner() -> None:
     for table in METADATA.tables.values():
+        if table.name in OF_NOBODY:
+            continue
         assert {"tenant", "owner"} <= set(table.columns.keys())
         assert not table.c.tenant.nullable
         assert not table.c.owner.nullable

@@ -1,0 +1,1 @@
+"""Kafka for tests: a real broker, a mock cluster with faults, and what a topic holds."""
