@@ -133,6 +133,7 @@ async def _send_with_orm(engine: AsyncEngine, talk: Conversation) -> None:
                     actor=None,
                     kind=kind,
                     payload=text,
+                    unpublished=0,
                 )
             )
         await session.commit()

@@ -132,7 +132,8 @@ ALL = {**FOREIGN, **OWNED, **OF_TENANT, **OF_SERVICE, **dict(_statements(SYSTEM_
 
 
 UNDER_WAY = re.compile(
-    r"INDEX ix_runs_(queued|queue|leases)\b|INDEX ix_run_events_unpublished\b|SCAN event_(removals|publisher)\b|SCAN anon_1$"
+    r"INDEX ix_runs_(queued|queue|leases)\b|INDEX ix_run_events_unpublished\b"
+    r"|SCAN event_(removals|publisher)\b|SCAN anon_1$"
 )
 """Partial indices, the deletions that are not told yet, the one publisher, and what was taken from one of those."""
 
