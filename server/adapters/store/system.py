@@ -133,6 +133,7 @@ class StoredSystem:
         return await usage_calls.lapsed_calls(
             self._executor, micros(now), begun_before=micros(begun_before), limit=limit
         )
+
     async def want_events(self, until: datetime) -> None:
         """Have events kept for a publisher."""
         await outbox.want_events(self._executor, until)
