@@ -28,10 +28,13 @@ def documented(method: MethodDescriptor) -> tuple[MethodDescriptor, Mapping[str,
     return method, {}
 
 
-def http_call(method: MethodDescriptor, request: Message) -> tuple[str, str, Mapping[str, Any], Any]:
-    """HTTP method, path, query and JSON body (`None`: no body) of a call, as its `google.api.http` rule has them."""
+def http_call(
+    method: MethodDescriptor, request: Message, binding: Any = None
+) -> tuple[str, str, Mapping[str, Any], Any]:
+    """HTTP method, path, query and JSON body (`None`: no body) of a call, as its `google.api.http` rule has them, or
+    one of the rule's additional bindings."""
     shown, asking = documented(method)
-    rule = shown.GetOptions().Extensions[annotations_pb2.http]
+    rule = binding or shown.GetOptions().Extensions[annotations_pb2.http]
     verb = rule.WhichOneof("pattern")
     fields = MessageToDict(request, preserving_proto_field_name=True, use_integers_for_enums=True)
     fields.update(asking)

@@ -1,0 +1,1 @@
+"""What the fields of requests name, and whose: for playing every RPC with what is another's."""
