@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Column, Integer, Table
+from sqlalchemy import Column, Integer, LargeBinary, Table
 
 from server.adapters.store.tables import METADATA, conversations
 from server.domain.principal import Owner
@@ -46,4 +46,7 @@ class TableRows:
             return self._ids[table.name]
         if column.name in self._names:
             return self._names[column.name]
-        return next(self._numbers) if isinstance(column.type, Integer) else f"{self._name}-{column.name}"
+        if isinstance(column.type, Integer):
+            return next(self._numbers)
+        text = f"{self._name}-{column.name}"
+        return text.encode() if isinstance(column.type, LargeBinary) else text
