@@ -61,6 +61,16 @@ def numbers_position(kind: str, token: str, count: int) -> list[int]:
     return [_number(part) for part in _parts(kind, token, count)]
 
 
+def parts_token(kind: str, *parts: object) -> str:
+    """The token of the page behind these values, which JSON can hold, in lists of that kind."""
+    return _token(kind, list(parts))
+
+
+def parts_position(kind: str, token: str, count: int) -> list[object]:
+    """The values of such a token, of whatever type: it may be anybody's. Raises `InvalidPageToken`."""
+    return _parts(kind, token, count)
+
+
 def cut(found: Sequence[Item], size: int | None, token_of: Callable[[Item], str]) -> Page[Item]:
     """The page of at most `size` items out of up to `size + 1` that were asked of the store."""
     if size is None or len(found) <= size:

@@ -17,6 +17,7 @@ from server.application.files import Files
 from server.application.forks import Forks
 from server.application.guard import Guard
 from server.application.keys import KeyFactory
+from server.application.message_search import MessageSearches
 from server.application.metering import Meter
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
@@ -116,6 +117,7 @@ def use_cases(parts: Parts) -> UseCases:
         ),
         runs=runs,
         run_prompts=RunPrompts(store=parts.store, limits=parts.limits),
+        message_searches=MessageSearches(store=parts.store),
         streams=streams,
         archive=Archive(store=parts.store, clock=parts.clock, deletion=deletion),
         archive_chat=ArchiveChat(

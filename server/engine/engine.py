@@ -20,6 +20,7 @@ from server.engine.delta_log import RunLost
 from server.engine.expiry import Expiry
 from server.engine.file_sweep import FileSweep
 from server.engine.housekeeping import Housekeeping
+from server.engine.index_upkeep import IndexUpkeep
 from server.engine.lease_clock import LeaseClock
 from server.engine.recovery import Recovery
 from server.engine.runner import Runner
@@ -89,6 +90,7 @@ class Engine:
         self._expiry = Expiry(store=store, clock=clock, limits=limits, worker=self)
         self._housekeeping = Housekeeping(store=store, clock=clock, limits=limits)
         self._file_sweep = FileSweep(store=store, blobs=blobs, clock=clock)
+        self._index_upkeep = IndexUpkeep(store=store, clock=clock)
         self._executions: dict[RunId, _Execution] = {}
         self._uninterrupted = Uninterrupted()
         self._group = asyncio.TaskGroup()
@@ -107,6 +109,7 @@ class Engine:
             self._group.create_task(self._repeat(self._expiry.look, every=heartbeat)),
             self._group.create_task(self._repeat(self._housekeeping.tidy, every=Housekeeping.INTERVAL)),
             self._group.create_task(self._repeat(self._file_sweep.sweep, every=FileSweep.INTERVAL)),
+            self._group.create_task(self._repeat(self._index_upkeep.tend, every=IndexUpkeep.INTERVAL)),
         ]
         return self
 

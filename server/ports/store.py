@@ -40,6 +40,7 @@ from server.ports.files import Files
 from server.ports.histories import Branches, Messages
 from server.ports.keys import AllKeys, ApiKeys
 from server.ports.memories import Memories
+from server.ports.message_search import IndexUpkeep, MessageIndex
 from server.ports.organizations import AddedModels, AllMembers, Organizations
 from server.ports.outbox import Outbox
 from server.ports.tool_calls import Approvals, ToolCalls
@@ -231,6 +232,8 @@ class Transaction(Protocol):
     @property
     def messages(self) -> Messages: ...  # noqa: D102
     @property
+    def message_index(self) -> MessageIndex: ...  # noqa: D102
+    @property
     def branches(self) -> Branches: ...  # noqa: D102
     @property
     def runs(self) -> Runs: ...  # noqa: D102
@@ -278,7 +281,7 @@ class RunReference:
     epoch: int
 
 
-class SystemTransaction(AllAudit, AllKeys, AllMembers, usages.AllUsage, Outbox, Protocol):
+class SystemTransaction(AllAudit, AllKeys, AllMembers, usages.AllUsage, Outbox, IndexUpkeep, Protocol):
     """One transaction of the service itself, bound to no owner: credentials, provisioning, leases. The only place
     where a query does not filter by owner; no use case of a caller gets one."""
 

@@ -21,6 +21,8 @@ from parley.v1 import (
     mcp_pb2_grpc,
     run_pb2,
     run_pb2_grpc,
+    search_pb2,
+    search_pb2_grpc,
     thread_pb2,
     thread_pb2_grpc,
     tool_pb2,
@@ -38,6 +40,7 @@ from server.application.compactions import Compactions
 from server.application.direct_calls import DirectCalls
 from server.application.files import Files
 from server.application.forks import Forks
+from server.application.message_search import MessageSearches
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
 from server.application.own_keys import OwnKeys
@@ -59,12 +62,14 @@ from server.rpc.servicers.key import KeyServicer
 from server.rpc.servicers.mcp import McpServicer
 from server.rpc.servicers.organizations import ModelServicer, OrganizationServicer
 from server.rpc.servicers.run import RunServicer
+from server.rpc.servicers.search import SearchServicer
 from server.rpc.servicers.thread import ThreadServicer
 from server.rpc.servicers.tool import ToolServicer
 
 DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     thread_pb2.DESCRIPTOR.services_by_name["ThreadService"],
     run_pb2.DESCRIPTOR.services_by_name["RunService"],
+    search_pb2.DESCRIPTOR.services_by_name["SearchService"],
     tool_pb2.DESCRIPTOR.services_by_name["ToolService"],
     file_pb2.DESCRIPTOR.services_by_name["FileService"],
     mcp_pb2.DESCRIPTOR.services_by_name["McpService"],
@@ -103,6 +108,7 @@ class UseCases:
     compactions: Compactions
     runs: Runs
     run_prompts: RunPrompts
+    message_searches: MessageSearches
     streams: Streams
     approvals: Approvals
     sessions: Sessions
@@ -129,6 +135,7 @@ class Services:
         self.health = HealthServicer([descriptor.full_name for descriptor in DESCRIPTORS])
         self._threads = ThreadServicer(use_cases.threads, use_cases.branches, use_cases.forks, use_cases.compactions)
         self._runs = RunServicer(use_cases.runs, use_cases.streams, use_cases.run_prompts)
+        self._searches = SearchServicer(use_cases.message_searches)
         self._tools = ToolServicer(use_cases.approvals)
         self._files = FileServicer(use_cases.files)
         self._mcp = McpServicer(use_cases.tools, use_cases.direct_calls)
@@ -148,6 +155,7 @@ class Services:
         aio = cast("grpc.aio.Server", server)
         thread_pb2_grpc.add_ThreadServiceServicer_to_server(self._threads, aio)
         run_pb2_grpc.add_RunServiceServicer_to_server(self._runs, aio)
+        search_pb2_grpc.add_SearchServiceServicer_to_server(self._searches, aio)
         tool_pb2_grpc.add_ToolServiceServicer_to_server(self._tools, aio)
         file_pb2_grpc.add_FileServiceServicer_to_server(self._files, aio)
         mcp_pb2_grpc.add_McpServiceServicer_to_server(self._mcp, aio)

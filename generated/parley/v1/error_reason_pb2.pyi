@@ -229,6 +229,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_BUDGET_TOO_LARGE: _ErrorReason.ValueType  # 127
     """A key may be given no larger budget than the key has that its maker presents. PERMISSION_DENIED."""
+    ERROR_REASON_SEARCH_QUERY_EMPTY: _ErrorReason.ValueType  # 165
+    """The query of a search names nothing that a message must contain: it is empty, or all of it is excluded or
+    punctuation. INVALID_ARGUMENT.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or a run failed. A refused call carries the name without its prefix as the
@@ -443,4 +447,8 @@ FAILED_PRECONDITION. Run: likewise.
 """
 ERROR_REASON_BUDGET_TOO_LARGE: ErrorReason.ValueType  # 127
 """A key may be given no larger budget than the key has that its maker presents. PERMISSION_DENIED."""
+ERROR_REASON_SEARCH_QUERY_EMPTY: ErrorReason.ValueType  # 165
+"""The query of a search names nothing that a message must contain: it is empty, or all of it is excluded or
+punctuation. INVALID_ARGUMENT.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from sqlalchemy.engine import Dialect
+
 from server.adapters.store.effort import EffortMeter
 from server.adapters.store.statement import Parameters, Statement
 
@@ -23,6 +25,11 @@ class Executor(Protocol):
 
     A row that breaks a constraint raises `RowRefused`, a store that does not work `StoreUnavailable`.
     """
+
+    @property
+    def dialect(self) -> Dialect:
+        """What statements are compiled for: some things each database does in a way of its own."""
+        ...
 
     async def fetch(self, statement: Statement, parameters: Parameters) -> Sequence[Row]:
         """Execute; returns all rows."""

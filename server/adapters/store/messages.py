@@ -15,9 +15,10 @@ from server.adapters.store import predicates, tables
 from server.adapters.store.errors import MessageNotQueued
 from server.adapters.store.executor import Row
 from server.adapters.store.json_codec import codec
+from server.adapters.store.message_words import store_messages
 from server.adapters.store.paging import LIMIT, NO_LIMIT, OFFSET
 from server.adapters.store.scope import Scope
-from server.adapters.store.statement import Owned, owned, owned_insert, parameter
+from server.adapters.store.statement import Owned, owned, parameter
 from server.adapters.store.times import micros, moment
 from server.domain.errors import ConversationNotFound
 from server.domain.ids import ConversationId, MessageId
@@ -46,8 +47,8 @@ _TOOL_CALL: Final = codec(ToolCall)
 _IMAGE: Final = codec(GeneratedImage)
 _METADATA: Final = codec(MessageMetadata)
 # For every message of every prompt: a call of the enum costs ten times the look-up.
-_ROLES: Final = {role.value: role for role in Role}
-_STATUSES: Final = {status.value: status for status in MessageStatus}
+ROLES: Final = {role.value: role for role in Role}
+STATUSES: Final = {status.value: status for status in MessageStatus}
 
 
 _ONE: Final[ColumnElement[int]] = literal_column("1")
@@ -68,7 +69,6 @@ _NEXT_POSITIONS = _drawn("last_position", bindparam("conversation_id"), by=bindp
 _NEXT_TICKET = _drawn("last_ticket", bindparam("conversation_id"))
 _POSITION_FOR_WAITING = _drawn("last_position", _home_of_waiting)
 
-_INSERT = owned_insert(_table)
 _GET = owned(select(*COLUMNS).where(_one), _table)
 _ADMIT = owned(
     update(_table)
@@ -124,7 +124,7 @@ class StoredMessages:
         """Put a message at the end of the history. Raises `ConversationNotFound`."""
         position = await self._draw(_NEXT_POSITION, message)
         appended = replace(message, position=position)
-        await self._scope.fetch(_INSERT, **_values(appended), ticket=None)
+        await store_messages(self._scope, [{**_values(appended), "ticket": None}])
         return appended
 
     async def extend(self, conversation_id: ConversationId, messages: Sequence[Message]) -> None:
@@ -136,13 +136,13 @@ class StoredMessages:
             raise ConversationNotFound(conversation_id)
         first = drawn[0] - len(messages) + 1
         placed = (replace(message, position=position) for position, message in enumerate(messages, first))
-        await self._scope.insert(_INSERT, [{**_values(message), "ticket": None} for message in placed])
+        await store_messages(self._scope, [{**_values(message), "ticket": None} for message in placed])
 
     async def enqueue(self, message: Message) -> None:
         """Store a message with status QUEUED outside the history. Raises `ConversationNotFound`."""
         ticket = await self._draw(_NEXT_TICKET, message)
         queued = replace(message, position=None, status=MessageStatus.QUEUED)
-        await self._scope.fetch(_INSERT, **_values(queued), ticket=ticket)
+        await store_messages(self._scope, [{**_values(queued), "ticket": ticket}])
 
     async def admit(self, message_id: MessageId) -> Message:
         """Move a queued message to the end of the history. Raises `MessageNotQueued`."""
@@ -248,10 +248,10 @@ def message_of(row: Row) -> Message:
     return Message(
         id=row_id,
         conversation_id=conversation_id,
-        role=_ROLES[role],
+        role=ROLES[role],
         content=content,
         created_at=moment(created),
-        status=_STATUSES[status],
+        status=STATUSES[status],
         position=position,
         branch=branch,
         run_id=run_id,

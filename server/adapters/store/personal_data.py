@@ -62,6 +62,7 @@ PERSONAL_DATA: Final[Mapping[str, Personal]] = {
     ),
     "sessions": Personal(_C, "session", "conversation_id"),
     "messages": Personal(_C, "message", "conversation_id", json=_NESTED, names=("actor",)),
+    "message_words": Personal(Erased.WITH_PARENT, why="they are those of the messages, which are exported"),
     "branches": Personal(_C, "branch", "conversation_id"),
     "runs": Personal(
         _C, "run", "conversation_id", json=("generation", "error", "usage", "options", "payer"), names=("actor",)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy.engine import Dialect
+
 from server.adapters.store.effort import EffortMeter
 from server.adapters.store.executor import Cursor, Executor, Row
 from server.adapters.store.statement import OWNER, TENANT, Foreign, Owned, Parameters
@@ -23,6 +25,11 @@ class Scope:
         self.known: set[str] = set()
         self._executor = executor
         self._names = {TENANT: owner.tenant, OWNER: owner.user}
+
+    @property
+    def dialect(self) -> Dialect:
+        """See `Executor.dialect`."""
+        return self._executor.dialect
 
     async def fetch(self, statement: Owned, /, **parameters: Any) -> Sequence[Row]:
         """Execute; returns all rows."""

@@ -10,6 +10,7 @@ from server.adapters.store import (
     known_files,
     leases,
     members,
+    message_indexing,
     outbox,
     provisioning,
     retention,
@@ -171,3 +172,19 @@ class StoredSystem:
     async def forget_wish(self, now: datetime) -> bool:
         """Stop keeping events that nobody has wanted for long."""
         return await outbox.forget_wish(self._executor, now)
+
+    async def index_is_whole(self) -> bool:
+        """Whether every message is indexed."""
+        return await message_indexing.index_is_whole(self._executor)
+
+    async def index_older(self, *, limit: int) -> bool:
+        """Index some messages of before there was an index."""
+        return await message_indexing.index_older(self._executor, limit=limit)
+
+    async def index_needs_cleaning(self) -> bool:
+        """Whether the index holds words of deleted messages."""
+        return await message_indexing.index_needs_cleaning(self._executor)
+
+    async def clean_index(self, *, effort: int) -> bool:
+        """Remove some of those words."""
+        return await message_indexing.clean_index(self._executor, effort=effort)

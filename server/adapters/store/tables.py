@@ -28,6 +28,7 @@ from server.adapters.store.predicates import (
     IS_UNPUBLISHED,
     IS_WAITING,
 )
+from server.adapters.store.search_tables import MessageWordsRow
 from server.adapters.store.tool_tables import ApprovalRow, ToolCallRow
 from server.adapters.store.usage_tables import SpendingRow, UsageCallRow, UsageDayRow
 
@@ -284,3 +285,4 @@ usage_days: Final = _table(UsageDayRow)
 spending: Final = _table(SpendingRow)
 event_publisher: Final = _table(EventPublisherRow)
 event_removals: Final = _table(EventRemovalRow)
+message_words: Final = _table(MessageWordsRow)

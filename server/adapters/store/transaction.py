@@ -14,6 +14,7 @@ from server.adapters.store.events import StoredEvents
 from server.adapters.store.executor import Executor
 from server.adapters.store.files import StoredFiles
 from server.adapters.store.memories import StoredMemories
+from server.adapters.store.message_search import StoredMessageIndex
 from server.adapters.store.messages import StoredMessages
 from server.adapters.store.model_requests import StoredModelRequests
 from server.adapters.store.models import StoredModels
@@ -43,6 +44,7 @@ class OwnedTransaction:
         "files",
         "keys",
         "memories",
+        "message_index",
         "messages",
         "model_requests",
         "models",
@@ -60,6 +62,7 @@ class OwnedTransaction:
         self.owner = owner
         self.conversations = StoredConversations(scope)
         self.messages = StoredMessages(scope)
+        self.message_index = StoredMessageIndex(scope)
         self.branches = StoredBranches(scope)
         self.runs = StoredRuns(scope)
         self.events = StoredEvents(scope, record)

@@ -25,6 +25,7 @@ from server.application.key_operation import Keys
 from server.application.key_uses import KeyUses
 from server.application.keys import KeyFactory
 from server.application.known_keys import KnownKeys
+from server.application.message_search import MessageSearches
 from server.application.own_keys import OwnKeys
 from server.application.refusals import Refusals
 from server.application.repeats import Repeats
@@ -135,6 +136,7 @@ async def serve(
                 compactions=house.compactions,
                 runs=house.runs,
                 run_prompts=house.run_prompts,
+                message_searches=MessageSearches(store=house.store),
                 streams=house.streams,
                 approvals=house.approvals,
                 sessions=house.sessions,

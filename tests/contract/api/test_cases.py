@@ -24,6 +24,7 @@ from tests.contract.api.cases import (
     organizations,
     roles,
     run,
+    search,
     thread,
     tool,
 )
@@ -36,7 +37,7 @@ from tests.contract.api.stage import Stage
 CASES: list[Case] = [
     *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES, *mcp.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
-    *(*context.CASES, *large.CASES, *key.CASES, *audit.CASES, *access.CASES),
+    *(*context.CASES, *large.CASES, *key.CASES, *audit.CASES, *search.CASES, *access.CASES),
 ]
 
 

@@ -20,6 +20,8 @@ from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, MessageId, OrganizationId, default_organization_id
 from server.domain.key import ApiKey, KeyUse
 from server.domain.message import Message, Role, Usage
+from server.domain.message_query import read_query
+from server.domain.message_search import MessageSearch
 from server.domain.model import Model
 from server.domain.organization import Member, MemberRole
 from server.domain.principal import Owner
@@ -36,6 +38,7 @@ from server.ports.event_logs import Events
 from server.ports.files import Files
 from server.ports.histories import Branches, Messages
 from server.ports.keys import ApiKeys
+from server.ports.message_search import MessageIndex
 from server.ports.organizations import AddedModels, Organizations
 from server.ports.store import (
     Conversations,
@@ -233,6 +236,10 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "messages.count_said": (lambda tx, a: tx.messages.count_said(a.talk.id), 0),
     "messages.count": (lambda tx, a: tx.messages.count(a.talk.id), 0),
     "messages.get": (lambda tx, a: tx.messages.get(a.message.id), None),
+    "message_index.find": (
+        lambda tx, a: tx.message_index.find(MessageSearch(read_query("Hello")), limit=9, after=None),
+        [],
+    ),
     "branches.tree": (lambda tx, a: tx.branches.tree(a.talk.id), None),
     "branches.activate": (lambda tx, a: tx.branches.activate(a.talk.id, ORIGINAL), None),
     "branches.page": (lambda tx, a: tx.branches.page(a.talk.id, ORIGINAL, after=0, limit=9), []),
@@ -403,6 +410,7 @@ def test_every_method_of_the_transaction_is_probed() -> None:
     parts = {
         "conversations": Conversations,
         "messages": Messages,
+        "message_index": MessageIndex,
         "branches": Branches,
         "runs": Runs,
         "events": Events,

@@ -31,6 +31,10 @@ from server.adapters.store import (
     leases,
     members,
     memories,
+    message_indexing,
+    message_matching,
+    message_search,
+    message_words,
     messages,
     model_requests,
     models,
@@ -79,8 +83,11 @@ OWNED_PARTS = [
     usage_calls,
     usage_sums,
     spending,
+    message_matching,
+    message_search,
+    message_words,
 ]
-SYSTEM_PARTS = [keys, provisioning, members, leases, known_files, retention, awaited_calls, outbox]
+SYSTEM_PARTS = [keys, provisioning, members, leases, known_files, retention, awaited_calls, outbox, message_indexing]
 
 
 def _statements(modules: list[ModuleType]) -> Iterator[tuple[str, Statement]]:
@@ -117,6 +124,7 @@ OF_SERVICE = {
     "audit._ADD": audit._ADD,
     "spending.ADD": spending.ADD,
     "usage_calls._LAPSED": usage_calls._LAPSED,
+    "message_words.ADD_WORDS_OF_ANYBODY": message_words.ADD_WORDS_OF_ANYBODY,
 }
 """What the service itself does with a table that also has owners."""
 OWNED = {

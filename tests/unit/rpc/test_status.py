@@ -16,6 +16,7 @@ from server.domain import (
     history_errors,
     identity_errors,
     limit_errors,
+    search_errors,
     spending_errors,
     tool_call_errors,
     tool_errors,
@@ -78,6 +79,7 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
     (identity_errors.PersonNeeded(), grpc.StatusCode.PERMISSION_DENIED, "PERSON_NEEDED", {}),
     (identity_errors.ScopeExceeded("a:b"), grpc.StatusCode.PERMISSION_DENIED, "SCOPE_EXCEEDED", {"scope": "a:b"}),
     (identity_errors.KeyNotFound("k"), grpc.StatusCode.NOT_FOUND, "KEY_NOT_FOUND", {"id": "k"}),
+    (search_errors.SearchQueryEmpty(), grpc.StatusCode.INVALID_ARGUMENT, "SEARCH_QUERY_EMPTY", {}),
     (identity_errors.KeyEnded("k"), grpc.StatusCode.FAILED_PRECONDITION, "KEY_ENDED", {"id": "k"}),
     (
         spending_errors.BudgetExceeded(SPENT, SPENT.resets_at - timedelta(hours=1)),

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from sqlalchemy.engine import Dialect
+
 from server.adapters.store.dialects import POSTGRES
 from server.adapters.store.effort import EffortMeter
 from server.adapters.store.executor import Row
@@ -26,6 +28,11 @@ class PostgresExecutor:
         self._connection = connection
         self._is_reading = reading
         self.failure: Exception | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """That of this driver."""
+        return POSTGRES
 
     async def fetch(self, statement: Statement, parameters: Parameters) -> Sequence[Row]:
         """Execute; returns all rows."""

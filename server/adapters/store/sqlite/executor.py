@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from sqlalchemy.engine import Dialect
+
 from server.adapters.store.dialects import SQLITE
 from server.adapters.store.effort import EffortMeter
 from server.adapters.store.errors import ReadUnitWrote, RowRefused
@@ -30,6 +32,11 @@ class SqliteExecutor:
         self._is_reading = reading
         self.failure: sqlite3.Error | None = None
         self.refused: RowRefused | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """That of this driver."""
+        return SQLITE
 
     async def fetch(self, statement: Statement, parameters: Parameters) -> Sequence[Row]:
         """Execute; returns all rows."""
