@@ -20,6 +20,7 @@ from server.cli.data_directory import DataDirectory
 from server.config import load
 from server.domain.key import KeyStyle
 from server.domain.principal import Owner
+from tests.support.canaries.plugin import EARS
 from tests.support.nursery import ForkedProcess, Nursery
 
 PARLEY = (sys.executable, "-m", "server")
@@ -39,7 +40,8 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     limits for callers, for tests and measurements call more often than anybody else. `DEFAULT_LIMITS` brings them back.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "OPENROUTER_"))}
-    return {**own, "PYTHONUNBUFFERED": "1", **UNLIMITED, **(extra or {})}
+    defaults = {"PYTHONUNBUFFERED": "1", "PARLEY_LOG_LEVEL": "debug", **UNLIMITED}
+    return {**own, **defaults, **(extra or {})}
 
 
 def parley(
@@ -88,6 +90,11 @@ class Service:
     def development_key(self) -> str:
         """The key of `dev`."""
         return (self.data / "dev.key").read_text().strip()
+
+    @property
+    def has_development_key(self) -> bool:
+        """Whether it has made one, which it prints."""
+        return (self.data / "dev.key").exists()
 
     @property
     def output(self) -> str:
@@ -152,7 +159,9 @@ def launch(
                 env=environment(env),
             )
         )
-    return Service(process, data, log, stale)
+    service = Service(process, data, log, stale)
+    EARS.read(log, shown=lambda: service.development_key if service.has_development_key else "")
+    return service
 
 
 @contextmanager

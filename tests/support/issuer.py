@@ -11,8 +11,10 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from tests.support.canaries.marks import canary
+
 AUDIENCE: Final = "parley"
-SECRET: Final = "a secret that the issuer shares with the service"
+SECRET: Final = canary("jwt-secret")
 
 _MAKERS: Final[dict[str, Callable[[], Any]]] = {
     "RS256": lambda: rsa.generate_private_key(65537, 2048),

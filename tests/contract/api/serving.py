@@ -40,6 +40,7 @@ from server.rpc.server import RpcServer
 from server.rpc.services import DESCRIPTORS, Services, UseCases
 from tests.contract.api.tool_servers import tool_servers
 from tests.support.bad_tokens import LEEWAY_SECONDS
+from tests.support.canaries.marks import canary
 from tests.support.house import QUICK, House, open_house
 from tests.support.issuer import AUDIENCE, SECRET, Issuer
 from tests.support.scripted_provider import ScriptedProvider, usage
@@ -51,7 +52,7 @@ TOOLS = (ToolServerConfig("time", StdioEndpoint(TIME_SERVER)),)
 """What every tenant may use, once a person has approved; started when it is first asked."""
 UNLIMITED = CallLimits(0, 0, 0, 0, 0)
 """Tests that play a service for a while make more calls than anybody may."""
-PEPPER = b"a pepper of enough bytes"
+PEPPER = canary("pepper").encode()
 # On a busy machine one fetch may take long, and clocks that stand still never let another begin.
 _PATIENCE = timedelta(seconds=60)
 

@@ -8,9 +8,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from tests.support.canaries.marks import canary
+
 _USER = "postgres"
 _ROLE = "parley"
 """As whom the service works: not a superuser, and the owner of its databases."""
+_PASSWORD = canary("database-password")
+"""Which the server does not ask for, and nobody may tell."""
 _OPTIONS = "-c listen_addresses=127.0.0.1 -c max_connections=200 -c unix_socket_directories=''"
 
 
@@ -65,7 +69,7 @@ class PostgresServer:
 
     def dsn(self, database: str) -> str:
         """The address of a database on this server for the service, as PostgreSQL's own tools take it."""
-        return f"postgresql://{_ROLE}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{_ROLE}:{_PASSWORD}@127.0.0.1:{self.port}/{database}"
 
     def url(self, database: str) -> str:
         """The service's URL of a database on this server."""

@@ -17,6 +17,7 @@ from server.application.titles import INSTRUCTIONS, Titles
 from server.domain.limits import Limits
 from server.domain.run import Run
 from server.ports.provider import Provider
+from tests.support.canaries.marks import canary
 from tests.support.house import ANNA, QUICK, House, ScriptedModels, open_house
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.upstream import Reasoning, ScriptedUpstream, answer, refusal, silence
@@ -51,7 +52,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 @asynccontextmanager
 async def titles_of(house: House, upstream: ScriptedUpstream, limits: Limits = QUICK) -> AsyncIterator[Titles]:
     """Titles made by the upstream for conversations of the house."""
-    config = ProviderConfig(name="acme", base_url=upstream.base_url, api_key="sk-secret")
+    config = ProviderConfig(name="acme", base_url=upstream.base_url, api_key=canary("provider-key"))
     provider = OpenAICompatibleProvider(config, clock=SystemClock())
     models = _HttpModels(provider)
     try:

@@ -10,9 +10,10 @@ import pytest
 from server.adapters.provider.configuration import ProviderConfig, Timeouts
 from server.adapters.provider.openai_compatible import OpenAICompatibleProvider
 from server.adapters.system import SystemClock
+from tests.support.canaries.marks import canary
 from tests.support.upstream import ScriptedUpstream
 
-KEY = "sk-very-secret-key"
+KEY = canary("provider-key")
 LONG = timedelta(hours=1)
 """For the time-outs that a test is not about."""
 
