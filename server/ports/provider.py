@@ -107,17 +107,31 @@ class ProviderError(Exception):
 
     `reason` is an `ErrorReason` of the protos without its prefix (`PROVIDER_…`, `CONTEXT_TOO_LONG`); `message` is for
     the caller: what happened and what can be done, never a key, a header or a stack. `retryable`: the same request
-    may succeed later. `retry_after`: how long the provider asks to wait, when it says so.
+    may succeed later. `retry_after`: how long the provider asks to wait, when it says so. `quote`: its own words, which
+    the text ends with.
     """
 
     def __init__(
-        self, reason: str, message: str, *, retryable: bool = False, retry_after: timedelta | None = None
+        self,
+        reason: str,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after: timedelta | None = None,
+        quote: str = "",
     ) -> None:
         super().__init__(message)
         self.reason = reason
-        self.message = message
+        self.fact = message
+        """The message without the quote."""
+        self.quote = quote
         self.retryable = retryable
         self.retry_after = retry_after
+
+    @property
+    def message(self) -> str:
+        """What happened and what can be done; with what the provider says of it, if anything."""
+        return f"{self.fact} It says: {self.quote}" if self.quote else self.fact
 
 
 class Provider(Protocol):

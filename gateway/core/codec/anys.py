@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.core.codec.depth import MAX_DEPTH, too_deep
-from gateway.core.codec.errors import JsonError, excerpt
+from gateway.core.codec.errors import JsonError, excerpt, kind
 from gateway.core.codec.presence import set_in_parent
 
 _TYPE = "@type"
@@ -73,7 +73,7 @@ def any_reader(types: AnyTypes) -> Callable[[Any, object, int], int]:
 
     def read(message: Any, value: object, depth: int) -> int:
         if type(value) is not dict:
-            raise JsonError(f"must be an object, not {excerpt(value)}")
+            raise JsonError(f"must be an object, not {kind(value)}")
         if depth > MAX_DEPTH:
             raise too_deep()
         if not value:

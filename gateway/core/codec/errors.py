@@ -13,7 +13,7 @@ class JsonError(ValueError):
 
     `field` is the path of the offending part as the client spelt it (`userMessage.content`, `items[3].x`,
     `labels["a"]`), "" for the whole document. `description` says what is wrong and how to mend it; it holds at most a
-    short escaped excerpt of the value, so both may be shown to the caller. Both are bounded.
+    short escaped value, and nothing of a longer text, which may be what somebody said. Both are bounded.
     """
 
     def __init__(self, description: str, field: str = "") -> None:
@@ -52,14 +52,19 @@ def spelt(name: str) -> str:
     return name if name.isidentifier() and len(name) <= _MAX_NAME else json.dumps(name[:_MAX_NAME])[1:-1]
 
 
+def kind(value: object) -> str:
+    """Give what a JSON value is for the description of an error that has nothing to do with what it says."""
+    return "a string" if isinstance(value, str) else excerpt(value)
+
+
 def excerpt(value: object) -> str:
-    """Give a short, escaped, ASCII form of a JSON value for an error's description."""
+    """Give a short, escaped, ASCII form of a JSON value for an error's description; of a longer text its length."""
     match value:
         case dict():
             return "an object"
         case list():
             return "an array"
         case str() if len(value) > _MAX_EXCERPT:
-            return json.dumps(value[:_MAX_EXCERPT])[:-1] + '…"'
+            return f"a text of {len(value)} characters"
         case _:
             return json.dumps(value)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from gateway.core.codec.depth import count_keys
-from gateway.core.codec.errors import JsonError, excerpt
+from gateway.core.codec.errors import JsonError, excerpt, kind
 from gateway.core.codec.presence import set_in_parent
 
 ValueReader = Callable[[Any], Any]
@@ -14,7 +14,7 @@ LeftOverReader = Callable[[Any, dict[str, Any], int, MessageReader], int]
 
 def not_an_object(value: object) -> JsonError:
     """Give the error for a value that must be a JSON object."""
-    return JsonError(f"must be an object, not {excerpt(value)}")
+    return JsonError(f"must be an object, not {kind(value)}")
 
 
 def not_an_array(value: object) -> JsonError:

@@ -168,5 +168,4 @@ class Failures:
         retry_after: timedelta | None = None,
     ) -> ProviderError:
         quote = quotable(said.message, self._secrets) if said else ""
-        message = f"{self._who} {what}. It says: {quote}" if quote else f"{self._who} {what}."
-        return ProviderError(reason, message, retryable=retryable, retry_after=retry_after)
+        return ProviderError(reason, f"{self._who} {what}.", retryable=retryable, retry_after=retry_after, quote=quote)

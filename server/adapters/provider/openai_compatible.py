@@ -15,6 +15,7 @@ from server.adapters.provider.http_client import http_client, not_answered
 from server.adapters.provider.images import ImagesEndpoint
 from server.adapters.provider.patience import Patience, PatienceEnded
 from server.adapters.provider.provider_config import ProviderConfig
+from server.adapters.provider.repetition import texts, without_repetition
 from server.failpoint import failpoint
 from server.ports.provider import CompletionRequest, Image, ImageRequest, Piece, ProviderError
 from server.ports.system import Clock
@@ -66,17 +67,20 @@ class OpenAICompatibleProvider:
                 for piece in answer.rest():
                     yield piece
                 await body.drain()
-        except ProviderError:
+        except ProviderError as error:
             # What is paid for an answer that fails is known all the same, if the provider has said so before.
             if (reported := answer.usage()) is not None:
                 yield reported
-            raise
+            raise without_repetition(error, texts(request)) from error.__cause__
         finally:
             patience.close()
 
     async def draw(self, request: ImageRequest) -> Image:
         """One image, as the server's images endpoint draws it."""
-        return await self._images.draw(request)
+        try:
+            return await self._images.draw(request)
+        except ProviderError as error:
+            raise without_repetition(error, [request.prompt]) from error.__cause__
 
     async def aclose(self) -> None:
         """Close every connection."""
