@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from server.ports.figures import Spoken
+from server.ports.figures import Dropped, Spoken
 
 
 class PrometheusFigures:
@@ -21,6 +21,18 @@ class PrometheusFigures:
             ("outcome",),
             registry=registry,
         )
+        self._dropped = Counter(
+            "parley_retention_dropped",
+            "What has outlived the time for which its tenant keeps it, and was deleted.",
+            ("what",),
+            registry=registry,
+        )
+        self._swept = Counter(
+            "parley_retention_sweeps",
+            "Tenants whose data was looked through for such, by whether that came to its end.",
+            ("outcome",),
+            registry=registry,
+        )
 
     def refused(self, spoken: Spoken, cause: str) -> None:
         """Count a text that was refused."""
@@ -29,6 +41,14 @@ class PrometheusFigures:
     def cached(self, *, is_hit: bool) -> None:
         """Count a question."""
         self._cached.labels("hit" if is_hit else "miss").inc()
+
+    def dropped(self, what: Dropped, count: int) -> None:
+        """Count what is gone."""
+        self._dropped.labels(what.value).inc(count)
+
+    def swept(self, *, is_whole: bool) -> None:
+        """Count a sweep."""
+        self._swept.labels("whole" if is_whole else "failed").inc()
 
 
 class PrometheusPublisherFigures:

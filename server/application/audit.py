@@ -1,10 +1,12 @@
 """The audit: what is written to it, and who may read it."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import chain
 
 from server.application.paging import Page, cut, list_position, list_token
 from server.domain.audit import OPERATOR, Act, AuditFilter, AuditRecord, Deed
+from server.domain.erasure import Erasure
 from server.domain.ids import AuditId
 from server.domain.limits import Limits
 from server.domain.principal import Owner, Principal
@@ -30,6 +32,17 @@ class Audit:
     async def record_impersonation(self, tx: SystemTransaction, principal: Principal) -> None:
         """Tell that the principal's actor begins to act for its owner."""
         await tx.add_audit(self.record_of(principal, Deed(Act.IMPERSONATION_BEGAN, principal.owner.user)))
+
+    async def record_concerning(self, tx: SystemTransaction, principal: Principal, user: Owner, deed: Deed) -> None:
+        """Tell what a caller does with what is another user's of the tenant, or the caller's own."""
+        await tx.add_audit(replace(self.record_of(principal, deed), subject=user.user))
+
+    async def record_end_of_erasure(self, tx: SystemTransaction, erasure: Erasure) -> None:
+        """Tell that nothing is left of a user but the pseudonym."""
+        record_id, now = AuditId(str(self._ids.uuid())), self._clock.now()
+        deed = Deed(Act.ERASURE_ENDED, erasure.id)
+        tenant, by = erasure.user.tenant, erasure.requested_by
+        await tx.add_audit(AuditRecord(record_id, tenant, by, erasure.pseudonym, deed, now))
 
     async def record_operation(self, tx: SystemTransaction, owner: Owner, deed: Deed) -> None:
         """Tell what the operator does with what is the owner's."""

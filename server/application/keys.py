@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from typing import Final
 
+from server.application.seal import Seal
 from server.domain.key import KeyEnvironment, KeyStyle
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -48,6 +49,10 @@ class KeyFactory:
     def digest(self, credential: str) -> str:
         """Hex HMAC-SHA-256 of the whole key under the pepper; all that is ever stored of a key's secret."""
         return hmac.digest(self._pepper, credential.encode(errors="surrogatepass"), "sha256").hex()
+
+    def seal(self, purpose: str) -> Seal:
+        """A keyed digest under the same pepper that has nothing to do with keys, nor with seals for anything else."""
+        return Seal(hmac.digest(self._pepper, f"seal {purpose}".encode(), "sha256"))
 
 
 def is_well_formed(credential: str) -> bool:

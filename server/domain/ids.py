@@ -15,6 +15,7 @@ ModelId = NewType("ModelId", str)
 KeyId = NewType("KeyId", str)
 AuditId = NewType("AuditId", str)
 UserId = NewType("UserId", str)
+ErasureId = NewType("ErasureId", str)
 WorkerId = NewType("WorkerId", str)
 ToolCallId = NewType("ToolCallId", str)
 """`call_` and 32 hex digits: the service's own, whatever id a provider gave the call."""

@@ -8,6 +8,10 @@ WILDCARD_SCOPE: Final = "*"
 IMPERSONATE_SCOPE: Final = "users:impersonate"
 KEYS_SCOPE: Final = "keys:admin"
 AUDIT_SCOPE: Final = "audit:read"
+EXPORT_SCOPE: Final = "data:export"
+ERASE_SCOPE: Final = "data:erase"
+DATA_SCOPE: Final = "data:admin"
+"""To export and erase what is other users' of the tenant, and to say how long the tenant keeps what."""
 
 SUBJECT_SCOPES: Final = frozenset(
     {
@@ -24,9 +28,10 @@ SUBJECT_SCOPES: Final = frozenset(
     }
 )
 """What a user may do with what is the user's own, and so the most that anybody may do in the user's name."""
-PERSON_SCOPES: Final = SUBJECT_SCOPES | {KEYS_SCOPE}
-"""What a person may do whose token says nothing of scopes: also have keys, which nobody else may make in their name."""
-SCOPES: Final = PERSON_SCOPES | {IMPERSONATE_SCOPE, AUDIT_SCOPE, WILDCARD_SCOPE}
+PERSON_SCOPES: Final = SUBJECT_SCOPES | {KEYS_SCOPE, EXPORT_SCOPE, ERASE_SCOPE}
+"""What a person may do whose token says nothing of scopes: also have keys, and have everything that is theirs exported
+or erased, all of which nobody else may do in their name."""
+SCOPES: Final = PERSON_SCOPES | {IMPERSONATE_SCOPE, AUDIT_SCOPE, DATA_SCOPE, WILDCARD_SCOPE}
 """Every scope there is."""
 
 

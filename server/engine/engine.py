@@ -1,7 +1,7 @@
 """The worker of a process: owns the tasks of its runs, renews their leases, picks up what others left."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 import structlog
 
+from server.application.audit import Audit
 from server.application.guard import Guard
 from server.application.metering import Bill, Meter
 from server.domain.errors import ShuttingDown, StoreUnavailable
@@ -17,17 +18,20 @@ from server.domain.ids import ConversationId, RunId, WorkerId
 from server.domain.limits import Limits
 from server.domain.run import Lease, Run
 from server.engine.delta_log import RunLost
+from server.engine.erasing import Erasing
 from server.engine.expiry import Expiry
 from server.engine.file_sweep import FileSweep
 from server.engine.housekeeping import Housekeeping
 from server.engine.index_upkeep import IndexUpkeep
 from server.engine.lease_clock import LeaseClock
 from server.engine.recovery import Recovery
+from server.engine.retention_sweep import RetentionSweep
 from server.engine.runner import Runner
 from server.engine.uninterrupted import Uninterrupted
 from server.engine.wakes import Wakes
 from server.failpoint import failpoint
 from server.ports.blobs import Blobs
+from server.ports.figures import Figures, NoFigures
 from server.ports.provider import Models
 from server.ports.store import RunReference, Store
 from server.ports.system import Clock, Ids
@@ -65,6 +69,7 @@ class Engine:
         meter: Meter,
         servers: ToolServers,
         schemas: ToolSchemas,
+        figures: Figures | None = None,
     ) -> None:
         """`wakes` hears of what other processes do on the same store; without news the worker looks by itself."""
         self._wakes = wakes
@@ -91,6 +96,24 @@ class Engine:
         self._housekeeping = Housekeeping(store=store, clock=clock, limits=limits)
         self._file_sweep = FileSweep(store=store, blobs=blobs, clock=clock)
         self._index_upkeep = IndexUpkeep(store=store, clock=clock)
+        self._erasing = Erasing(
+            store=store,
+            blobs=blobs,
+            clock=clock,
+            audit=Audit(clock=clock, ids=ids),
+            limits=limits,
+            worker=self._worker,
+            left=self._leave,
+        )
+        self._retention_sweep = RetentionSweep(
+            store=store,
+            blobs=blobs,
+            clock=clock,
+            limits=limits,
+            figures=figures or NoFigures(),
+            worker=self._worker,
+            left=self._leave,
+        )
         self._executions: dict[RunId, _Execution] = {}
         self._uninterrupted = Uninterrupted()
         self._group = asyncio.TaskGroup()
@@ -110,6 +133,8 @@ class Engine:
             self._group.create_task(self._repeat(self._housekeeping.tidy, every=Housekeeping.INTERVAL)),
             self._group.create_task(self._repeat(self._file_sweep.sweep, every=FileSweep.INTERVAL)),
             self._group.create_task(self._repeat(self._index_upkeep.tend, every=IndexUpkeep.INTERVAL)),
+            self._group.create_task(self._repeat(self._erasing.look, every=heartbeat)),
+            self._group.create_task(self._repeat(self._retention_sweep.sweep, every=RetentionSweep.INTERVAL)),
         ]
         return self
 
@@ -260,6 +285,12 @@ class Engine:
             execution = self._executions.get(run_id)
             if execution is not None:
                 self.stop(execution.run)
+
+    def _leave(self, run_ids: Collection[RunId], conversation_ids: Collection[ConversationId]) -> None:
+        """What is gone from the store: stop working on it, and end its streams."""
+        self._give_up(set(run_ids))
+        for conversation_id in conversation_ids:
+            self._wakes.events_stored(conversation_id)
 
     async def _recover(self) -> None:
         """Take up what nobody works on, a batch after the other, until a look finds nothing to take."""

@@ -11,6 +11,14 @@ class Spoken(StrEnum):
     ANSWER = "answer"
 
 
+class Dropped(StrEnum):
+    """What a tenant's retention deletes."""
+
+    CONVERSATIONS = "conversations"
+    EVENTS = "events"
+    AUDIT_RECORDS = "audit_records"
+
+
 class Figures(Protocol):
     """Counts; never fails and never waits."""
 
@@ -19,6 +27,12 @@ class Figures(Protocol):
 
     def cached(self, *, is_hit: bool) -> None:
         """A question that the response cache may answer was answered by it, or asked of the model."""
+
+    def dropped(self, what: Dropped, count: int) -> None:
+        """So many things have outlived what their tenants keep, and are gone."""
+
+    def swept(self, *, is_whole: bool) -> None:
+        """A tenant was swept, to the end or not."""
 
 
 class PublisherFigures(Protocol):
@@ -41,4 +55,10 @@ class NoFigures:
         """See `Figures`."""
 
     def cached(self, *, is_hit: bool) -> None:
+        """See `Figures`."""
+
+    def dropped(self, what: Dropped, count: int) -> None:
+        """See `Figures`."""
+
+    def swept(self, *, is_whole: bool) -> None:
         """See `Figures`."""

@@ -35,7 +35,9 @@ from server.ports.archive import Archive
 from server.ports.audit import AllAudit, Audit
 from server.ports.cached_answers import CachedAnswers
 from server.ports.contexts import Compactions, ModelRequests
+from server.ports.erasures import AllRights, TenantRights
 from server.ports.event_logs import Events
+from server.ports.exports import PersonalRecords
 from server.ports.files import Files
 from server.ports.histories import Branches, Messages
 from server.ports.keys import AllKeys, ApiKeys
@@ -269,6 +271,10 @@ class Transaction(Protocol):
     def model_requests(self) -> ModelRequests: ...  # noqa: D102
     @property
     def usage(self) -> usages.Usage: ...  # noqa: D102
+    @property
+    def rights(self) -> TenantRights: ...  # noqa: D102
+    @property
+    def personal_records(self) -> PersonalRecords: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,13 +287,13 @@ class RunReference:
     epoch: int
 
 
-class SystemTransaction(AllAudit, AllKeys, AllMembers, usages.AllUsage, Outbox, IndexUpkeep, Protocol):
+class SystemTransaction(AllAudit, AllKeys, AllMembers, usages.AllUsage, Outbox, IndexUpkeep, AllRights, Protocol):
     """One transaction of the service itself, bound to no owner: credentials, provisioning, leases. The only place
     where a query does not filter by owner; no use case of a caller gets one."""
 
     async def provision(self, owner: Owner, now: datetime) -> None:
         """Make sure that the tenant, the user, the tenant's default organization and the user's membership of it
-        (Owner for the tenant's first user, Member otherwise) exist."""
+        (Owner for the tenant's first user, Member otherwise) exist. Raises `UserBeingErased`."""
 
     async def time(self) -> datetime:
         """The store's own time, by which leases are measured: the same for all processes that share the store, whatever
@@ -338,3 +344,7 @@ class Store(Protocol):
 
     async def write_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
         """Run a unit of the service itself and commit it."""
+
+    async def scrub(self) -> None:
+        """Have nothing of what was deleted left in the store's files, as far as it can see to that: see SECURITY.md.
+        Raises `StoreUnavailable`."""

@@ -95,6 +95,10 @@ PERSONAL_DATA: Final[Mapping[str, Personal]] = {
         Erased.RENAMED, names=("owner",), why="whoever was told of a conversation is told that it is gone; then it goes"
     ),
     "event_publisher": Personal(Erased.KEPT, why="which process publishes events"),
+    "erasures": Personal(
+        Erased.RENAMED, names=("owner", "requested_by"), why="that somebody was erased has to stay provable"
+    ),
+    "retention": Personal(Erased.RENAMED, names=("owner",), why="a rule of the tenant's; the audit tells who made it"),
     "users": Personal(Erased.BY_OWNER, "user"),
 }
 """Every table by its name."""

@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
+from server.domain.erasure import ErasureState
 from server.domain.run import ACTIVE_STATES, PARKED_STATES, RunState
 from server.domain.tool import OPEN_STATES, ApprovalState, ToolCallState
 
@@ -20,6 +21,12 @@ IS_OPEN: Final = _state_in(*OPEN_STATES)
 IS_AWAITED: Final = _state_in(ToolCallState.AWAITING_APPROVAL, ToolCallState.AWAITING_CLIENT)
 IS_NOT_WARNED_OF: Final = f"{IS_AWAITED} AND warned = 0"
 IS_PENDING: Final = f"state = '{ApprovalState.PENDING}'"
+GRAVE: Final = " buried"
+"""Owner of conversations that are being deleted: no user's name, for those neither begin nor end with a space."""
+IS_BURIED: Final = f"owner = '{GRAVE}'"
+HAS_ACTOR: Final = "actor IS NOT NULL"
+IS_DECIDED: Final = "decided_by IS NOT NULL"
+IS_UNDER_WAY: Final = f"state = '{ErasureState.UNDER_WAY}'"
 HAS_RUN: Final = "run_id IS NOT NULL"
 IS_OF_CONVERSATION: Final = "conversation_id IS NOT NULL"
 HAS_BRANCH: Final = "branch IS NOT NULL"

@@ -7,6 +7,7 @@ from sqlalchemy import literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
 from server.adapters.store import tables
+from server.adapters.store.erasures import refuse_the_erased
 from server.adapters.store.executor import Executor
 from server.adapters.store.statement import Statement, parameter
 from server.adapters.store.times import micros
@@ -28,10 +29,12 @@ _ANY_MEMBER = Statement(
 
 
 async def provision(executor: Executor, owner: Owner, now: datetime) -> None:
-    """Make sure that the user, the tenant's default organization and the user's membership of it exist."""
+    """Make sure that the user, the tenant's default organization and the user's membership of it exist. Raises
+    `UserBeingErased`."""
     organization_id = default_organization_id(owner.tenant)
     # Of two first users only one may become Owner.
     await executor.lock_name(f"provision\x1f{owner.tenant}")
+    await refuse_the_erased(executor, owner)
     has_members = await executor.fetch(_ANY_MEMBER, {"organization_id": organization_id})
     names = {"tenant": owner.tenant, "owner": owner.user, "created_at": micros(now)}
     await executor.fetch(_ADD_USER, names)

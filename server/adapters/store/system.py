@@ -17,6 +17,7 @@ from server.adapters.store import (
     usage_calls,
 )
 from server.adapters.store.executor import Executor
+from server.adapters.store.system_rights import StoredRights
 from server.adapters.store.times import micros, moment
 from server.domain.audit import AuditRecord
 from server.domain.ids import FileId, KeyId, OrganizationId, RunId, WorkerId
@@ -29,13 +30,13 @@ from server.domain.usage import ModelCall
 from server.ports.store import RunReference
 
 
-class StoredSystem:
+class StoredSystem(StoredRights):
     """See `ports.store.SystemTransaction`."""
 
-    __slots__ = ("_executor", "leaves_work")
+    __slots__ = ("leaves_work",)
 
     def __init__(self, executor: Executor) -> None:
-        self._executor = executor
+        super().__init__(executor)
         self.leaves_work = False
         """Whether a run was given back, which somebody else may claim once this is committed."""
 

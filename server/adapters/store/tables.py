@@ -18,16 +18,19 @@ from server.adapters.store.context_tables import CompactionRow, ModelRequestRow,
 from server.adapters.store.memory_tables import MemoryBookRow, MemoryRow
 from server.adapters.store.outbox_tables import EventPublisherRow, EventRemovalRow
 from server.adapters.store.predicates import (
+    HAS_ACTOR,
     HAS_BRANCH,
     HAS_RUN,
     IS_ACTIVE,
     IS_ASIDE,
+    IS_BURIED,
     IS_OF_CONVERSATION,
     IS_QUEUED,
     IS_RUNNING,
     IS_UNPUBLISHED,
     IS_WAITING,
 )
+from server.adapters.store.rights_tables import ErasureRow, RetentionRow
 from server.adapters.store.search_tables import MessageWordsRow
 from server.adapters.store.tool_tables import ApprovalRow, ToolCallRow
 from server.adapters.store.usage_tables import SpendingRow, UsageCallRow, UsageDayRow
@@ -41,6 +44,7 @@ class ConversationRow(OwnedRow, table=True):
         Index("uq_conversations_key", "tenant", "owner", "key", unique=True),
         Index("ix_conversations_updated_at", "tenant", "owner", "updated_at", "id"),
         Index("ix_conversations_created_at", "tenant", "owner", "created_at", "id"),
+        partial("ix_conversations_buried", "tenant", "id", where=IS_BURIED),
     )
 
     id: str = Field(primary_key=True, sa_type=STRING)
@@ -89,6 +93,7 @@ class MessageRow(OwnedRow, table=True):
     __table_args__ = (
         Index("uq_messages_position", "conversation_id", "position", unique=True),
         partial("ix_messages_waiting", "conversation_id", "ticket", where=IS_WAITING),
+        partial("ix_messages_actor", "tenant", "actor", where=HAS_ACTOR),
         partial("ix_messages_aside", "conversation_id", "position", where=IS_ASIDE),
         partial(
             "uq_messages_branch_position",
@@ -143,6 +148,7 @@ class RunRow(OwnedRow, table=True):
     __tablename__ = "runs"
     __table_args__ = (
         Index("ix_runs_conversation", "conversation_id", "created_at", "id"),
+        partial("ix_runs_actor", "tenant", "actor", where=HAS_ACTOR),
         partial("uq_runs_active", "conversation_id", where=IS_ACTIVE, unique=True),
         partial("ix_runs_leases", "lease_until", where=IS_RUNNING),
         partial("ix_runs_queue", "conversation_id", "ticket", where=IS_QUEUED),
@@ -181,6 +187,7 @@ class RunEventRow(OwnedRow, table=True):
     __table_args__ = (
         partial("ix_run_events_run", "run_id", "sequence", where=HAS_RUN),
         partial("ix_run_events_unpublished", "conversation_id", "sequence", where=IS_UNPUBLISHED),
+        partial("ix_run_events_actor", "tenant", "actor", where=HAS_ACTOR),
     )
 
     conversation_id: str = Field(primary_key=True, sa_type=STRING, sa_column_args=(of("conversations"),))
@@ -286,3 +293,5 @@ spending: Final = _table(SpendingRow)
 event_publisher: Final = _table(EventPublisherRow)
 event_removals: Final = _table(EventRemovalRow)
 message_words: Final = _table(MessageWordsRow)
+erasures: Final = _table(ErasureRow)
+retention: Final = _table(RetentionRow)

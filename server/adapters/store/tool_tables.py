@@ -4,7 +4,7 @@ from sqlalchemy import Index, Integer
 from sqlmodel import Field
 
 from server.adapters.store.columns import STRING, WHOLE, OwnedRow, of, partial
-from server.adapters.store.predicates import IS_AWAITED, IS_NOT_WARNED_OF, IS_OPEN, IS_PENDING
+from server.adapters.store.predicates import IS_AWAITED, IS_DECIDED, IS_NOT_WARNED_OF, IS_OPEN, IS_PENDING
 
 
 class ToolCallRow(OwnedRow, table=True):
@@ -50,6 +50,7 @@ class ApprovalRow(OwnedRow, table=True):
         Index("ix_approvals_conversation", "conversation_id"),
         Index("uq_approvals_number", "tool_call_id", "number", unique=True),
         partial("uq_approvals_pending", "tool_call_id", where=IS_PENDING, unique=True),
+        partial("ix_approvals_decided_by", "tenant", "decided_by", where=IS_DECIDED),
         partial("ix_approvals_pending", "conversation_id", "requested_at", "id", where=IS_PENDING),
     )
 

@@ -19,10 +19,12 @@ from server.adapters.store.messages import StoredMessages
 from server.adapters.store.model_requests import StoredModelRequests
 from server.adapters.store.models import StoredModels
 from server.adapters.store.organizations import StoredOrganizations
+from server.adapters.store.personal_records import StoredPersonalRecords
 from server.adapters.store.requests import StoredRequests
 from server.adapters.store.runs import StoredRuns
 from server.adapters.store.scope import Scope
 from server.adapters.store.sessions import StoredSessions
+from server.adapters.store.tenant_rights import StoredTenantRights
 from server.adapters.store.tool_calls import StoredToolCalls
 from server.adapters.store.usage import StoredUsage
 from server.domain.events import Event
@@ -50,7 +52,9 @@ class OwnedTransaction:
         "models",
         "organizations",
         "owner",
+        "personal_records",
         "requests",
+        "rights",
         "runs",
         "sessions",
         "tool_calls",
@@ -81,3 +85,5 @@ class OwnedTransaction:
         self.memories = StoredMemories(scope)
         self.model_requests = StoredModelRequests(scope)
         self.usage = StoredUsage(scope)
+        self.rights = StoredTenantRights(scope)
+        self.personal_records = StoredPersonalRecords(scope)

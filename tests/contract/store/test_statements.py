@@ -19,12 +19,15 @@ from server.adapters.store import (
     archive,
     audit,
     awaited_calls,
+    batches,
     branches,
     cached_answers,
     compactions,
     conversations,
+    erasures,
     events,
     files,
+    graves,
     histories,
     keys,
     known_files,
@@ -40,13 +43,17 @@ from server.adapters.store import (
     models,
     organizations,
     outbox,
+    personal_records,
     provisioning,
     requests,
     retention,
     runs,
     sessions,
     spending,
+    tenant_retention,
+    tenant_rights,
     tool_calls,
+    traces,
     usage_calls,
     usage_sums,
 )
@@ -86,15 +93,23 @@ OWNED_PARTS = [
     message_matching,
     message_search,
     message_words,
+    personal_records,
 ]
-SYSTEM_PARTS = [keys, provisioning, members, leases, known_files, retention, awaited_calls, outbox, message_indexing]
+SYSTEM_PARTS = [
+    *(keys, provisioning, members, leases, known_files, retention, awaited_calls, outbox, message_indexing),
+    *(batches, erasures, graves, tenant_retention, tenant_rights, traces),
+]
 
 
 def _statements(modules: list[ModuleType]) -> Iterator[tuple[str, Statement]]:
     for module in modules:
         for name, value in vars(module).items():
+            full_name = f"{module.__name__.rpartition('.')[2]}.{name}"
             if isinstance(value, Statement):
-                yield f"{module.__name__.rpartition('.')[2]}.{name}", value
+                yield full_name, value
+            elif isinstance(value, list | tuple):
+                several = [each for each in value if isinstance(each, Statement)]
+                yield from ((f"{full_name}[{number}]", each) for number, each in enumerate(several))
 
 
 def _searches() -> Iterator[tuple[str, Statement]]:
@@ -110,6 +125,12 @@ def _searches() -> Iterator[tuple[str, Statement]]:
             yield f"candidates: {sort} {descending}", search_statement(Shape((), sort, descending, has_patterns=False))
     yield "histories: 1", histories_statement(1)
     yield "histories: 4", histories_statement(4)
+
+
+def _exports() -> Iterator[tuple[str, Statement]]:
+    for name, exported in personal_records._EXPORTED.items():
+        yield f"exported keys: {name}", exported.keys
+        yield f"exported record: {name}", exported.record
 
 
 OF_TENANT = {
@@ -134,6 +155,7 @@ OWNED = {
         if not isinstance(each, Foreign) and name not in {*OF_TENANT, *OF_SERVICE}
     },
     **dict(_searches()),
+    **dict(_exports()),
 }
 FOREIGN = {name: each for name, each in _statements(OWNED_PARTS) if isinstance(each, Foreign)}
 ALL = {**FOREIGN, **OWNED, **OF_TENANT, **OF_SERVICE, **dict(_statements(SYSTEM_PARTS))}

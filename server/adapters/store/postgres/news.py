@@ -101,6 +101,12 @@ class NewsLine:
                 self._untold.ended.add(event.conversation_id)
             self._wake()
 
+    def tell_gone(self, conversation_ids: Iterable[ConversationId]) -> None:
+        """Tell the others of conversations that are no more, with whatever went on in them."""
+        self._untold.grown.update(conversation_ids)
+        self._untold.ended.update(conversation_ids)
+        self._wake()
+
     def tell_work(self) -> None:
         """Tell the others that a run waits for a worker."""
         self._untold.work_left = True

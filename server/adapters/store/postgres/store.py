@@ -101,19 +101,27 @@ class PostgresStore:
 
     async def write_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
         """Run a unit of the service itself and commit it."""
-        leaves_work = False
+        system: StoredSystem | None = None
 
         async def unit(executor: PostgresExecutor, _: Publication) -> Result:
-            nonlocal leaves_work
+            nonlocal system
             system = StoredSystem(executor)
-            result = await work(system)
-            leaves_work = system.leaves_work
-            return result
+            return await work(system)
 
         result = await self._repeated(lambda connection: self._write(connection, unit, None))
-        if leaves_work and self._news is not None:
-            self._news.tell_work()
+        if system is not None and self._news is not None:
+            self._tell(system, self._news)
         return result
+
+    async def scrub(self) -> None:
+        """What is deleted stays in the files of the database until it has been vacuumed, which is for the database and
+        who operates it: autovacuum, or VACUUM."""
+
+    def _tell(self, system: StoredSystem, news: NewsLine) -> None:
+        if system.leaves_work:
+            news.tell_work()
+        if system.gone:
+            news.tell_gone(system.gone)
 
     async def _repeated(self, attempt: Callable[[Any], Coroutine[Any, Any, Result]]) -> Result:
         """Attempt until it is not undone. An attempt that has begun comes to its end though its caller is cancelled."""

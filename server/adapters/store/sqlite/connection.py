@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import time
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -58,7 +59,7 @@ def connect(path: Path, *, busy_timeout: timedelta, read_only: bool = False) -> 
     )
     try:
         _keep_a_journal(connection, busy_timeout)
-        for pragma in ("synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -84,6 +85,20 @@ def _keep_a_journal(connection: sqlite3.Connection, busy_timeout: timedelta) -> 
             time.sleep(_RETRY_SECONDS)
         else:
             return
+
+
+def empty_journal(path: Path, *, busy_timeout: timedelta) -> None:
+    """Move the journal into the file and cut it to nothing, once no reader needs it. Blocks, and holds up writers
+    meanwhile. Raises `StoreUnavailable` when readers go on needing it."""
+    deadline = time.monotonic() + busy_timeout.total_seconds()
+    try:
+        with closing(connect(path, busy_timeout=busy_timeout)) as connection:
+            while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() >= deadline:
+                    raise StoreUnavailable
+                time.sleep(_RETRY_SECONDS)
+    except sqlite3.Error as error:
+        raise unavailable(error) from error
 
 
 def primary_code(error: sqlite3.Error) -> int | None:

@@ -1,5 +1,6 @@
 """The embedded store: one SQLite file, one writer that commits in groups, short reads at once and a few readers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -10,7 +11,7 @@ from typing import Self
 
 from server.adapters.store.sqlite.batch import BatchCommitter
 from server.adapters.store.sqlite.brief import BriefReader, NotBrief
-from server.adapters.store.sqlite.connection import connect
+from server.adapters.store.sqlite.connection import connect, empty_journal
 from server.adapters.store.sqlite.readers import Readers
 from server.adapters.store.sqlite.switching import quick_turns
 from server.adapters.store.sqlite.work import Result, Work, owned_work, system_work
@@ -39,6 +40,8 @@ class SqliteStore:
         capacity: int = 4096,
         batch_limit: int = 256,
     ) -> None:
+        self._path = path
+        self._busy_timeout = busy_timeout
         self._writer = Writer(
             BatchCommitter(partial(connect, path, busy_timeout=busy_timeout)),
             publish=feed.publish,
@@ -83,6 +86,10 @@ class SqliteStore:
     async def write_system(self, work: Callable[[SystemTransaction], Awaitable[Result]]) -> Result:
         """Run a unit of the service itself and commit it."""
         return await self._writer.write(system_work(work))
+
+    async def scrub(self) -> None:
+        """Empty the journal into the file. What is deleted from the file is overwritten there as it is deleted."""
+        await asyncio.to_thread(empty_journal, self._path, busy_timeout=self._busy_timeout)
 
     async def _read(self, work: Work[Result]) -> Result:
         await self._brief.turn()
