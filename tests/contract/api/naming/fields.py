@@ -25,7 +25,8 @@ NAMED: Final[Mapping[str, Kind]] = _rows(
                 "parley.v1",
                 "CompactConversationRequest CreateThreadRequest DeleteThreadRequest EditMessageRequest "
                 "ForkThreadRequest GetConversationStateRequest GetThreadRequest ListBranchesRequest "
-                "ListMessagesRequest ListPendingApprovalsRequest ListRunsRequest RegenerateRequest SendMessageRequest "
+                "ListMessagesRequest ListPendingApprovalsRequest ListRunsRequest RegenerateRequest "
+                "SearchMessagesRequest SendMessageRequest "
                 "SubmitClientToolResultsRequest SubmitToolApprovalsRequest SwitchBranchRequest "
                 "UpdateContextManagementSettingsRequest UpdateDefaultGenerationConfigRequest UpdateSettingsRequest "
                 "UpdateThreadRequest WatchThreadRequest",
@@ -103,6 +104,7 @@ NAMED: Final[Mapping[str, Kind]] = _rows(
     (kinds.PAGE_OF_BRANCHES, _each("parley.v1", "ListBranchesRequest", "page_token")),
     (kinds.PAGE_OF_RUNS, _each("parley.v1", "ListRunsRequest", "page_token")),
     (kinds.PAGE_OF_PROMPTS, _each("parley.v1", "GetRunPromptRequest", "page_token")),
+    (kinds.PAGE_OF_HITS, _each("parley.v1", "SearchMessagesRequest", "page_token")),
     (kinds.PAGE_OF_KEYS, _each("parley.v1", "ListKeysRequest", "page_token")),
     (kinds.PAGE_OF_AUDIT, _each("parley.v1", "ListAuditRecordsRequest", "page_token")),
     (kinds.PAGE_OF_ACTS, _each("parley.v1", "ListActsOnMyBehalfRequest", "page_token")),
@@ -127,7 +129,7 @@ UNOWNED: Final[Mapping[str, str]] = {
                 "parley.v1.ToolApproval.reason",
             ),
             *("parley.v1.Settings.system_prompt", "parley.v1.UserMessage.content"),
-            "parley.v1.CallToolRequest.arguments",
+            *("parley.v1.CallToolRequest.arguments", "parley.v1.SearchMessagesRequest.query"),
         ],
         "the name of a new thing; that it is taken is told within the tenant": [
             *_each(_CONVERSATIONS, "CreateOrganizationRequest", "name"),
@@ -143,6 +145,7 @@ UNOWNED: Final[Mapping[str, str]] = {
             *(
                 "parley.v1.CallToolRequest.tool_name",
                 "parley.v1.GenerationConfig.model",
+                "parley.v1.SearchMessagesRequest.model",
                 "parley.v1.McpServerNames.names",
             ),
         ],

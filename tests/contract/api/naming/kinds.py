@@ -172,3 +172,4 @@ PAGE_OF_ACTS = page(
     Call(f"{_THREADS}/CreateThread", {**_TALK, "name": MARK}, caller=_SERVANT),
     Call(f"{_THREADS}/CreateThread", {"conversation_key": "$other", "name": MARK}, caller=_SERVANT),
 )
+PAGE_OF_HITS = page("parley.v1.SearchService/SearchMessages", {"query": "BROWN fox"}, _THREAD, _said("The brown fox"))
