@@ -13,6 +13,7 @@ from tests.contract.store.conftest import (  # noqa: F401 - fixtures
     sqlite_path,
     sqlite_url,
 )
+from tests.faults.conftest import databases, nursery, postgres  # noqa: F401 - likewise
 from tests.support.kafka.artifacts import KafkaMissing
 from tests.support.kafka.broker import KafkaBroker
 

@@ -5,12 +5,17 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from server.domain.ids import ConversationId
 from server.domain.outbox import Removal
 from tests.contract.store.builders import ALICE
 from tests.integration.kafka.publishing import sink_to
 from tests.integration.kafka.test_sink import entries, event
 from tests.support.kafka.broker import KafkaBroker
+
+# A broker starts in seconds, on a busy machine in many.
+pytestmark = pytest.mark.timeout(180)
 
 REPOSITORY = Path(__file__).parents[3]
 EXAMPLE = REPOSITORY / "examples" / "kafka_consumer.py"

@@ -16,7 +16,7 @@ _POM: Final = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   </dependencies>
 </project>
 """
-_FETCH_SECONDS: Final = 50
+_FETCH_SECONDS: Final = 120
 
 
 class KafkaMissing(Exception):
@@ -59,3 +59,10 @@ def _fetch(cache: Path, found: Path) -> None:
         lines = (done.stdout + done.stderr).strip().splitlines()
         raise KafkaMissing(f"Kafka's Maven artifacts could not be fetched: {lines[0] if lines else done.returncode}")
     (partial / "jars").rename(found)
+
+
+if __name__ == "__main__":
+    try:
+        print(f"Kafka {VERSION} for tests is in {jars()}")
+    except KafkaMissing as missing:
+        print(f"the tests of a real Kafka will be skipped: {missing}")
