@@ -64,7 +64,8 @@ class Compactions:
         """Summarise a thread's history up to its last user message. When there is nothing to summarise, or another
         summary was stored meanwhile, nothing changes.
 
-        Raises `ConversationNotFound`, `UnknownModel`, `CompactionFailed`, `HistoryChanged`. Cancelled, it ends the
+        Raises `ConversationNotFound`, `UnknownModel`, `CompactionFailed`, `HistoryChanged`, and what `Meter.check`
+        does. Cancelled, it ends the
         request to the model at once.
         """
         if (done := await self._done(principal)) is not None:
@@ -73,6 +74,10 @@ class Compactions:
         plan = found.before_last_turn()
         if plan is None:
             return await self._unchanged(principal, key, found)
+        await self._store.read(
+            principal.owner,
+            lambda tx: self._meter.check(tx, principal.payer, provider=model.provider, model=model.name),
+        )
         bill = self._meter.beside(principal.owner, found.conversation.id, lasts=self._lasts, payer=principal.payer)
         try:
             made = await self._compactor.made(plan, model, bill)

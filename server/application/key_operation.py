@@ -103,6 +103,7 @@ class Keys:
             prefix=visible_prefix(text),
             created_at=now,
             last_used_at=None,
+            account=old.account or old.id,
         )
 
         async def unit(tx: SystemTransaction) -> None:

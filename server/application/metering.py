@@ -242,10 +242,11 @@ class Meter:
         self.ids = ids
         self.rules = rules
 
-    async def check(self, tx: Transaction, run: Run, *, now: datetime) -> None:
-        """Let a run be accepted while its budgets allow calls. Raises `BudgetExceeded`, `ModelUnpriced`."""
-        if self.rules.concern(run.owner.tenant, run.payer):
-            await self.rules.check(tx, run.payer, run.provider, run.model, now=now)
+    async def check(self, tx: Transaction, payer: Payer, *, provider: str, model: str) -> None:
+        """Let work be accepted that needs a model while budgets allow calls. Raises `BudgetExceeded`,
+        `ModelUnpriced`."""
+        if self.rules.concern(tx.owner.tenant, payer):
+            await self.rules.check(tx, payer, provider, model, now=self.clock.now())
 
     def of_run(self, run: Run, *, hold: Hold) -> Bill:
         """The bill of an attempt: its calls are under way as long as `hold` does not raise."""

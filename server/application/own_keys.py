@@ -16,6 +16,9 @@ from server.domain.key import ApiKey, KeyEnvironment, KeyStyle, ShownKey, ending
 from server.domain.limits import Limits
 from server.domain.principal import Owner, Principal
 from server.domain.scope import beyond, unknown
+from server.domain.spending import UNBOUNDED, Budget
+from server.domain.spending_errors import BudgetTooLarge
+from server.domain.usage import Total
 from server.ports.store import ListPosition, Store, Transaction
 from server.ports.system import Clock, Ids
 
@@ -33,6 +36,7 @@ class NewKey:
     environment: KeyEnvironment = KeyEnvironment.LIVE
     requests_per_minute: int | None = None
     expires_at: datetime | None = None
+    budget: Budget = UNBOUNDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class KeyChanges:
     requests_per_minute: int | None = None
     """0: as often as any key."""
     expires_at: datetime | None = None
+    budget: Budget | None = None
 
     def of(self, key: ApiKey) -> ApiKey:
         """The key as it is then."""
@@ -56,6 +61,7 @@ class KeyChanges:
             scopes=key.scopes if self.scopes is None else self.scopes,
             requests_per_minute=key.requests_per_minute if limit is None else limit or None,
             expires_at=key.expires_at if self.expires_at is None else self.expires_at,
+            budget=key.budget if self.budget is None else self.budget,
         )
 
 
@@ -73,13 +79,23 @@ class Usage:
 
     key: ShownKey
     days: list[tuple[date, int]]
+    """Requests by day …"""
+    spent: list[tuple[date, Total]]
+    """… and what models took."""
 
 
 class OwnKeys:
     """Keys of a caller."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, ids: Ids, factory: KeyFactory, limits: Limits, repeats: Repeats
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        factory: KeyFactory,
+        limits: Limits,
+        repeats: Repeats,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -90,7 +106,7 @@ class OwnKeys:
 
     async def create(self, principal: Principal, wanted: NewKey) -> IssuedKey:
         """Make a key. Its text is returned by the call that makes it, and by no repetition: nothing that could give it
-        again is stored. Raises `InvalidField`, `ScopeExceeded`."""
+        again is stored. Raises `InvalidField`, `ScopeExceeded`, `BudgetTooLarge`."""
         now = self._clock.now()
         self._check(principal, wanted.scopes, wanted.expires_at, now)
         text = self._factory.make(wanted.style, wanted.environment)
@@ -105,6 +121,7 @@ class OwnKeys:
             name=wanted.name,
             description=wanted.description,
             requests_per_minute=wanted.requests_per_minute,
+            budget=self._granted(principal, wanted.budget),
         )
 
         async def unit(tx: Transaction) -> ShownKey:
@@ -129,9 +146,11 @@ class OwnKeys:
         return await self._store.read(owner, unit)
 
     async def update(self, principal: Principal, key_id: KeyId, changes: KeyChanges) -> ShownKey:
-        """Change a key. Raises `KeyNotFound`, `KeyEnded`, `InvalidField`, `ScopeExceeded`."""
+        """Change a key. Raises `KeyNotFound`, `KeyEnded`, `InvalidField`, `ScopeExceeded`, `BudgetTooLarge`."""
         now = self._clock.now()
         self._check(principal, changes.scopes or (), changes.expires_at, now)
+        if changes.budget is not None:
+            changes = replace(changes, budget=self._granted(principal, changes.budget))
 
         async def unit(tx: Transaction) -> ShownKey:
             changed = changes.of(await self._changeable(tx, key_id, now))
@@ -153,7 +172,7 @@ class OwnKeys:
         async def unit(tx: Transaction) -> ShownKey:
             old = await self._changeable(tx, key_id, now)
             self._check(principal, old.scopes, None, now)
-            new = replace(old, **identity, created_at=now, last_used_at=None)
+            new = replace(old, **identity, created_at=now, last_used_at=None, account=old.account or old.id)
             await tx.keys.add(new)
             await tx.keys.save(ending(old, now, overlap))
             return new.shown
@@ -181,7 +200,8 @@ class OwnKeys:
 
         async def unit(tx: Transaction) -> Usage:
             key = _there(await tx.keys.get(key_id), key_id)
-            return Usage(key.shown, await tx.keys.usage(key_id, since=since))
+            requests = await tx.keys.usage(key_id, since=since)
+            return Usage(key.shown, requests, await tx.usage.key_days(key_id, since=since))
 
         return await self._store.read(owner, unit)
 
@@ -190,6 +210,14 @@ class OwnKeys:
         if not key.is_valid(now):
             raise KeyEnded(key_id)
         return key
+
+    def _granted(self, principal: Principal, wanted: Budget) -> Budget:
+        """The budget of a key that the caller makes: nothing beyond that of a key which the call itself presents, and
+        as much where nothing is wanted in particular. Raises `BudgetTooLarge`."""
+        own = principal.payer.budget
+        if wanted.goes_beyond(own):
+            raise BudgetTooLarge
+        return own.narrowed(wanted)
 
     def _identity(self, text: str) -> dict[str, Any]:
         digest, prefix = self._factory.digest(text), visible_prefix(text)

@@ -126,8 +126,8 @@ class Runs:
 
         Returns the run as it was accepted, RUNNING or QUEUED. Raises `ConversationNotFound`, `UnknownModel`,
         `ImagesUnavailable`, `QueueFull`, `RequestIdReused`, `ShuttingDown`, `InvalidField` for a schema of a client's
-        tool that is none, and what `Guard.check` raises; for a revision what `revisions.locate` raises, and
-        `RunActive`. Cancelled, it may have been accepted; then it is carried out.
+        tool that is none, and what `Guard.check` and `Meter.check` raise; for a revision what `revisions.locate`
+        raises, and `RunActive`. Cancelled, it may have been accepted; then it is carried out.
         """
         tools = command.options.client_tools
         await self._guard.check(
@@ -221,7 +221,7 @@ class Runs:
         fork = await locate(tx, conversation, command.revision) if command.revision else None
         revised = await self._revised(tx, command, fork) if fork else command
         run = self._new_run(principal, conversation, revised, now)
-        await self._meter.check(tx, run, now=now)
+        await self._meter.check(tx, run.payer, provider=run.provider, model=run.model)
         if fork:
             accepted = await self._branch_off(tx, conversation, fork, run, revised)
         else:

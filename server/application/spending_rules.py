@@ -23,7 +23,8 @@ class SpendingRules:
         """`free` are providers behind which there is no model."""
         self._prices = prices or {}
         self._free = frozenset(free)
-        self._budgets = budgets or Budgets()
+        self.budgets = budgets or Budgets()
+        """What may be spent."""
 
     def price(self, provider: str, model: str) -> Price | None:
         """What a model costs; `None`: nobody said."""
@@ -31,7 +32,7 @@ class SpendingRules:
 
     def concern(self, tenant: str, payer: Payer) -> bool:
         """Whether any budget bounds that payer's calls."""
-        return not self._budgets.of_tenant(tenant).is_unbounded or not self._budgets.of_key(payer).is_unbounded
+        return not self.budgets.of_tenant(tenant).is_unbounded or not self.budgets.of_key(payer).is_unbounded
 
     async def check(self, tx: Transaction, payer: Payer, provider: str, model: str, *, now: datetime) -> None:
         """Let a call of a model pass while anything is left of every budget that bounds it. Raises `BudgetExceeded`,
@@ -52,5 +53,5 @@ class SpendingRules:
         return found
 
     def _bounds(self, owner: Owner, payer: Payer) -> list[tuple[Whose, Budget]]:
-        of = [(Whose.KEY, self._budgets.of_key(payer)), (Whose.TENANT, self._budgets.of_tenant(owner.tenant))]
+        of = [(Whose.KEY, self.budgets.of_key(payer)), (Whose.TENANT, self.budgets.of_tenant(owner.tenant))]
         return [(whose, budget) for whose, budget in of if not budget.is_unbounded]

@@ -31,6 +31,7 @@ from server.application.streams import Streams
 from server.application.threads import Threads
 from server.application.titles import Titles
 from server.application.tools import Tools
+from server.application.usage import UsageRecords
 from server.domain.limits import Limits
 from server.engine.engine import Engine
 from server.ports.blobs import Blobs
@@ -161,5 +162,6 @@ def use_cases(parts: Parts) -> UseCases:
             repeats=repeats,
         ),
         audit=AuditRecords(store=parts.store, limits=parts.limits),
+        usage=UsageRecords(store=parts.store, clock=parts.clock, limits=parts.limits, rules=parts.meter.rules),
         clock=parts.clock,
     )

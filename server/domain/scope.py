@@ -12,6 +12,8 @@ EXPORT_SCOPE: Final = "data:export"
 ERASE_SCOPE: Final = "data:erase"
 DATA_SCOPE: Final = "data:admin"
 """To export and erase what is other users' of the tenant, and to say how long the tenant keeps what."""
+USAGE_SCOPE: Final = "usage:admin"
+"""To see what a whole tenant uses."""
 
 SUBJECT_SCOPES: Final = frozenset(
     {
@@ -25,13 +27,14 @@ SUBJECT_SCOPES: Final = frozenset(
         "memories:read",
         "memories:write",
         "voice:create",
+        "usage:read",
     }
 )
 """What a user may do with what is the user's own, and so the most that anybody may do in the user's name."""
 PERSON_SCOPES: Final = SUBJECT_SCOPES | {KEYS_SCOPE, EXPORT_SCOPE, ERASE_SCOPE}
 """What a person may do whose token says nothing of scopes: also have keys, and have everything that is theirs exported
 or erased, all of which nobody else may do in their name."""
-SCOPES: Final = PERSON_SCOPES | {IMPERSONATE_SCOPE, AUDIT_SCOPE, DATA_SCOPE, WILDCARD_SCOPE}
+SCOPES: Final = PERSON_SCOPES | {IMPERSONATE_SCOPE, AUDIT_SCOPE, DATA_SCOPE, USAGE_SCOPE, WILDCARD_SCOPE}
 """Every scope there is."""
 
 

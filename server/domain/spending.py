@@ -32,9 +32,12 @@ class Budget:
         """What both allow."""
         return Budget(**{one.name: _least(getattr(self, one.name), getattr(other, one.name)) for one in fields(self)})
 
-    def exceeds(self, other: "Budget") -> bool:
-        """Whether it allows anything that the other does not; where it says nothing, it allows everything."""
-        return self.narrowed(other) != self
+    def goes_beyond(self, other: "Budget") -> bool:
+        """Whether it says anything that is more than the other allows."""
+        return any(
+            getattr(self, one.name) not in (None, _least(getattr(self, one.name), getattr(other, one.name)))
+            for one in fields(self)
+        )
 
 
 UNBOUNDED: Final = Budget()

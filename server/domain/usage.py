@@ -1,6 +1,7 @@
 """What model calls take: tokens, images, money. Pure; money is whole millionths of the currency's unit."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
@@ -166,3 +167,11 @@ class UsageFilter:
     user: str | None = None
     first: date | None = None
     last: date | None = None
+
+
+def summed(totals: Iterable[Total]) -> Total:
+    """All of them together."""
+    together = Total()
+    for each in totals:
+        together = Total(*(getattr(together, one.name) + getattr(each, one.name) for one in fields(Total)))
+    return together

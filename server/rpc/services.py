@@ -27,6 +27,8 @@ from parley.v1 import (
     thread_pb2_grpc,
     tool_pb2,
     tool_pb2_grpc,
+    usage_pb2,
+    usage_pb2_grpc,
 )
 
 from server.application.approvals import Approvals
@@ -51,6 +53,7 @@ from server.application.sessions import Sessions
 from server.application.streams import Streams
 from server.application.threads import Threads
 from server.application.tools import Tools
+from server.application.usage import UsageRecords
 from server.ports.system import Clock
 from server.rpc.health import HealthServicer
 from server.rpc.servicers.archive import ArchiveServicer
@@ -65,6 +68,7 @@ from server.rpc.servicers.run import RunServicer
 from server.rpc.servicers.search import SearchServicer
 from server.rpc.servicers.thread import ThreadServicer
 from server.rpc.servicers.tool import ToolServicer
+from server.rpc.servicers.usage import UsageServicer
 
 DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     thread_pb2.DESCRIPTOR.services_by_name["ThreadService"],
@@ -75,6 +79,7 @@ DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     mcp_pb2.DESCRIPTOR.services_by_name["McpService"],
     key_pb2.DESCRIPTOR.services_by_name["KeyService"],
     audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
+    usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["OrganizationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ModelService"],
@@ -124,6 +129,7 @@ class UseCases:
     direct_calls: DirectCalls
     keys: OwnKeys
     audit: AuditRecords
+    usage: UsageRecords
     clock: Clock
     """Tells what is over as it is shown."""
 
@@ -141,6 +147,7 @@ class Services:
         self._mcp = McpServicer(use_cases.tools, use_cases.direct_calls)
         self._keys = KeyServicer(use_cases.keys, use_cases.clock)
         self._audit = AuditServicer(use_cases.audit)
+        self._usage = UsageServicer(use_cases.usage)
         self._archive = ArchiveServicer(use_cases.archive, use_cases.archive_chat)
         self._chats = ChatServicer(use_cases.chats, use_cases.prompts)
         self._conversations = ConversationServicer(
@@ -161,6 +168,7 @@ class Services:
         mcp_pb2_grpc.add_McpServiceServicer_to_server(self._mcp, aio)
         key_pb2_grpc.add_KeyServiceServicer_to_server(self._keys, aio)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(self._audit, aio)
+        usage_pb2_grpc.add_UsageServiceServicer_to_server(self._usage, aio)
         conversations_pb2_grpc.add_ConversationServiceServicer_to_server(self._conversations, aio)
         conversations_pb2_grpc.add_OrganizationServiceServicer_to_server(self._organizations, aio)
         conversations_pb2_grpc.add_ModelServiceServicer_to_server(self._models, aio)

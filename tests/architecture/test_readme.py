@@ -72,6 +72,7 @@ def test_the_configuration_file_it_shows_is_one() -> None:
     assert examples
     from server.adapters.guardrails.configuration import load_guardrails
     from server.adapters.provider.configuration import load_providers
+    from server.adapters.spending.configuration import load_spending
     from server.adapters.tools.toml_servers import read_tool_servers
 
     for example in map(tomllib.loads, examples):
@@ -80,7 +81,10 @@ def test_the_configuration_file_it_shows_is_one() -> None:
             assert config.default_model.name == "gpt-4o-mini"
         assert "guardrails" not in example or load_guardrails(example).rules is not None
         assert "mcp_servers" not in example or read_tool_servers(example, {})
-        assert {"providers", "guardrails", "mcp_servers"} & example.keys()
+        if "prices" in example:
+            priced = {"name": "openai", "models": ["gpt-4o-mini"], "image_model": "gpt-image-1"}
+            assert load_spending(example, load_providers(toml={"providers": [priced]}, env={})).budgets.has_costs
+        assert {"providers", "guardrails", "mcp_servers", "prices"} & example.keys()
 
 
 def test_the_python_it_shows_compiles() -> None:

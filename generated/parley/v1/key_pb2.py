@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from parley.options.v1 import options_pb2 as parley_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13parley/v1/key.proto\x12\tparley.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fparley/options/v1/options.proto\"8\n\x0cKeyRateLimit\x12(\n\x13requests_per_minute\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\"\xd8\x03\n\x06\x41piKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x16\n\x03key\x18\x02 \x01(\tB\x04\xd0\xb2\x19\x01H\x00\x88\x01\x01\x12\x12\n\nkey_prefix\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x13\n\x0bpermissions\x18\x06 \x03(\t\x12+\n\nrate_limit\x18\x07 \x01(\x0b\x32\x17.parley.v1.KeyRateLimit\x12.\n\x0b\x65nvironment\x18\x08 \x01(\x0e\x32\x19.parley.v1.KeyEnvironment\x12 \n\x04kind\x18\t \x01(\x0e\x32\x12.parley.v1.KeyKind\x12\x11\n\tis_active\x18\n \x01(\x08\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\n\x04_key\"\xb9\x02\n\x10\x43reateKeyRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x1d\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12)\n\x0bpermissions\x18\x03 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10@\x18\x01\"\x06r\x04\x10\x01\x18@\x12+\n\nrate_limit\x18\x04 \x01(\x0b\x32\x17.parley.v1.KeyRateLimit\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x0b\x65nvironment\x18\x06 \x01(\x0e\x32\x19.parley.v1.KeyEnvironmentB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12*\n\x04kind\x18\x07 \x01(\x0e\x32\x12.parley.v1.KeyKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\"6\n\x11\x43reateKeyResponse\x12!\n\x06result\x18\x01 \x01(\x0b\x32\x11.parley.v1.ApiKey\"N\n\x0fListKeysRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\\\n\x07KeyPage\x12\x1f\n\x04keys\x18\x01 \x03(\x0b\x32\x11.parley.v1.ApiKey\x12\x1c\n\x0fnext_page_token\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_next_page_token\"6\n\x10ListKeysResponse\x12\"\n\x06result\x18\x01 \x01(\x0b\x32\x12.parley.v1.KeyPage\"*\n\rGetKeyRequest\x12\x19\n\x06key_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"3\n\x0eGetKeyResponse\x12!\n\x06result\x18\x01 \x01(\x0b\x32\x11.parley.v1.ApiKey\"\x8f\x02\n\x10UpdateKeyRequest\x12\x19\n\x06key_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01H\x00\x88\x01\x01\x12\"\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07H\x01\x88\x01\x01\x12\'\n\x0bpermissions\x18\x04 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10@\x18\x01\"\x06r\x04\x10\x01\x18@\x12+\n\nrate_limit\x18\x05 \x01(\x0b\x32\x17.parley.v1.KeyRateLimit\x12.\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\n\x05_nameB\x0e\n\x0c_description\"6\n\x11UpdateKeyResponse\x12!\n\x06result\x18\x01 \x01(\x0b\x32\x11.parley.v1.ApiKey\"S\n\x10RotateKeyRequest\x12\x19\n\x06key_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12$\n\x0foverlap_seconds\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\xf5$(\x00\"6\n\x11RotateKeyResponse\x12!\n\x06result\x18\x01 \x01(\x0b\x32\x11.parley.v1.ApiKey\"-\n\x10RevokeKeyRequest\x12\x19\n\x06key_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"6\n\x11RevokeKeyResponse\x12!\n\x06result\x18\x01 \x01(\x0b\x32\x11.parley.v1.ApiKey\"I\n\x12GetKeyUsageRequest\x12\x19\n\x06key_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x04\x64\x61ys\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xee\x02(\x00\"/\n\rDailyKeyUsage\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x10\n\x08requests\x18\x02 \x01(\x03\"\x8c\x01\n\x08KeyUsage\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12&\n\x04\x64\x61ys\x18\x02 \x03(\x0b\x32\x18.parley.v1.DailyKeyUsage\x12\x16\n\x0etotal_requests\x18\x03 \x01(\x03\x12\x30\n\x0clast_used_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x13GetKeyUsageResponse\x12#\n\x06result\x18\x01 \x01(\x0b\x32\x13.parley.v1.KeyUsage*\x7f\n\x0eKeyEnvironment\x12%\n\x1bKEY_ENVIRONMENT_UNSPECIFIED\x10\x00\x1a\x04\x8a\xb2\x19\x00\x12\"\n\x14KEY_ENVIRONMENT_LIVE\x10\x01\x1a\x08\x8a\xb2\x19\x04live\x12\"\n\x14KEY_ENVIRONMENT_TEST\x10\x02\x1a\x08\x8a\xb2\x19\x04test*\x98\x01\n\x07KeyKind\x12\x1e\n\x14KEY_KIND_UNSPECIFIED\x10\x00\x1a\x04\x8a\xb2\x19\x00\x12\x1f\n\x0fKEY_KIND_SECRET\x10\x01\x1a\n\x8a\xb2\x19\x06secret\x12)\n\x14KEY_KIND_PUBLISHABLE\x10\x02\x1a\x0f\x8a\xb2\x19\x0bpublishable\x12!\n\x10KEY_KIND_ARCHIVE\x10\x03\x1a\x0b\x8a\xb2\x19\x07\x61rchive2\x8c\x07\n\nKeyService\x12~\n\tCreateKey\x12\x1b.parley.v1.CreateKeyRequest\x1a\x1c.parley.v1.CreateKeyResponse\"6\x92\xb2\x19\x10\n\nkeys:admin\x18\x01@\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/api/v1/api-keys/create:\x01*\x12z\n\x08ListKeys\x12\x1a.parley.v1.ListKeysRequest\x1a\x1b.parley.v1.ListKeysResponse\"5\x90\x02\x01\x92\xb2\x19\x0e\n\nkeys:admin@\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/api/v1/api-keys/list:\x01*\x12s\n\x06GetKey\x12\x18.parley.v1.GetKeyRequest\x1a\x19.parley.v1.GetKeyResponse\"4\x90\x02\x01\x92\xb2\x19\x0e\n\nkeys:admin@\x01\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/api-keys/get:\x01*\x12\x81\x01\n\tUpdateKey\x12\x1b.parley.v1.UpdateKeyRequest\x1a\x1c.parley.v1.UpdateKeyResponse\"9\x90\x02\x02\x92\xb2\x19\x10\n\nkeys:admin\x18\x01@\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/api/v1/api-keys/update:\x01*\x12~\n\tRotateKey\x12\x1b.parley.v1.RotateKeyRequest\x1a\x1c.parley.v1.RotateKeyResponse\"6\x92\xb2\x19\x10\n\nkeys:admin\x18\x01@\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/api/v1/api-keys/rotate:\x01*\x12\x81\x01\n\tRevokeKey\x12\x1b.parley.v1.RevokeKeyRequest\x1a\x1c.parley.v1.RevokeKeyResponse\"9\x90\x02\x02\x92\xb2\x19\x10\n\nkeys:admin\x18\x01@\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/api/v1/api-keys/revoke:\x01*\x12\x84\x01\n\x0bGetKeyUsage\x12\x1d.parley.v1.GetKeyUsageRequest\x1a\x1e.parley.v1.GetKeyUsageResponse\"6\x90\x02\x01\x92\xb2\x19\x0e\n\nkeys:admin@\x01\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/api-keys/usage:\x01*B\x95\x02\x8a\xb2\x19\x90\x02\x08\x02\x10\x01\x18\x02*\x87\x01\n]{\"error\": {\"code\": \"$http\", \"message\": \"$message\", \"status\": \"$code\", \"details\": \"$details\"}}\x12\x16\x12\x11REQUEST_ID_REUSED\x18\xa6\x03\x12\x0e\x12\tKEY_ENDED\x18\x99\x03\x42G\n\x06\x61piKey\x12\tX-API-Key\x1a\x32Not accepted here: an API key may not manage keys.B5\n\x06\x62\x65\x61rer\x12\rAuthorization\x1a\x1c`Bearer` and a user\'s token.b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13parley/v1/key.proto\x12\tparley.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fparley/options/v1/options.proto\"8\n\x0cKeyRateLimit\x12(\n\x13requests_per_minute\x18\x01 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\"\xc1\x01\n\tKeyBudget\x12(\n\x0etokens_per_day\x18\x01 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00\x12*\n\x10tokens_per_month\x18\x02 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00\x12-\n\x13\x63ost_micros_per_day\x18\x03 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00\x12/\n\x15\x63ost_micros_per_month\x18\x04 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00\"\xfe\x03\n\x06\x41piKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x16\n\x03key\x18\x02 \x01(\tB\x04\xd0\xb2\x19\x01H\x00\x88\x01\x01\x12\x12\n\nkey_prefix\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x13\n\x0bpermissions\x18\x06 \x03(\t\x12+\n\nrate_limit\x18\x07 \x01(\x0b\x32\x17.parley.v1.KeyRateLimit\x12.\n\x0b\x65nvironment\x18\x08 \x01(\x0e\x32\x19.parley.v1.KeyEnvironment\x12 \n\x04kind\x18\t \x01(\x0e\x32\x12.parley.v1.KeyKind\x12\x11\n\tis_active\x18\n \x01(\x08\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x06\x62udget\x18\x0f \x01(\x0b\x32\x14.parley.v1.KeyBudgetB\x06\n\x04_key\"\xdf\x02\n\x10\x43reateKeyRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x1d\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12)\n\x0bpermissions\x18\x03 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10@\x18\x01\"\x06r\x04\x10\x01\x18@\x12+\n\nrate_limit\x18\x04 \x01(\x0b\x32\x17.parley.v1.KeyRateLimit\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x0b\x65nvironment\x18\x06 \x01(\x0e\x32\x19.parley.v1.KeyEnvironmentB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12*\n\x04kind\x18\x07 \x01(\x0e\x32\x12.parley.v1.KeyKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12$\n\x06\x62udget\x18\x08 \x01(\x0b\x32\x14.parley.v1.KeyBudget\"6\n\x11\x43reateKeyResponse\x12!\n\x06result\x18\x01 \x01(\x0b\x32\x11.parley.v1.ApiKey\"N\n\x0fListKeysRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\\\n\x07KeyPage\x12\x1f\n\x04keys\x18\x01 \x03(\x0b\x32\x11.parley.v1.ApiKey\x12\x1c\n\x0fnext_page_token\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_next_page_token\"6\n\x10ListKeysResponse\x12\"\n\x06result\x18\x01 \x01(\x0b\x32\x12.parley.v1.KeyPage\"*\n\rGetKeyRequest\x12\x19\n\x06key_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"3\n\x0eGetKeyResponse\x12!\n\x06result\x18\x01 \x01(\x0b\x32\x11.parley.v1.ApiKey\"\xb5\x02\n\x10UpdateKeyRequest\x12\x19\n\x06key_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01H\x00\x88\x01\x01\x12\"\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07H\x01\x88\x01\x01\x12\'\n\x0bpermissions\x18\x04 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10@\x18\x01\"\x06r\x04\x10\x01\x18@\x12+\n\nrate_limit\x18\x05 \x01(\x0b\x32\x17.parley.v1.KeyRateLimit\x12.\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x06\x62udget\x18\x07 \x01(\x0b\x32\x14.parley.v1.KeyBudgetB\x07\n\x05_nameB\x0e\n\x0c_description\"6\n\x11UpdateKeyResponse\x12!\n\x06result\x18\x01 \x01(\x0b\x32\x11.parley.v1.ApiKey\"S\n\x10RotateKeyRequest\x12\x19\n\x06key_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12$\n\x0foverlap_seconds\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\xf5$(\x00\"6\n\x11RotateKeyResponse\x12!\n\x06result\x18\x01 \x01(\x0b\x32\x11.parley.v1.ApiKey\"-\n\x10RevokeKeyRequest\x12\x19\n\x06key_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"6\n\x11RevokeKeyResponse\x12!\n\x06result\x18\x01 \x01(\x0b\x32\x11.parley.v1.ApiKey\"I\n\x12GetKeyUsageRequest\x12\x19\n\x06key_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x04\x64\x61ys\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xee\x02(\x00\"~\n\rDailyKeyUsage\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x10\n\x08requests\x18\x02 \x01(\x03\x12\x13\n\x0bmodel_calls\x18\x03 \x01(\x03\x12\x0e\n\x06tokens\x18\x04 \x01(\x03\x12\x18\n\x0b\x63ost_micros\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_cost_micros\"\xd8\x01\n\x08KeyUsage\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12&\n\x04\x64\x61ys\x18\x02 \x03(\x0b\x32\x18.parley.v1.DailyKeyUsage\x12\x16\n\x0etotal_requests\x18\x03 \x01(\x03\x12\x30\n\x0clast_used_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0ctotal_tokens\x18\x05 \x01(\x03\x12\x1e\n\x11total_cost_micros\x18\x06 \x01(\x03H\x00\x88\x01\x01\x42\x14\n\x12_total_cost_micros\":\n\x13GetKeyUsageResponse\x12#\n\x06result\x18\x01 \x01(\x0b\x32\x13.parley.v1.KeyUsage*\x7f\n\x0eKeyEnvironment\x12%\n\x1bKEY_ENVIRONMENT_UNSPECIFIED\x10\x00\x1a\x04\x8a\xb2\x19\x00\x12\"\n\x14KEY_ENVIRONMENT_LIVE\x10\x01\x1a\x08\x8a\xb2\x19\x04live\x12\"\n\x14KEY_ENVIRONMENT_TEST\x10\x02\x1a\x08\x8a\xb2\x19\x04test*\x98\x01\n\x07KeyKind\x12\x1e\n\x14KEY_KIND_UNSPECIFIED\x10\x00\x1a\x04\x8a\xb2\x19\x00\x12\x1f\n\x0fKEY_KIND_SECRET\x10\x01\x1a\n\x8a\xb2\x19\x06secret\x12)\n\x14KEY_KIND_PUBLISHABLE\x10\x02\x1a\x0f\x8a\xb2\x19\x0bpublishable\x12!\n\x10KEY_KIND_ARCHIVE\x10\x03\x1a\x0b\x8a\xb2\x19\x07\x61rchive2\x8c\x07\n\nKeyService\x12~\n\tCreateKey\x12\x1b.parley.v1.CreateKeyRequest\x1a\x1c.parley.v1.CreateKeyResponse\"6\x92\xb2\x19\x10\n\nkeys:admin\x18\x01@\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/api/v1/api-keys/create:\x01*\x12z\n\x08ListKeys\x12\x1a.parley.v1.ListKeysRequest\x1a\x1b.parley.v1.ListKeysResponse\"5\x90\x02\x01\x92\xb2\x19\x0e\n\nkeys:admin@\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/api/v1/api-keys/list:\x01*\x12s\n\x06GetKey\x12\x18.parley.v1.GetKeyRequest\x1a\x19.parley.v1.GetKeyResponse\"4\x90\x02\x01\x92\xb2\x19\x0e\n\nkeys:admin@\x01\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/api-keys/get:\x01*\x12\x81\x01\n\tUpdateKey\x12\x1b.parley.v1.UpdateKeyRequest\x1a\x1c.parley.v1.UpdateKeyResponse\"9\x90\x02\x02\x92\xb2\x19\x10\n\nkeys:admin\x18\x01@\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/api/v1/api-keys/update:\x01*\x12~\n\tRotateKey\x12\x1b.parley.v1.RotateKeyRequest\x1a\x1c.parley.v1.RotateKeyResponse\"6\x92\xb2\x19\x10\n\nkeys:admin\x18\x01@\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/api/v1/api-keys/rotate:\x01*\x12\x81\x01\n\tRevokeKey\x12\x1b.parley.v1.RevokeKeyRequest\x1a\x1c.parley.v1.RevokeKeyResponse\"9\x90\x02\x02\x92\xb2\x19\x10\n\nkeys:admin\x18\x01@\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/api/v1/api-keys/revoke:\x01*\x12\x84\x01\n\x0bGetKeyUsage\x12\x1d.parley.v1.GetKeyUsageRequest\x1a\x1e.parley.v1.GetKeyUsageResponse\"6\x90\x02\x01\x92\xb2\x19\x0e\n\nkeys:admin@\x01\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/api-keys/usage:\x01*B\x95\x02\x8a\xb2\x19\x90\x02\x08\x02\x10\x01\x18\x02*\x87\x01\n]{\"error\": {\"code\": \"$http\", \"message\": \"$message\", \"status\": \"$code\", \"details\": \"$details\"}}\x12\x16\x12\x11REQUEST_ID_REUSED\x18\xa6\x03\x12\x0e\x12\tKEY_ENDED\x18\x99\x03\x42G\n\x06\x61piKey\x12\tX-API-Key\x1a\x32Not accepted here: an API key may not manage keys.B5\n\x06\x62\x65\x61rer\x12\rAuthorization\x1a\x1c`Bearer` and a user\'s token.b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +52,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KEYKIND'].values_by_name["KEY_KIND_ARCHIVE"]._serialized_options = b'\212\262\031\007archive'
   _globals['_KEYRATELIMIT'].fields_by_name['requests_per_minute']._loaded_options = None
   _globals['_KEYRATELIMIT'].fields_by_name['requests_per_minute']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
+  _globals['_KEYBUDGET'].fields_by_name['tokens_per_day']._loaded_options = None
+  _globals['_KEYBUDGET'].fields_by_name['tokens_per_day']._serialized_options = b'\272H\r\"\013\030\200\200\232\246\352\257\343\001(\000'
+  _globals['_KEYBUDGET'].fields_by_name['tokens_per_month']._loaded_options = None
+  _globals['_KEYBUDGET'].fields_by_name['tokens_per_month']._serialized_options = b'\272H\r\"\013\030\200\200\232\246\352\257\343\001(\000'
+  _globals['_KEYBUDGET'].fields_by_name['cost_micros_per_day']._loaded_options = None
+  _globals['_KEYBUDGET'].fields_by_name['cost_micros_per_day']._serialized_options = b'\272H\r\"\013\030\200\200\232\246\352\257\343\001(\000'
+  _globals['_KEYBUDGET'].fields_by_name['cost_micros_per_month']._loaded_options = None
+  _globals['_KEYBUDGET'].fields_by_name['cost_micros_per_month']._serialized_options = b'\272H\r\"\013\030\200\200\232\246\352\257\343\001(\000'
   _globals['_APIKEY'].fields_by_name['key']._loaded_options = None
   _globals['_APIKEY'].fields_by_name['key']._serialized_options = b'\320\262\031\001'
   _globals['_CREATEKEYREQUEST'].fields_by_name['name']._loaded_options = None
@@ -102,48 +110,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KEYSERVICE'].methods_by_name['RevokeKey']._serialized_options = b'\220\002\002\222\262\031\020\n\nkeys:admin\030\001@\001\202\323\344\223\002\034\"\027/api/v1/api-keys/revoke:\001*'
   _globals['_KEYSERVICE'].methods_by_name['GetKeyUsage']._loaded_options = None
   _globals['_KEYSERVICE'].methods_by_name['GetKeyUsage']._serialized_options = b'\220\002\001\222\262\031\016\n\nkeys:admin@\001\202\323\344\223\002\033\"\026/api/v1/api-keys/usage:\001*'
-  _globals['_KEYENVIRONMENT']._serialized_start=2292
-  _globals['_KEYENVIRONMENT']._serialized_end=2419
-  _globals['_KEYKIND']._serialized_start=2422
-  _globals['_KEYKIND']._serialized_end=2574
+  _globals['_KEYENVIRONMENT']._serialized_start=2757
+  _globals['_KEYENVIRONMENT']._serialized_end=2884
+  _globals['_KEYKIND']._serialized_start=2887
+  _globals['_KEYKIND']._serialized_end=3039
   _globals['_KEYRATELIMIT']._serialized_start=159
   _globals['_KEYRATELIMIT']._serialized_end=215
-  _globals['_APIKEY']._serialized_start=218
-  _globals['_APIKEY']._serialized_end=690
-  _globals['_CREATEKEYREQUEST']._serialized_start=693
-  _globals['_CREATEKEYREQUEST']._serialized_end=1006
-  _globals['_CREATEKEYRESPONSE']._serialized_start=1008
-  _globals['_CREATEKEYRESPONSE']._serialized_end=1062
-  _globals['_LISTKEYSREQUEST']._serialized_start=1064
-  _globals['_LISTKEYSREQUEST']._serialized_end=1142
-  _globals['_KEYPAGE']._serialized_start=1144
-  _globals['_KEYPAGE']._serialized_end=1236
-  _globals['_LISTKEYSRESPONSE']._serialized_start=1238
-  _globals['_LISTKEYSRESPONSE']._serialized_end=1292
-  _globals['_GETKEYREQUEST']._serialized_start=1294
-  _globals['_GETKEYREQUEST']._serialized_end=1336
-  _globals['_GETKEYRESPONSE']._serialized_start=1338
-  _globals['_GETKEYRESPONSE']._serialized_end=1389
-  _globals['_UPDATEKEYREQUEST']._serialized_start=1392
-  _globals['_UPDATEKEYREQUEST']._serialized_end=1663
-  _globals['_UPDATEKEYRESPONSE']._serialized_start=1665
-  _globals['_UPDATEKEYRESPONSE']._serialized_end=1719
-  _globals['_ROTATEKEYREQUEST']._serialized_start=1721
-  _globals['_ROTATEKEYREQUEST']._serialized_end=1804
-  _globals['_ROTATEKEYRESPONSE']._serialized_start=1806
-  _globals['_ROTATEKEYRESPONSE']._serialized_end=1860
-  _globals['_REVOKEKEYREQUEST']._serialized_start=1862
-  _globals['_REVOKEKEYREQUEST']._serialized_end=1907
-  _globals['_REVOKEKEYRESPONSE']._serialized_start=1909
-  _globals['_REVOKEKEYRESPONSE']._serialized_end=1963
-  _globals['_GETKEYUSAGEREQUEST']._serialized_start=1965
-  _globals['_GETKEYUSAGEREQUEST']._serialized_end=2038
-  _globals['_DAILYKEYUSAGE']._serialized_start=2040
-  _globals['_DAILYKEYUSAGE']._serialized_end=2087
-  _globals['_KEYUSAGE']._serialized_start=2090
-  _globals['_KEYUSAGE']._serialized_end=2230
-  _globals['_GETKEYUSAGERESPONSE']._serialized_start=2232
-  _globals['_GETKEYUSAGERESPONSE']._serialized_end=2290
-  _globals['_KEYSERVICE']._serialized_start=2577
-  _globals['_KEYSERVICE']._serialized_end=3485
+  _globals['_KEYBUDGET']._serialized_start=218
+  _globals['_KEYBUDGET']._serialized_end=411
+  _globals['_APIKEY']._serialized_start=414
+  _globals['_APIKEY']._serialized_end=924
+  _globals['_CREATEKEYREQUEST']._serialized_start=927
+  _globals['_CREATEKEYREQUEST']._serialized_end=1278
+  _globals['_CREATEKEYRESPONSE']._serialized_start=1280
+  _globals['_CREATEKEYRESPONSE']._serialized_end=1334
+  _globals['_LISTKEYSREQUEST']._serialized_start=1336
+  _globals['_LISTKEYSREQUEST']._serialized_end=1414
+  _globals['_KEYPAGE']._serialized_start=1416
+  _globals['_KEYPAGE']._serialized_end=1508
+  _globals['_LISTKEYSRESPONSE']._serialized_start=1510
+  _globals['_LISTKEYSRESPONSE']._serialized_end=1564
+  _globals['_GETKEYREQUEST']._serialized_start=1566
+  _globals['_GETKEYREQUEST']._serialized_end=1608
+  _globals['_GETKEYRESPONSE']._serialized_start=1610
+  _globals['_GETKEYRESPONSE']._serialized_end=1661
+  _globals['_UPDATEKEYREQUEST']._serialized_start=1664
+  _globals['_UPDATEKEYREQUEST']._serialized_end=1973
+  _globals['_UPDATEKEYRESPONSE']._serialized_start=1975
+  _globals['_UPDATEKEYRESPONSE']._serialized_end=2029
+  _globals['_ROTATEKEYREQUEST']._serialized_start=2031
+  _globals['_ROTATEKEYREQUEST']._serialized_end=2114
+  _globals['_ROTATEKEYRESPONSE']._serialized_start=2116
+  _globals['_ROTATEKEYRESPONSE']._serialized_end=2170
+  _globals['_REVOKEKEYREQUEST']._serialized_start=2172
+  _globals['_REVOKEKEYREQUEST']._serialized_end=2217
+  _globals['_REVOKEKEYRESPONSE']._serialized_start=2219
+  _globals['_REVOKEKEYRESPONSE']._serialized_end=2273
+  _globals['_GETKEYUSAGEREQUEST']._serialized_start=2275
+  _globals['_GETKEYUSAGEREQUEST']._serialized_end=2348
+  _globals['_DAILYKEYUSAGE']._serialized_start=2350
+  _globals['_DAILYKEYUSAGE']._serialized_end=2476
+  _globals['_KEYUSAGE']._serialized_start=2479
+  _globals['_KEYUSAGE']._serialized_end=2695
+  _globals['_GETKEYUSAGERESPONSE']._serialized_start=2697
+  _globals['_GETKEYUSAGERESPONSE']._serialized_end=2755
+  _globals['_KEYSERVICE']._serialized_start=3042
+  _globals['_KEYSERVICE']._serialized_end=3950
 # @@protoc_insertion_point(module_scope)

@@ -95,6 +95,40 @@ class KeyRateLimit(_message.Message):
 Global___KeyRateLimit: _TypeAlias = KeyRateLimit  # noqa: Y015
 
 @_typing.final
+class KeyBudget(_message.Message):
+    """What a key may spend on calls of models. 0: as much as every key may, or, where nothing is said of those, anything."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKENS_PER_DAY_FIELD_NUMBER: _builtins.int
+    TOKENS_PER_MONTH_FIELD_NUMBER: _builtins.int
+    COST_MICROS_PER_DAY_FIELD_NUMBER: _builtins.int
+    COST_MICROS_PER_MONTH_FIELD_NUMBER: _builtins.int
+    tokens_per_day: _builtins.int
+    """Tokens of input and output in a day (UTC)."""
+    tokens_per_month: _builtins.int
+    """Tokens in a calendar month (UTC)."""
+    cost_micros_per_day: _builtins.int
+    """Costs in a day, in millionths of the currency's unit."""
+    cost_micros_per_month: _builtins.int
+    """Costs in a month, likewise."""
+    def __init__(
+        self,
+        *,
+        tokens_per_day: _builtins.int = ...,
+        tokens_per_month: _builtins.int = ...,
+        cost_micros_per_day: _builtins.int = ...,
+        cost_micros_per_month: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_micros_per_day", b"cost_micros_per_day", "cost_micros_per_month", b"cost_micros_per_month", "tokens_per_day", b"tokens_per_day", "tokens_per_month", b"tokens_per_month"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyBudget: _TypeAlias = KeyBudget  # noqa: Y015
+
+@_typing.final
 class ApiKey(_message.Message):
     """An API key."""
 
@@ -114,6 +148,7 @@ class ApiKey(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     REVOKED_AT_FIELD_NUMBER: _builtins.int
     LAST_USED_AT_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
     """UUIDv7."""
     key: _builtins.str
@@ -154,6 +189,10 @@ class ApiKey(_message.Message):
     def last_used_at(self) -> _timestamp_pb2.Timestamp:
         """When it was last used, to within seconds; absent: never."""
 
+    @_builtins.property
+    def budget(self) -> Global___KeyBudget:
+        """What it may spend; absent: as much as every key. What every key may spend bounds it in any case."""
+
     def __init__(
         self,
         *,
@@ -171,10 +210,11 @@ class ApiKey(_message.Message):
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         revoked_at: _timestamp_pb2.Timestamp | None = ...,
         last_used_at: _timestamp_pb2.Timestamp | None = ...,
+        budget: Global___KeyBudget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_key", b"_key", "created_at", b"created_at", "expires_at", b"expires_at", "key", b"key", "last_used_at", b"last_used_at", "rate_limit", b"rate_limit", "revoked_at", b"revoked_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_key", b"_key", "budget", b"budget", "created_at", b"created_at", "expires_at", b"expires_at", "key", b"key", "last_used_at", b"last_used_at", "rate_limit", b"rate_limit", "revoked_at", b"revoked_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_key", b"_key", "created_at", b"created_at", "description", b"description", "environment", b"environment", "expires_at", b"expires_at", "is_active", b"is_active", "key", b"key", "key_id", b"key_id", "key_prefix", b"key_prefix", "kind", b"kind", "last_used_at", b"last_used_at", "name", b"name", "permissions", b"permissions", "rate_limit", b"rate_limit", "revoked_at", b"revoked_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_key", b"_key", "budget", b"budget", "created_at", b"created_at", "description", b"description", "environment", b"environment", "expires_at", b"expires_at", "is_active", b"is_active", "key", b"key", "key_id", b"key_id", "key_prefix", b"key_prefix", "kind", b"kind", "last_used_at", b"last_used_at", "name", b"name", "permissions", b"permissions", "rate_limit", b"rate_limit", "revoked_at", b"revoked_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__key: _TypeAlias = _typing.Literal["key"]  # noqa: Y015
     _WhichOneofArgType__key: _TypeAlias = _typing.Literal["_key", b"_key"]  # noqa: Y015
@@ -195,6 +235,7 @@ class CreateKeyRequest(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """A name to recognise it by."""
     description: _builtins.str
@@ -215,6 +256,12 @@ class CreateKeyRequest(_message.Message):
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When it is to end, in the future. Default: never."""
 
+    @_builtins.property
+    def budget(self) -> Global___KeyBudget:
+        """What it may spend. PERMISSION_DENIED (`BUDGET_TOO_LARGE`) when the call itself presents a key and this is more than
+        that one may spend; where nothing is given, it may spend as much as that one.
+        """
+
     def __init__(
         self,
         *,
@@ -225,10 +272,11 @@ class CreateKeyRequest(_message.Message):
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         environment: Global___KeyEnvironment.ValueType = ...,
         kind: Global___KeyKind.ValueType = ...,
+        budget: Global___KeyBudget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "rate_limit", b"rate_limit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "expires_at", b"expires_at", "rate_limit", b"rate_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "environment", b"environment", "expires_at", b"expires_at", "kind", b"kind", "name", b"name", "permissions", b"permissions", "rate_limit", b"rate_limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "description", b"description", "environment", b"environment", "expires_at", b"expires_at", "kind", b"kind", "name", b"name", "permissions", b"permissions", "rate_limit", b"rate_limit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -396,6 +444,7 @@ class UpdateKeyRequest(_message.Message):
     PERMISSIONS_FIELD_NUMBER: _builtins.int
     RATE_LIMIT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
     """The key, as `key_id` names it."""
     name: _builtins.str
@@ -414,6 +463,12 @@ class UpdateKeyRequest(_message.Message):
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When it is to end, in the future."""
 
+    @_builtins.property
+    def budget(self) -> Global___KeyBudget:
+        """What it may spend from now on, as a whole: what is 0 in it is not bounded by it. Runs that were accepted before go
+        by what held then. As in `CreateKeyRequest`.
+        """
+
     def __init__(
         self,
         *,
@@ -423,10 +478,11 @@ class UpdateKeyRequest(_message.Message):
         permissions: _abc.Iterable[_builtins.str] | None = ...,
         rate_limit: Global___KeyRateLimit | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        budget: Global___KeyBudget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "description", b"description", "expires_at", b"expires_at", "name", b"name", "rate_limit", b"rate_limit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "budget", b"budget", "description", b"description", "expires_at", b"expires_at", "name", b"name", "rate_limit", b"rate_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "description", b"description", "expires_at", b"expires_at", "key_id", b"key_id", "name", b"name", "permissions", b"permissions", "rate_limit", b"rate_limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "budget", b"budget", "description", b"description", "expires_at", b"expires_at", "key_id", b"key_id", "name", b"name", "permissions", b"permissions", "rate_limit", b"rate_limit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
@@ -593,21 +649,35 @@ class DailyKeyUsage(_message.Message):
 
     DATE_FIELD_NUMBER: _builtins.int
     REQUESTS_FIELD_NUMBER: _builtins.int
+    MODEL_CALLS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    COST_MICROS_FIELD_NUMBER: _builtins.int
     date: _builtins.str
     """The day in UTC, `2026-11-21`."""
     requests: _builtins.int
     """Calls that showed the key."""
+    model_calls: _builtins.int
+    """Calls of models that were made through it, whoever it acted for."""
+    tokens: _builtins.int
+    """Tokens that they were sent and answered with."""
+    cost_micros: _builtins.int
+    """What they cost, in millionths of the currency's unit; absent: their models have no price."""
     def __init__(
         self,
         *,
         date: _builtins.str = ...,
         requests: _builtins.int = ...,
+        model_calls: _builtins.int = ...,
+        tokens: _builtins.int = ...,
+        cost_micros: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_micros", b"_cost_micros", "cost_micros", b"cost_micros"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "requests", b"requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_micros", b"_cost_micros", "cost_micros", b"cost_micros", "date", b"date", "model_calls", b"model_calls", "requests", b"requests", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cost_micros: _TypeAlias = _typing.Literal["cost_micros"]  # noqa: Y015
+    _WhichOneofArgType__cost_micros: _TypeAlias = _typing.Literal["_cost_micros", b"_cost_micros"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_micros) -> _WhichOneofReturnType__cost_micros | None: ...
 
 Global___DailyKeyUsage: _TypeAlias = DailyKeyUsage  # noqa: Y015
 
@@ -621,10 +691,16 @@ class KeyUsage(_message.Message):
     DAYS_FIELD_NUMBER: _builtins.int
     TOTAL_REQUESTS_FIELD_NUMBER: _builtins.int
     LAST_USED_AT_FIELD_NUMBER: _builtins.int
+    TOTAL_TOKENS_FIELD_NUMBER: _builtins.int
+    TOTAL_COST_MICROS_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
     """The key."""
     total_requests: _builtins.int
     """All of them together."""
+    total_tokens: _builtins.int
+    """Tokens of all those days together."""
+    total_cost_micros: _builtins.int
+    """What they cost together, as far as prices are known; absent: none is."""
     @_builtins.property
     def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___DailyKeyUsage]:
         """The days on which it was used, the earliest first."""
@@ -640,12 +716,16 @@ class KeyUsage(_message.Message):
         days: _abc.Iterable[Global___DailyKeyUsage] | None = ...,
         total_requests: _builtins.int = ...,
         last_used_at: _timestamp_pb2.Timestamp | None = ...,
+        total_tokens: _builtins.int = ...,
+        total_cost_micros: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_used_at", b"last_used_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_total_cost_micros", b"_total_cost_micros", "last_used_at", b"last_used_at", "total_cost_micros", b"total_cost_micros"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "key_id", b"key_id", "last_used_at", b"last_used_at", "total_requests", b"total_requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total_cost_micros", b"_total_cost_micros", "days", b"days", "key_id", b"key_id", "last_used_at", b"last_used_at", "total_cost_micros", b"total_cost_micros", "total_requests", b"total_requests", "total_tokens", b"total_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__total_cost_micros: _TypeAlias = _typing.Literal["total_cost_micros"]  # noqa: Y015
+    _WhichOneofArgType__total_cost_micros: _TypeAlias = _typing.Literal["_total_cost_micros", b"_total_cost_micros"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_cost_micros) -> _WhichOneofReturnType__total_cost_micros | None: ...
 
 Global___KeyUsage: _TypeAlias = KeyUsage  # noqa: Y015
 

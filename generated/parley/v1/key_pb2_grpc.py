@@ -112,7 +112,7 @@ class KeyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateKey(self, request, context):
-        """Makes a key like another one in its place: another id, another text, all else the same. The old one counts for
+        """Makes a key like another one in its place: another id, another text, all else the same, and one budget for both. The old one counts for
         the chosen time and no longer. As with `CreateKey` the text is shown once. Refused like `UpdateKey`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -127,7 +127,7 @@ class KeyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetKeyUsage(self, request, context):
-        """Returns how often a key was used, by day, and when last. Uses are counted within seconds, and those of the last
+        """Returns how often a key was used, by day, what it spent on models, and when it was used last. Uses are counted within seconds, and those of the last
         seconds before a crash are not; a call counts when it shows the key, whatever comes of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

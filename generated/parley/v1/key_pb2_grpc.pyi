@@ -33,13 +33,13 @@ class KeyServiceStub:
     a permission that the caller lacks.
     """
     RotateKey: _aio.UnaryUnaryMultiCallable[_key_pb2.RotateKeyRequest, _key_pb2.RotateKeyResponse]
-    """Makes a key like another one in its place: another id, another text, all else the same. The old one counts for
+    """Makes a key like another one in its place: another id, another text, all else the same, and one budget for both. The old one counts for
     the chosen time and no longer. As with `CreateKey` the text is shown once. Refused like `UpdateKey`.
     """
     RevokeKey: _aio.UnaryUnaryMultiCallable[_key_pb2.RevokeKeyRequest, _key_pb2.RevokeKeyResponse]
     """Ends a key for good, on every server within a second; repeated, it changes nothing."""
     GetKeyUsage: _aio.UnaryUnaryMultiCallable[_key_pb2.GetKeyUsageRequest, _key_pb2.GetKeyUsageResponse]
-    """Returns how often a key was used, by day, and when last. Uses are counted within seconds, and those of the last
+    """Returns how often a key was used, by day, what it spent on models, and when it was used last. Uses are counted within seconds, and those of the last
     seconds before a crash are not; a call counts when it shows the key, whatever comes of it.
     """
 
@@ -92,7 +92,7 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _key_pb2.RotateKeyRequest,
         context: _aio.ServicerContext[_key_pb2.RotateKeyRequest, _abc.Awaitable[_key_pb2.RotateKeyResponse]],
     ) -> _abc.Awaitable[_key_pb2.RotateKeyResponse]:
-        """Makes a key like another one in its place: another id, another text, all else the same. The old one counts for
+        """Makes a key like another one in its place: another id, another text, all else the same, and one budget for both. The old one counts for
         the chosen time and no longer. As with `CreateKey` the text is shown once. Refused like `UpdateKey`.
         """
 
@@ -110,7 +110,7 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _key_pb2.GetKeyUsageRequest,
         context: _aio.ServicerContext[_key_pb2.GetKeyUsageRequest, _abc.Awaitable[_key_pb2.GetKeyUsageResponse]],
     ) -> _abc.Awaitable[_key_pb2.GetKeyUsageResponse]:
-        """Returns how often a key was used, by day, and when last. Uses are counted within seconds, and those of the last
+        """Returns how often a key was used, by day, what it spent on models, and when it was used last. Uses are counted within seconds, and those of the last
         seconds before a crash are not; a call counts when it shows the key, whatever comes of it.
         """
 

@@ -1,7 +1,7 @@
 """API keys of `parley.v1`."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from parley.v1 import key_pb2 as pb
@@ -9,6 +9,8 @@ from parley.v1 import key_pb2 as pb
 from server.application.own_keys import IssuedKey, KeyChanges, NewKey, Usage
 from server.application.paging import Page
 from server.domain.key import KeyEnvironment, KeyStyle, ShownKey
+from server.domain.spending import Budget
+from server.domain.usage import Total, summed
 from server.rpc.codecs.timestamp import moment, optional_timestamp, timestamp
 
 KINDS: Final[Mapping[KeyStyle, pb.KeyKind.ValueType]] = {
@@ -34,6 +36,7 @@ def decode_new_key(request: pb.CreateKeyRequest) -> NewKey:
         environment=_ENVIRONMENT_OF.get(request.environment, KeyEnvironment.LIVE),
         requests_per_minute=request.rate_limit.requests_per_minute or None,
         expires_at=moment("expires_at", request.expires_at) if request.HasField("expires_at") else None,
+        budget=_budget(request.budget),
     )
 
 
@@ -45,6 +48,7 @@ def decode_changes(request: pb.UpdateKeyRequest) -> KeyChanges:
         scopes=frozenset(request.permissions) or None,
         requests_per_minute=request.rate_limit.requests_per_minute if request.HasField("rate_limit") else None,
         expires_at=moment("expires_at", request.expires_at) if request.HasField("expires_at") else None,
+        budget=_budget(request.budget) if request.HasField("budget") else None,
     )
 
 
@@ -67,6 +71,7 @@ def encode_key(key: ShownKey, now: datetime, *, text: str | None = None) -> pb.A
         expires_at=optional_timestamp(key.expires_at),
         revoked_at=optional_timestamp(key.revoked_at),
         last_used_at=optional_timestamp(key.last_used_at),
+        budget=_encode_budget(key.budget),
     )
 
 
@@ -81,10 +86,44 @@ def encode_page(page: Page[ShownKey], now: datetime) -> pb.KeyPage:
 
 
 def encode_usage(usage: Usage) -> pb.KeyUsage:
-    """How often a key was used."""
+    """How often a key was used, and what models took."""
+    requests, spent = dict(usage.days), dict(usage.spent)
+    total = summed(spent.values())
     return pb.KeyUsage(
         key_id=usage.key.id,
-        days=[pb.DailyKeyUsage(date=day.isoformat(), requests=requests) for day, requests in usage.days],
-        total_requests=sum(requests for _, requests in usage.days),
+        days=[_day(day, requests.get(day, 0), spent.get(day, Total())) for day in sorted({*requests, *spent})],
+        total_requests=sum(requests.values()),
         last_used_at=optional_timestamp(usage.key.last_used_at),
+        total_tokens=total.input_tokens + total.output_tokens,
+        total_cost_micros=total.known_cost,
+    )
+
+
+def _day(day: date, requests: int, spent: Total) -> pb.DailyKeyUsage:
+    return pb.DailyKeyUsage(
+        date=day.isoformat(),
+        requests=requests,
+        model_calls=spent.calls,
+        tokens=spent.input_tokens + spent.output_tokens,
+        cost_micros=spent.known_cost,
+    )
+
+
+def _budget(sent: pb.KeyBudget) -> Budget:
+    return Budget(
+        tokens_per_day=sent.tokens_per_day or None,
+        tokens_per_month=sent.tokens_per_month or None,
+        cost_per_day=sent.cost_micros_per_day or None,
+        cost_per_month=sent.cost_micros_per_month or None,
+    )
+
+
+def _encode_budget(budget: Budget) -> pb.KeyBudget | None:
+    if budget.is_unbounded:
+        return None
+    return pb.KeyBudget(
+        tokens_per_day=budget.tokens_per_day or 0,
+        tokens_per_month=budget.tokens_per_month or 0,
+        cost_micros_per_day=budget.cost_per_day or 0,
+        cost_micros_per_month=budget.cost_per_month or 0,
     )

@@ -29,9 +29,12 @@ from server.application.message_search import MessageSearches
 from server.application.own_keys import OwnKeys
 from server.application.refusals import Refusals
 from server.application.repeats import Repeats
+from server.application.spending_rules import SpendingRules
+from server.application.usage import UsageRecords
 from server.domain.key import ApiKey, KeyEnvironment, KeyStyle
 from server.domain.principal import Owner
 from server.domain.rates import CallLimits
+from server.domain.usage import Price
 from server.ports.system import Clock
 from server.rpc.interceptors.door import door
 from server.rpc.interceptors.pipeline import Pipeline
@@ -52,6 +55,8 @@ TOOLS = (ToolServerConfig("time", StdioEndpoint(TIME_SERVER)),)
 """What every tenant may use, once a person has approved; started when it is first asked."""
 UNLIMITED = CallLimits(0, 0, 0, 0, 0)
 """Tests that play a service for a while make more calls than anybody may."""
+PRICED = SpendingRules(prices={("scripted", "first"): Price(input=1_000_000, output=10_000_000)})
+"""What the model costs, and no budgets."""
 PEPPER = canary("pepper").encode()
 # On a busy machine one fetch may take long, and clocks that stand still never let another begin.
 _PATIENCE = timedelta(seconds=60)
@@ -107,6 +112,7 @@ async def serve(
     clock: Clock | None = None,
     limits: CallLimits = UNLIMITED,
     reflection_enabled: bool = True,
+    rules: SpendingRules = PRICED,
 ) -> AsyncIterator[Served]:
     """Compose the service over a database in `folder`, listen, and take everything down again. `clock` is what keys and
     tokens are checked by and calls counted. Only keys with limits of their own have one, unless `limits` say more. The
@@ -116,7 +122,7 @@ async def serve(
     guard = Guard(load_guardrails({"guardrails": GUARDRAILS}).rules)
     watch = clock or SystemClock()
     async with (
-        open_house(folder, provider, guard=guard, tools=(*tool_servers(folder), *TOOLS)) as house,
+        open_house(folder, provider, guard=guard, tools=(*tool_servers(folder), *TOOLS), rules=rules) as house,
         Issuer() as issuer,
         KeySet(issuer.url, clock=watch, trust_env=False, patience=_PATIENCE) as key_set,
         KeyUses(store=house.store, clock=SystemClock()) as uses,
@@ -160,6 +166,7 @@ async def serve(
                     repeats=Repeats(store=house.store, clock=SystemClock(), limits=QUICK, audit=audit),
                 ),
                 audit=AuditRecords(store=house.store, limits=QUICK),
+                usage=UsageRecords(store=house.store, clock=SystemClock(), limits=QUICK, rules=house.meter.rules),
                 clock=SystemClock(),
             )
         )

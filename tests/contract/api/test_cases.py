@@ -27,6 +27,7 @@ from tests.contract.api.cases import (
     search,
     thread,
     tool,
+    usage,
 )
 from tests.contract.api.matching import differences, resolve
 from tests.contract.api.player import CallRefused, Player, drain
@@ -38,6 +39,7 @@ CASES: list[Case] = [
     *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES, *mcp.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
     *(*context.CASES, *large.CASES, *key.CASES, *audit.CASES, *search.CASES, *access.CASES),
+    *usage.CASES,
 ]
 
 

@@ -65,6 +65,7 @@ _CREATED = [
                     "expires_at": ABSENT,
                     "revoked_at": ABSENT,
                     "last_used_at": ABSENT,
+                    "budget": ABSENT,
                 }
             }
         ),
@@ -80,6 +81,7 @@ _CREATED = [
             "expires_at": _SOON,
             "environment": "KEY_ENVIRONMENT_TEST",
             "kind": "KEY_KIND_PUBLISHABLE",
+            "budget": {"tokens_per_day": "1000", "cost_micros_per_month": "2500000"},
         },
         Reply(
             {
@@ -91,6 +93,12 @@ _CREATED = [
                     "expires_at": _SOON,
                     "environment": "KEY_ENVIRONMENT_TEST",
                     "kind": "KEY_KIND_PUBLISHABLE",
+                    "budget": {
+                        "tokens_per_day": "1000",
+                        "tokens_per_month": "0",
+                        "cost_micros_per_day": "0",
+                        "cost_micros_per_month": "2500000",
+                    },
                 }
             }
         ),
@@ -122,6 +130,7 @@ _CREATED = [
         Reply({"result": {"permissions": ["users:impersonate"]}}),
         by=Caller(key="token", scopes=("keys:admin", "users:impersonate")),
     ),
+    _bad("a budget below nothing", _CREATE, {**_PLAIN, "budget": {"tokens_per_day": "-1"}}, "budget.tokens_per_day"),
     _bad("a scope that is none", _CREATE, {**_PLAIN, "permissions": ["conversation:read"]}, "permissions"),
     _bad("no scope", _CREATE, {"name": "Backend"}, "permissions"),
     _bad("a scope twice", _CREATE, {**_PLAIN, "permissions": ["files:read", "files:read"]}, "permissions"),
@@ -175,7 +184,7 @@ _READ = [
         "a key that was never used has no uses",
         _USAGE,
         _THE_KEY,
-        Reply({"result": {"key_id": "$key", "days": [], "total_requests": "0", "last_used_at": ABSENT}}),
+        Reply({"result": {"key_id": "$key", "days": [], "total_requests": "0", "total_tokens": "0"}}),
         _MADE,
     ),
     _bad("too many days", _USAGE, {"key_id": UNKNOWN_ID, "days": 367}, "days"),
@@ -210,6 +219,20 @@ _CHANGED = [
         {**_THE_KEY, "rate_limit": {}},
         Reply({"result": {"rate_limit": ABSENT}}),
         Call(_CREATE, {**_PLAIN, "rate_limit": {"requests_per_minute": 5}}, {"key": "result.key_id"}, ANNA_HERSELF),
+    ),
+    _case(
+        "a budget is taken back",
+        _UPDATE,
+        {**_THE_KEY, "budget": {}},
+        Reply({"result": {"budget": ABSENT}}),
+        Call(_CREATE, {**_PLAIN, "budget": {"tokens_per_day": "5"}}, {"key": "result.key_id"}, ANNA_HERSELF),
+    ),
+    _case(
+        "a budget is given",
+        _UPDATE,
+        {**_THE_KEY, "budget": {"tokens_per_month": "7"}},
+        Reply({"result": {"budget": {"tokens_per_day": "0", "tokens_per_month": "7"}}}),
+        _MADE,
     ),
     _case("nobody widens a key beyond the own rights", _UPDATE, {**_THE_KEY, "permissions": ["*"]}, _EXCEEDED, _MADE),
     _case(

@@ -24,7 +24,8 @@ NAMED: Final[Mapping[str, Kind]] = _rows(
             *_each(
                 "parley.v1",
                 "CompactConversationRequest CreateThreadRequest DeleteThreadRequest EditMessageRequest "
-                "ForkThreadRequest GetConversationStateRequest GetThreadRequest ListBranchesRequest "
+                "ForkThreadRequest GetConversationStateRequest GetThreadRequest GetThreadUsageRequest "
+                "ListBranchesRequest "
                 "ListMessagesRequest ListPendingApprovalsRequest ListRunsRequest RegenerateRequest "
                 "SearchMessagesRequest SendMessageRequest "
                 "SubmitClientToolResultsRequest SubmitToolApprovalsRequest SwitchBranchRequest "
@@ -79,12 +80,17 @@ NAMED: Final[Mapping[str, Kind]] = _rows(
             *_each(_CONVERSATIONS, "NewMember RemoveMemberRequest", "user"),
             *_each("parley.v1", "ListActsOnMyBehalfRequest ListAuditRecordsRequest", "actor"),
             *_each("parley.v1", "ListAuditRecordsRequest", "subject"),
+            *_each("parley.v1", "ListTenantUsageRequest", "user"),
         ],
     ),
     (kinds.IN_AUDIT, _each("parley.v1", "ListAuditRecordsRequest", "object")),
     (
         kinds.RUN,
-        _each("parley.v1", "CancelRunRequest GetRunPromptRequest GetRunRequest StreamRunRequest", "run_id"),
+        _each(
+            "parley.v1",
+            "CancelRunRequest GetRunPromptRequest GetRunRequest GetRunUsageRequest StreamRunRequest",
+            "run_id",
+        ),
     ),
     (kinds.MESSAGE, _each("parley.v1", "EditMessageRequest ForkThreadRequest RegenerateRequest", "message_id")),
     (kinds.REQUEST, _each("parley.v1", "EditMessageRequest RegenerateRequest SendMessageRequest", "request_id")),
@@ -93,7 +99,9 @@ NAMED: Final[Mapping[str, Kind]] = _rows(
         kinds.API_KEY,
         _each(
             "parley.v1",
-            "GetKeyRequest GetKeyUsageRequest RevokeKeyRequest RotateKeyRequest UpdateKeyRequest",
+            "GetKeyRequest GetKeyUsageRequest ListTenantUsageRequest ListUsageRequest RevokeKeyRequest "
+            "RotateKeyRequest "
+            "UpdateKeyRequest",
             "key_id",
         ),
     ),
@@ -107,6 +115,9 @@ NAMED: Final[Mapping[str, Kind]] = _rows(
     (kinds.PAGE_OF_HITS, _each("parley.v1", "SearchMessagesRequest", "page_token")),
     (kinds.PAGE_OF_KEYS, _each("parley.v1", "ListKeysRequest", "page_token")),
     (kinds.PAGE_OF_AUDIT, _each("parley.v1", "ListAuditRecordsRequest", "page_token")),
+    (kinds.PAGE_OF_USAGE, _each("parley.v1", "ListUsageRequest", "page_token")),
+    (kinds.PAGE_OF_TENANT_USAGE, _each("parley.v1", "ListTenantUsageRequest", "page_token")),
+    (kinds.PAGE_OF_CALLS, _each("parley.v1", "GetRunUsageRequest", "page_token")),
     (kinds.PAGE_OF_ACTS, _each("parley.v1", "ListActsOnMyBehalfRequest", "page_token")),
 )
 """Fields that name something of an owner's."""
@@ -136,6 +147,7 @@ UNOWNED: Final[Mapping[str, str]] = {
         ],
         "what the operator configures, the same for all": [
             *_each(_ARCHIVE, "ChatRequest", "model"),
+            *_each("parley.v1", "ListTenantUsageRequest ListUsageRequest", "model"),
             *_each(_CHAT, "PromptRequest StreamPromptRequest", "model_id"),
             *_each(_CHAT, "PromptRequest StreamPromptRequest", "provider_id"),
             *_each(_CONVERSATIONS, "NewModel", "name"),
@@ -148,6 +160,10 @@ UNOWNED: Final[Mapping[str, str]] = {
                 "parley.v1.SearchMessagesRequest.model",
                 "parley.v1.McpServerNames.names",
             ),
+        ],
+        "a day": [
+            *_each("parley.v1", "ListTenantUsageRequest ListUsageRequest", "from_date"),
+            *_each("parley.v1", "ListTenantUsageRequest ListUsageRequest", "to_date"),
         ],
         "a word of a fixed set": [
             *_each(_ARCHIVE, "FindConversationsRequest", "sort_key"),

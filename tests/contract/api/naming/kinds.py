@@ -173,3 +173,14 @@ PAGE_OF_ACTS = page(
     Call(f"{_THREADS}/CreateThread", {"conversation_key": "$other", "name": MARK}, caller=_SERVANT),
 )
 PAGE_OF_HITS = page("parley.v1.SearchService/SearchMessages", {"query": "BROWN fox"}, _THREAD, _said("The brown fox"))
+_DREW = Call(f"{_RUNS}/Generate", {**_TALK, "user_message": {"content": MARK}, "image": True})
+PAGE_OF_USAGE = page("parley.v1.UsageService/ListUsage", {}, *_TALKED, _DREW)
+PAGE_OF_TENANT_USAGE = page(
+    "parley.v1.UsageService/ListTenantUsage",
+    {"user": "$who"},
+    *(*_TALKED, _DREW),
+    tenant_knows="who may read what the tenant used reads everybody's",
+)
+PAGE_OF_CALLS = page(
+    "parley.v1.UsageService/GetRunUsage", {"run_id": "$run"}, _THREAD, _TOOLS, _said('/call desk__sum {"of": [1]}\n')
+)
