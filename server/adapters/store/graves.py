@@ -75,7 +75,8 @@ _ANY = Statement(
 _HOLDINGS: Final = [
     delete_some(table, table.c.conversation_id == bindparam("conversation_id", type_=STRING))
     for table in reversed(tables.METADATA.sorted_tables)
-    if "conversation_id" in table.c
+    # That a conversation is gone outlives it until it is told.
+    if "conversation_id" in table.c and table is not tables.event_removals
 ]
 _WITH_CONTENTS: Final = [tables.METADATA.tables[name] for name, declared in PERSONAL_DATA.items() if declared.contents]
 _BURIED_CONTENTS: Final = [

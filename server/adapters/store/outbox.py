@@ -35,7 +35,7 @@ from server.adapters.store import events, tables
 from server.adapters.store.columns import STRING
 from server.adapters.store.executor import Executor
 from server.adapters.store.paging import LIMIT
-from server.adapters.store.predicates import IS_UNPUBLISHED
+from server.adapters.store.predicates import IS_BURIED, IS_UNPUBLISHED
 from server.adapters.store.statement import Statement, parameter
 from server.adapters.store.times import micros, moment
 from server.domain.ids import ConversationId, WorkerId
@@ -84,11 +84,13 @@ _FORGET_WISH = Statement(
 )
 
 _is_unpublished = text(f"run_events.{IS_UNPUBLISHED}")
+# What is buried is deleted soon, and nobody's any more.
+_is_there = text(f"NOT conversations.{IS_BURIED}")
 _place = tuple_(_event.conversation_id, _event.sequence)
 _behind = _place > tuple_(bindparam("conversation", type_=STRING), bindparam("after", type_=BigInteger))
 _logged: Select[Any] = select(*events.COLUMNS, _event.tenant, _event.owner).select_from(events.LOGGED)
 _UNPUBLISHED = Statement(
-    _logged.where(_is_unpublished, _behind).order_by(_event.conversation_id, _event.sequence).limit(LIMIT)
+    _logged.where(_is_unpublished, _is_there, _behind).order_by(_event.conversation_id, _event.sequence).limit(LIMIT)
 )
 _MARK = Statement(
     update(tables.run_events)

@@ -169,3 +169,15 @@ async def test_a_wish_that_is_not_renewed_ends(wanted: Store) -> None:
     assert await wanted.write_system(lambda tx: tx.forget_wish(at(1) + LONG))
     await append(wanted, talk, 2)
     assert await waiting(wanted) == [(talk.id, 1)]
+
+
+async def test_of_a_buried_conversation_nothing_is_told_but_that_it_is_gone(wanted: Store) -> None:
+    talk = conversation()
+    await stored(wanted, talk)
+    await append(wanted, talk, 1, 2)
+    await wanted.write_system(lambda tx: tx.bury_of(ALICE, limit=9))
+    assert await waiting(wanted) == []
+    while await wanted.write_system(lambda tx: tx.dig(ALICE.tenant, limit=9)):
+        pass
+    assert await wanted.read_system(lambda tx: tx.backlog()) == Backlog(0)
+    assert await wanted.read_system(lambda tx: tx.removals(limit=9)) == [Removal(ALICE, talk.id)]
