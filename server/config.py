@@ -196,6 +196,7 @@ class Settings(KafkaSettings):
     requests_per_tenant: int = limit_settings.REQUESTS_PER_TENANT
     failed_authentications: int = limit_settings.FAILED_AUTHENTICATIONS
     streams_per_key: int = limit_settings.STREAMS_PER_KEY
+    runs_per_key: int = limit_settings.RUNS_PER_KEY
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -228,6 +229,7 @@ class Settings(KafkaSettings):
         return Limits(
             unary_call=timedelta(seconds=self.unary_seconds),
             queue_per_conversation=self.queue_per_conversation,
+            runs_per_caller=self.runs_per_key,
             run_duration=timedelta(seconds=self.run_seconds),
             run_output_bytes=self.run_output_bytes,
             run_attempts=self.run_attempts,

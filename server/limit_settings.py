@@ -4,6 +4,7 @@ from typing import Any, Final, Protocol
 
 from pydantic import Field
 
+from server.domain.limits import Limits
 from server.domain.rates import CallLimits
 
 _CALLS: Final = CallLimits()
@@ -19,6 +20,7 @@ REQUESTS_PER_USER: Final = _bound(_CALLS.per_user, "Calls a minute of a person b
 REQUESTS_PER_TENANT: Final = _bound(_CALLS.per_tenant, "Calls a minute of all keys and persons of a tenant")
 FAILED_AUTHENTICATIONS: Final = _bound(_CALLS.failures_per_address, "Wrong credentials a minute from an address")
 STREAMS_PER_KEY: Final = _bound(_CALLS.streams_per_caller, "Streams that a key, or a person, has open in a process")
+RUNS_PER_KEY: Final = _bound(Limits().runs_per_caller, "Runs of a key, or a person, that are under way at a time")
 
 
 class CallSettings(Protocol):

@@ -16,6 +16,7 @@ from server.application.repeats import Repeats
 from server.application.revisions import Edit, Fork, Revision, inherited, locate, start_branch
 from server.application.run_log import record
 from server.application.run_lookup import as_accepted, find_run
+from server.application.run_places import must_wait
 from server.application.run_states import begin, cut_off, start_next, user_message, withdraw
 from server.domain.conversation import Conversation, InterruptPolicy
 from server.domain.errors import FieldViolation, InvalidField, QueueFull, RequestIdReused, ShuttingDown
@@ -125,9 +126,9 @@ class Runs:
         run at once, or not at all. `prepare` may make or check the conversation.
 
         Returns the run as it was accepted, RUNNING or QUEUED. Raises `ConversationNotFound`, `UnknownModel`,
-        `ImagesUnavailable`, `QueueFull`, `RequestIdReused`, `ShuttingDown`, `InvalidField` for a schema of a client's
-        tool that is none, and what `Guard.check` and `Meter.check` raise; for a revision what `revisions.locate`
-        raises, and `RunActive`. Cancelled, it may have been accepted; then it is carried out.
+        `ImagesUnavailable`, `QueueFull`, `TooManyRuns`, `RequestIdReused`, `ShuttingDown`, `InvalidField` for a schema
+        of a client's tool that is none, and what `Guard.check` and `Meter.check` raise; for a revision what
+        `revisions.locate` raises, and `RunActive`. Cancelled, it may have been accepted; then it is carried out.
         """
         tools = command.options.client_tools
         await self._guard.check(
@@ -249,7 +250,7 @@ class Runs:
     ) -> Accepted:
         message = user_message(run, command.content)
         active = await tx.runs.active(conversation.id)
-        if await _must_wait(tx, conversation, command, active):
+        if await self._must_wait(tx, conversation, run, command, active):
             return Accepted(await self._enqueue(tx, run, message))
         if active:
             await cut_off(tx, active, state=RunState.INTERRUPTED, now=run.created_at, by=run)
@@ -261,7 +262,7 @@ class Runs:
         """Start a branch and its run. What a run under way, or one that waits, will say is not known yet, so that
         nothing can be revised behind it: it is ended, or the revision refused."""
         active = await tx.runs.active(conversation.id)
-        if await _must_wait(tx, conversation, command, active):
+        if await self._must_wait(tx, conversation, run, command, active):
             raise RunActive
         if active:
             await cut_off(tx, active, state=RunState.INTERRUPTED, now=run.created_at, by=run)
@@ -271,6 +272,12 @@ class Runs:
             return Accepted(await begin(tx, run, user_message(run, command.content), lease), interrupted=active)
         again = replace(run, user_message_id=fork.question.id)
         return Accepted(await begin(tx, again, replace(fork.question, branch=None), lease), interrupted=active)
+
+    async def _must_wait(
+        self, tx: Transaction, conversation: Conversation, run: Run, command: SendMessage, active: Run | None
+    ) -> bool:
+        policy = command.interrupt_policy or conversation.settings.interrupt_policy
+        return await must_wait(tx, run, policy=policy, active=active, limit=self._limits.runs_per_caller)
 
     async def _revised(self, tx: Transaction, command: SendMessage, fork: Fork) -> SendMessage:
         taken = await inherited(tx, fork)
@@ -312,6 +319,7 @@ class Runs:
             created_at=now,
             session_id=command.session_id,
             actor=principal.actor,
+            caller=principal.caller,
             options=command.options,
             payer=principal.payer,
         )
@@ -328,13 +336,6 @@ class Runs:
             return self._worker.lease()
         except ShuttingDown:
             return None
-
-
-async def _must_wait(tx: Transaction, conversation: Conversation, command: SendMessage, active: Run | None) -> bool:
-    policy = command.interrupt_policy or conversation.settings.interrupt_policy
-    if policy is InterruptPolicy.INTERRUPT:
-        return False
-    return active is not None or await tx.runs.next_queued(conversation.id) is not None
 
 
 def _request_key(principal: Principal, command: SendMessage) -> RequestKey | None:

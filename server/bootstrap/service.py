@@ -34,15 +34,14 @@ from server.bootstrap.files import files_directory
 from server.bootstrap.identity import open_authenticator
 from server.bootstrap.kafka import FEED_PATIENCE, opened_kafka, read_kafka
 from server.bootstrap.keys import key_factory, operated_keys
-from server.bootstrap.store import database_url, opened_store
+from server.bootstrap.limits import open_door
+from server.bootstrap.store import database_url, is_shared, opened_store
 from server.bootstrap.tools import opened_tool_servers
 from server.bootstrap.use_cases import Parts, use_cases
 from server.config import Settings
 from server.domain.model import Model
 from server.engine.engine import Engine
 from server.engine.wakes import Wakes
-from server.limit_settings import call_limits
-from server.rpc.interceptors.door import door
 from server.rpc.interceptors.pipeline import Pipeline
 from server.rpc.metrics import Metrics
 from server.rpc.server import RpcServer
@@ -120,6 +119,16 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
         authenticator = await stack.enter_async_context(
             open_authenticator(settings, store=store, clock=clock, ids=ids, factory=factory)
         )
+        entrance = await stack.enter_async_context(
+            open_door(
+                settings,
+                authenticator=authenticator,
+                store=store,
+                clock=clock,
+                ids=ids,
+                is_shared=is_shared(database_url(settings, database)),
+            )
+        )
         models = await stack.enter_async_context(build_registry(providers, clock=clock, random=random.random))
         tools = await stack.enter_async_context(opened_tool_servers(tool_configs, schemas=schemas, clock=clock))
         meter = Meter(store=store, clock=clock, ids=ids, rules=rules)
@@ -180,7 +189,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
             services=Services(composed),
             pipeline=Pipeline(
                 services=DESCRIPTORS,
-                door=door(authenticator, clock=clock, limits=call_limits(settings)),
+                door=entrance,
                 clock=clock,
                 ids=ids,
                 metrics=metrics,

@@ -30,6 +30,11 @@ def database_url(settings: Settings, file: Path) -> str:
     return f"{_DRIVERS.get(scheme, scheme)}{separator}{rest}"
 
 
+def is_shared(url: str) -> bool:
+    """Whether several processes are meant to work on the store of that URL; an embedded one is one's own."""
+    return not url.startswith("sqlite")
+
+
 @asynccontextmanager
 async def opened_store(url: str, *, feed: Feed, peers: Peers | None = None) -> AsyncIterator[Store]:
     """The store, migrated. Raises `InvalidConfiguration`, `CommandFailed`."""

@@ -49,6 +49,20 @@ class AuthenticationFailsTooOften(LimitReached):
         self.standing = standing
 
 
+class TooManyRuns(LimitReached):
+    """As many answers are being made for the key, or the person, as may be at a time."""
+
+    reason = "TOO_MANY_RUNS"
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(
+            f"{limit} runs of yours are active; wait for the end of one or cancel one, then send again",
+            limit="runs",
+            most=limit,
+            retry_after=_SOON,
+        )
+
+
 class TooManyStreams(LimitReached):
     """As many streams of the key, or the person, are open as may be."""
 

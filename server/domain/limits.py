@@ -10,6 +10,8 @@ class Limits:
 
     unary_call: timedelta = timedelta(seconds=60)
     queue_per_conversation: int = 16
+    runs_per_caller: int = 10
+    """How many runs that a key, or a person, started for a user may be under way at a time; 0: any number."""
     run_duration: timedelta = timedelta(minutes=15)
     run_output_bytes: int = 1024 * 1024
     run_attempts: int = 3

@@ -77,6 +77,16 @@ PLAIN = RunOptions()
 
 
 @dataclass(frozen=True, slots=True)
+class Crowd:
+    """What is there beside a run that is about to be stored."""
+
+    is_awaited: bool
+    """Whether runs wait in its conversation."""
+    running: int
+    """How many RUNNING runs of the same caller its owner has in other conversations."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run. `epoch` grows with every claim; a write that carries an older one is refused."""
 
@@ -104,6 +114,8 @@ class Run:
     options: RunOptions = PLAIN
     rounds: int = 0
     """How many answers of the model that ask for tools it has stored."""
+    caller: str = ""
+    """Whose key, or which person, started it, as `Principal.caller` has it; empty where nobody noted it."""
     settled_epoch: int = 0
     """The last epoch that does not count as an attempt: behind it a step was stored, or the run was paused."""
     payer: Payer = NOBODY

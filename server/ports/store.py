@@ -28,7 +28,7 @@ from server.domain.ids import (
 )
 from server.domain.message import Usage
 from server.domain.principal import Owner
-from server.domain.run import Lease, Run, RunError, RunState
+from server.domain.run import Crowd, Lease, Run, RunError, RunState
 from server.domain.session import ChatSession
 from server.ports import usage as usages
 from server.ports.archive import Archive
@@ -45,6 +45,7 @@ from server.ports.memories import Memories
 from server.ports.message_search import IndexUpkeep, MessageIndex
 from server.ports.organizations import AddedModels, AllMembers, Organizations
 from server.ports.outbox import Outbox
+from server.ports.rate_reports import RateReports
 from server.ports.tool_calls import Approvals, ToolCalls
 
 Result = TypeVar("Result")
@@ -134,6 +135,9 @@ class Runs(Protocol):
 
     async def count_queued(self, conversation_id: ConversationId) -> int:
         """How many runs wait."""
+
+    async def crowd(self, run: Run) -> Crowd:
+        """What stands beside a run that is not stored yet, in one look."""
 
     async def page(self, conversation_id: ConversationId, *, limit: int, after: ListPosition | None) -> list[Run]:
         """By `created_at` then id, both descending."""
@@ -287,7 +291,9 @@ class RunReference:
     epoch: int
 
 
-class SystemTransaction(AllAudit, AllKeys, AllMembers, usages.AllUsage, Outbox, IndexUpkeep, AllRights, Protocol):
+class SystemTransaction(
+    AllAudit, AllKeys, AllMembers, usages.AllUsage, Outbox, IndexUpkeep, AllRights, RateReports, Protocol
+):
     """One transaction of the service itself, bound to no owner: credentials, provisioning, leases. The only place
     where a query does not filter by owner; no use case of a caller gets one."""
 

@@ -78,6 +78,7 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     limit_errors.RateLimited: grpc.StatusCode.RESOURCE_EXHAUSTED,
     limit_errors.AuthenticationFailsTooOften: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    limit_errors.TooManyRuns: grpc.StatusCode.RESOURCE_EXHAUSTED,
     limit_errors.TooManyStreams: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.RunCancelled: grpc.StatusCode.ABORTED,
     errors.RunInterrupted: grpc.StatusCode.ABORTED,

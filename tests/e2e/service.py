@@ -26,7 +26,7 @@ from tests.support.nursery import ForkedProcess, Nursery
 PARLEY = (sys.executable, "-m", "server")
 UNLIMITED: Final = {
     f"PARLEY_{name}": "0"
-    for name in ("REQUESTS_PER_KEY", "REQUESTS_PER_USER", "FAILED_AUTHENTICATIONS", "STREAMS_PER_KEY")
+    for name in ("REQUESTS_PER_KEY", "REQUESTS_PER_USER", "FAILED_AUTHENTICATIONS", "STREAMS_PER_KEY", "RUNS_PER_KEY")
 }
 DEFAULT_LIMITS: Final = dict.fromkeys(UNLIMITED, "")
 _START_SECONDS = 40

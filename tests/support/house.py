@@ -66,6 +66,7 @@ ANNA = _holder("anna")
 BERT = _holder("bert")
 QUICK = replace(
     Limits(),
+    runs_per_caller=0,
     cache_lifetime=timedelta(0),
     lease=timedelta(milliseconds=600),
     lease_heartbeat=timedelta(milliseconds=100),

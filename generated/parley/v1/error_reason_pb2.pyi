@@ -214,6 +214,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """So many credentials from the caller's address were wrong within a minute that this one was not looked at. Mend
     the credential and send again after `retry_delay`. RESOURCE_EXHAUSTED; HTTP 429.
     """
+    ERROR_REASON_TOO_MANY_RUNS: _ErrorReason.ValueType  # 122
+    """As many runs that the key, or the person, started are active as may be; the metadata entry `most` says how many.
+    Nothing was stored. Wait for the end of a run or cancel one, then send again. RESOURCE_EXHAUSTED; HTTP 429.
+    """
     ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 123
     """As many streams of the key, or the person, are open as may be; the metadata entry `most` says how many. Close
     one, then open this one again. RESOURCE_EXHAUSTED; HTTP 429.
@@ -431,6 +435,10 @@ ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 120
 ERROR_REASON_AUTHENTICATION_FAILS_TOO_OFTEN: ErrorReason.ValueType  # 121
 """So many credentials from the caller's address were wrong within a minute that this one was not looked at. Mend
 the credential and send again after `retry_delay`. RESOURCE_EXHAUSTED; HTTP 429.
+"""
+ERROR_REASON_TOO_MANY_RUNS: ErrorReason.ValueType  # 122
+"""As many runs that the key, or the person, started are active as may be; the metadata entry `most` says how many.
+Nothing was stored. Wait for the end of a run or cancel one, then send again. RESOURCE_EXHAUSTED; HTTP 429.
 """
 ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 123
 """As many streams of the key, or the person, are open as may be; the metadata entry `most` says how many. Close

@@ -81,6 +81,7 @@ PERSONAL_DATA: Final[Mapping[str, Personal]] = {
     "models": Personal(Erased.RENAMED, "model", names=("owner",), why="models belong to their organization"),
     "organizations": Personal(Erased.RENAMED, "organization", names=("owner",), why="they belong to the tenant"),
     "memberships": Personal(Erased.BY_OWNER, "membership"),
+    "rate_reports": Personal(Erased.BY_OWNER, why="counts of calls by digests, gone after minutes; owned by processes"),
     "key_usage": Personal(Erased.WITH_PARENT, "key_usage", "key_id"),
     "api_keys": Personal(Erased.BY_OWNER, "api_key", hidden=("digest",), json=("budget",)),
     "usage_calls": Personal(_C, "model_call", "conversation_id", json=("price",)),

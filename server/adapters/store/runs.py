@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from server.adapters.store import predicates, tables
 from server.adapters.store.columns import STRING
+from server.adapters.store.crowds import crowd
 from server.adapters.store.executor import Row
 from server.adapters.store.json_codec import codec
 from server.adapters.store.paging import LIMIT, list_parameters, listed_after
@@ -31,7 +32,7 @@ from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, RunId
 from server.domain.message import Usage
 from server.domain.principal import Owner
-from server.domain.run import Lease, Run, RunError, RunOptions, RunState
+from server.domain.run import Crowd, Lease, Run, RunError, RunOptions, RunState
 from server.domain.spending import NOBODY, Payer
 from server.ports.store import ListPosition
 
@@ -43,6 +44,7 @@ _COLUMNS: Final = (
     *(_c.provider, _c.generation, _c.created_at, _c.epoch, _c.lease_worker, _c.lease_until, _c.session_id, _c.actor),
     *(_c.started_at, _c.ended_at, _c.error, _c.usage, _c.options, _c.rounds, _c.settled_epoch),
     _c.payer,
+    _c.caller,
 )
 _GENERATION: Final = codec(GenerationConfig)
 _ERROR: Final = codec(RunError)
@@ -194,6 +196,10 @@ class StoredRuns:
         rows = await self._scope.fetch(_COUNT_QUEUED, conversation_id=conversation_id)
         return int(rows[0][0])
 
+    async def crowd(self, run: Run) -> Crowd:
+        """Who waits in the run's conversation, and runs of its caller elsewhere."""
+        return await crowd(self._scope, run)
+
     async def page(self, conversation_id: ConversationId, *, limit: int, after: ListPosition | None) -> list[Run]:
         """By `created_at` then id, both descending."""
         rows = await self._scope.fetch(_PAGE, conversation_id=conversation_id, **list_parameters(limit, after))
@@ -301,6 +307,7 @@ def _values(run: Run) -> dict[str, Any]:
         "rounds": run.rounds,
         "settled_epoch": run.settled_epoch,
         "payer": None if run.payer == NOBODY else _PAYER.dumps(run.payer),
+        "caller": run.caller,
     }
 
 
@@ -310,9 +317,10 @@ def _first(row: Row | None) -> Run | None:
 
 def _run(row: Row) -> Run:
     (run_id, tenant, owner, conversation_id, key, state, user_message_id, model, provider, generation, *rest) = row
-    created, epoch, worker, until, session_id, actor, started, ended, error, usage, options, rounds, settled, payer = (
+    created, epoch, worker, until, session_id, actor, started, ended, error, usage, options, rounds, settled, *more = (
         rest
     )
+    payer, caller = more
     return Run(
         id=run_id,
         owner=Owner(tenant, owner),
@@ -336,4 +344,5 @@ def _run(row: Row) -> Run:
         rounds=rounds,
         settled_epoch=settled,
         payer=_PAYER.loads(payer) if payer else NOBODY,
+        caller=caller,
     )

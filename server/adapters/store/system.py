@@ -13,6 +13,7 @@ from server.adapters.store import (
     message_indexing,
     outbox,
     provisioning,
+    rate_reports,
     retention,
     usage_calls,
 )
@@ -25,6 +26,7 @@ from server.domain.key import ApiKey, KeyUse
 from server.domain.organization import Member, Organization
 from server.domain.outbox import Backlog, Place, Removal, Span, Unpublished
 from server.domain.principal import Owner
+from server.domain.rate_report import RateReport
 from server.domain.run import Lease
 from server.domain.usage import ModelCall
 from server.ports.store import RunReference
@@ -189,3 +191,15 @@ class StoredSystem(StoredRights):
     async def clean_index(self, *, effort: int) -> bool:
         """Remove some of those words."""
         return await message_indexing.clean_index(self._executor, effort=effort)
+
+    async def add_rate_report(self, report: RateReport) -> None:
+        """Store a report of calls."""
+        await rate_reports.add_rate_report(self._executor, report)
+
+    async def rate_reports(self, *, since: datetime, but_of: str) -> list[RateReport]:
+        """Those of others since a moment."""
+        return await rate_reports.rate_reports(self._executor, since=since, but_of=but_of)
+
+    async def forget_rate_reports(self, before: datetime, *, limit: int) -> int:
+        """Drop old ones."""
+        return await rate_reports.forget_rate_reports(self._executor, before, limit=limit)

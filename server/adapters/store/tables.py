@@ -30,6 +30,7 @@ from server.adapters.store.predicates import (
     IS_UNPUBLISHED,
     IS_WAITING,
 )
+from server.adapters.store.rate_tables import RateReportRow
 from server.adapters.store.rights_tables import ErasureRow, RetentionRow
 from server.adapters.store.search_tables import MessageWordsRow
 from server.adapters.store.tool_tables import ApprovalRow, ToolCallRow
@@ -153,6 +154,7 @@ class RunRow(OwnedRow, table=True):
         partial("ix_runs_leases", "lease_until", where=IS_RUNNING),
         partial("ix_runs_queue", "conversation_id", "ticket", where=IS_QUEUED),
         partial("ix_runs_queued", "created_at", "id", where=IS_QUEUED),
+        partial("ix_runs_callers", "tenant", "owner", "caller", where=IS_RUNNING),
     )
 
     id: str = Field(primary_key=True, sa_type=STRING)
@@ -178,6 +180,7 @@ class RunRow(OwnedRow, table=True):
     rounds: int = Field(sa_type=Integer, sa_column_kwargs=ZERO)
     settled_epoch: int = Field(sa_type=WHOLE, sa_column_kwargs=ZERO)
     payer: str | None = Field(sa_type=STRING)
+    caller: str = Field(sa_type=STRING, sa_column_kwargs=EMPTY)
 
 
 class RunEventRow(OwnedRow, table=True):
@@ -286,6 +289,7 @@ request_texts: Final = _table(RequestTextRow)
 audit: Final = _table(AuditRow)
 key_usage: Final = _table(KeyUsageRow)
 memories: Final = _table(MemoryRow)
+rate_reports: Final = _table(RateReportRow)
 memory_books: Final = _table(MemoryBookRow)
 usage_calls: Final = _table(UsageCallRow)
 usage_days: Final = _table(UsageDayRow)

@@ -25,7 +25,7 @@ from server.domain.message_search import MessageSearch
 from server.domain.model import Model
 from server.domain.organization import Member, MemberRole
 from server.domain.principal import Owner
-from server.domain.run import Run, RunState
+from server.domain.run import Crowd, Run, RunState
 from server.domain.search import Search
 from server.domain.session import ChatSession
 from server.domain.tool import Approval, ApprovalState, ToolCallState, ToolInvocation
@@ -248,6 +248,7 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "runs.active": (lambda tx, a: tx.runs.active(a.talk.id), None),
     "runs.next_queued": (lambda tx, a: tx.runs.next_queued(a.talk.id), None),
     "runs.count_queued": (lambda tx, a: tx.runs.count_queued(a.talk.id), 0),
+    "runs.crowd": (lambda tx, a: tx.runs.crowd(a.run), Crowd(is_awaited=False, running=0)),
     "runs.page": (lambda tx, a: tx.runs.page(a.talk.id, limit=9, after=None), []),
     "runs.claim": (lambda tx, a: tx.runs.claim(a.run.id, expected_epoch=1, lease=lease("w9"), now=at(9)), None),
     "runs.hold": (lambda tx, a: tx.runs.hold(a.run.id, epoch=1), False),

@@ -24,6 +24,7 @@ from server.adapters.store import (
     cached_answers,
     compactions,
     conversations,
+    crowds,
     erasures,
     events,
     files,
@@ -45,6 +46,7 @@ from server.adapters.store import (
     outbox,
     personal_records,
     provisioning,
+    rate_reports,
     requests,
     retention,
     runs,
@@ -74,6 +76,7 @@ OWNED_PARTS = [
     messages,
     branches,
     runs,
+    crowds,
     events,
     sessions,
     files,
@@ -98,6 +101,18 @@ OWNED_PARTS = [
 SYSTEM_PARTS = [
     *(keys, provisioning, members, leases, known_files, retention, awaited_calls, outbox, message_indexing),
     *(batches, erasures, graves, tenant_retention, tenant_rights, traces),
+]
+SYSTEM_PARTS = [
+    keys,
+    provisioning,
+    members,
+    leases,
+    known_files,
+    retention,
+    awaited_calls,
+    outbox,
+    message_indexing,
+    rate_reports,
 ]
 
 

@@ -139,6 +139,12 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
         {"limit": "address", "most": "30"},
     ),
     (
+        limit_errors.TooManyRuns(limit=10),
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "TOO_MANY_RUNS",
+        {"limit": "runs", "most": "10"},
+    ),
+    (
         limit_errors.TooManyStreams(limit=100),
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         "TOO_MANY_STREAMS",
