@@ -65,7 +65,7 @@ def url() -> Iterator[str]:
     except PostgresMissing as missing:
         pytest.skip(str(missing))
     server.start()
-    server.execute("CREATE DATABASE parley")
+    server.create("parley")
     yield server.dsn("parley")
     server.stop("immediate")
     server.remove()
