@@ -22,14 +22,12 @@ from server.domain.ids import (
     FileId,
     OrganizationId,
     RunId,
-    SessionId,
     UserId,
     WorkerId,
 )
 from server.domain.message import Usage
 from server.domain.principal import Owner
 from server.domain.run import Crowd, Lease, Run, RunError, RunState
-from server.domain.session import ChatSession
 from server.ports import usage as usages
 from server.ports.archive import Archive
 from server.ports.audit import AllAudit, Audit
@@ -46,7 +44,9 @@ from server.ports.message_search import IndexUpkeep, MessageIndex
 from server.ports.organizations import AddedModels, AllMembers, Organizations
 from server.ports.outbox import Outbox
 from server.ports.rate_reports import RateReports
+from server.ports.sessions import Sessions
 from server.ports.tool_calls import Approvals, ToolCalls
+from server.ports.usage import AllUsage
 
 Result = TypeVar("Result")
 
@@ -179,22 +179,6 @@ class Runs(Protocol):
         """Move a run of that epoch that is not over to a terminal state and drop its lease."""
 
 
-class Sessions(Protocol):
-    """Chat sessions of the owner's conversations."""
-
-    async def add(self, session: ChatSession) -> None:
-        """Store a new one."""
-
-    async def get(self, session_id: SessionId) -> ChatSession | None:
-        """The one of that id."""
-
-    async def of_conversation(self, conversation_id: ConversationId) -> list[ChatSession]:
-        """By `created_at`, then id."""
-
-    async def touch(self, session_id: SessionId, now: datetime) -> None:
-        """Set `updated_at`."""
-
-
 @dataclass(frozen=True, slots=True)
 class RememberedRequest:
     """What a request id stands for: the fingerprint of its request, and the run it made, if it made one."""
@@ -291,9 +275,7 @@ class RunReference:
     epoch: int
 
 
-class SystemTransaction(
-    AllAudit, AllKeys, AllMembers, usages.AllUsage, Outbox, IndexUpkeep, AllRights, RateReports, Protocol
-):
+class SystemTransaction(AllAudit, AllKeys, AllMembers, AllUsage, Outbox, IndexUpkeep, AllRights, RateReports, Protocol):
     """One transaction of the service itself, bound to no owner: credentials, provisioning, leases. The only place
     where a query does not filter by owner; no use case of a caller gets one."""
 

@@ -100,19 +100,7 @@ OWNED_PARTS = [
 ]
 SYSTEM_PARTS = [
     *(keys, provisioning, members, leases, known_files, retention, awaited_calls, outbox, message_indexing),
-    *(batches, erasures, graves, tenant_retention, tenant_rights, traces),
-]
-SYSTEM_PARTS = [
-    keys,
-    provisioning,
-    members,
-    leases,
-    known_files,
-    retention,
-    awaited_calls,
-    outbox,
-    message_indexing,
-    rate_reports,
+    *(batches, erasures, graves, tenant_retention, tenant_rights, traces, rate_reports),
 ]
 
 
