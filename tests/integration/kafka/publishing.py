@@ -111,7 +111,7 @@ async def logs(store: Store, *conversations: Conversation) -> dict[ConversationI
     }
 
 
-async def drained(store: Store, seconds: float = 30) -> None:
+async def drained(store: Store, seconds: float = 60) -> None:
     """Wait until nothing waits."""
     async with asyncio.timeout(seconds):
         while (await store.read_system(lambda tx: tx.backlog())).events:  # noqa: ASYNC110 - a database does it

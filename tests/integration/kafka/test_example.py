@@ -34,7 +34,7 @@ async def test_the_example_prints_every_event_once_and_in_order(broker: KafkaBro
     assert process.stdout is not None
     printed: list[str] = []
     try:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(120):
             while "is gone" not in "".join(printed):
                 printed.append((await process.stdout.readline()).decode())
     finally:

@@ -211,6 +211,6 @@ async def test_closing_waits_for_no_broker(topic: str) -> None:
             while not sink._producer._message_accumulator._pending_batches:  # noqa: ASYNC110 - the library does it
                 await asyncio.sleep(0.01)
             delivering.cancel()
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 await asyncio.wait({delivering})
         assert delivering.cancelled()

@@ -10,7 +10,7 @@ from server.adapters.feed.kafka.records import KIND, OVERSIZED, SEQUENCE, EventC
 from server.domain.events import Event
 from server.domain.ids import ConversationId
 
-_PATIENCE_SECONDS: Final = 40
+_PATIENCE_SECONDS: Final = 60
 
 
 async def records_of(servers: str, topic: str, *, until: Callable[[list[Any]], bool] = lambda _: True) -> list[Any]:
