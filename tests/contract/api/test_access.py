@@ -44,11 +44,13 @@ FOR_ANNA: Final = Caller(user="service", on_behalf_of="anna")
 
 WHOLE_TENANT: Final = {
     "parley.v1.AuditService/ListAuditRecords": "who has the scope audit:read reads the tenant's audit",
+    "parley.v1.UsageService/ListTenantUsage": "who has the scope usage:admin reads what the tenant used",
 }
 """RPCs that show what others of the tenant have done, and why."""
 
 NEVER_FOR_OTHERS: Final = {
     "parley.v1.AuditService/ListAuditRecords": "nobody reads the audit in another's name",
+    "parley.v1.UsageService/ListTenantUsage": "nobody reads what the tenant used in another's name",
 }
 """RPCs that are refused to whoever acts in another's name, with whatever rights, beside those that need a person."""
 
