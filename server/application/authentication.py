@@ -7,11 +7,13 @@ from typing import Final
 from server.application.audit import Audit
 from server.application.credentials import presented
 from server.application.known_keys import KnownKeys
+from server.application.known_roles import KnownRoles
 from server.application.refusals import Refusals
 from server.domain.errors import FieldViolation, InvalidField, KeyInvalid, ScopeMissing
 from server.domain.identity_errors import TenantForbidden, TenantMissing
 from server.domain.ids import KeyId
 from server.domain.key import ApiKey, KeyStyle
+from server.domain.organization import ROLE_SCOPES
 from server.domain.person import LONGEST_NAME, Person, is_name, person_of
 from server.domain.principal import Owner, Principal
 from server.domain.scope import IMPERSONATE_SCOPE, SUBJECT_SCOPES, common
@@ -46,6 +48,7 @@ class Authenticator:
         self._keys = keys
         self._audit = audit
         self._refusals = refusals
+        self._roles = KnownRoles(store=store, clock=clock)
         self._tokens = tokens
         self._tenants = frozenset(tenants)
         self._provisioned: dict[Owner, None] = {}
@@ -96,9 +99,15 @@ class Authenticator:
             raise TenantForbidden
         owner = Owner(tenant, person.user)
         await self._provision(owner)
+        scopes = await self._permitted(owner, person.scopes)
         if key is None:
-            return Principal(owner, person.scopes, None, is_person=True)
-        return replace(_bearer(key), owner=owner, scopes=common(person.scopes, key.scopes), is_person=True)
+            return Principal(owner, scopes, None, is_person=True)
+        return replace(_bearer(key), owner=owner, scopes=common(scopes, key.scopes), is_person=True)
+
+    async def _permitted(self, owner: Owner, scopes: frozenset[str]) -> frozenset[str]:
+        """What of the scopes the user's role in the tenant permits; that of who has been removed permits nothing."""
+        role = await self._roles.of(owner)
+        return frozenset() if role is None else common(scopes, ROLE_SCOPES[role])
 
     async def _impersonate(self, principal: Principal, on_behalf_of: str) -> Principal:
         """Act for another user, with what both may do; an empty name never falls back to the credential's user."""
@@ -108,7 +117,7 @@ class Authenticator:
             raise error
         subject = Owner(tenant=principal.owner.tenant, user=_subject(on_behalf_of))
         await self._provision(subject)
-        scopes = common(principal.scopes, SUBJECT_SCOPES)
+        scopes = await self._permitted(subject, common(principal.scopes, SUBJECT_SCOPES))
         acting = replace(principal, owner=subject, scopes=scopes, actor=principal.owner.user)
         await self._account(principal.owner, acting)
         return acting

@@ -147,7 +147,7 @@ class ScopeMissing(ParleyError):
     reason = "SCOPE_MISSING"
 
     def __init__(self, scope: str) -> None:
-        super().__init__(f"the API key lacks the scope {scope}", metadata={"scope": scope})
+        super().__init__(f"the credential lacks the scope {scope}", metadata={"scope": scope})
 
 
 class NotAMember(ParleyError):

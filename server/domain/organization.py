@@ -1,12 +1,14 @@
 """Organizations of a tenant, their members, and who of them may do what."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from server.domain.errors import LastOwner, RoleMissing
 from server.domain.ids import OrganizationId
+from server.domain.scope import ERASE_SCOPE, EXPORT_SCOPE, READING_SCOPES, WILDCARD_SCOPE
 
 
 class MemberRole(StrEnum):
@@ -22,6 +24,16 @@ class MemberRole(StrEnum):
         """Whether this role may do what `least` may."""
         mightiest_first = list(MemberRole)
         return mightiest_first.index(self) <= mightiest_first.index(least)
+
+
+ROLE_SCOPES: Final[Mapping[MemberRole, frozenset[str]]] = {
+    MemberRole.OWNER: frozenset({WILDCARD_SCOPE}),
+    MemberRole.ADMIN: frozenset({WILDCARD_SCOPE}),
+    MemberRole.MEMBER: frozenset({WILDCARD_SCOPE}),
+    MemberRole.GUEST: READING_SCOPES | {EXPORT_SCOPE, ERASE_SCOPE},
+}
+"""The most that somebody may do who has that role in the tenant's default organization. What of it a person does is for
+the token to say; an administrator may do no more with conversations than a member, but with the organization."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from server.domain.errors import KeyInvalid, KeyMissing
 from server.domain.identity_errors import TenantForbidden
 from server.domain.key import KeyEnvironment, KeyStyle
 from server.domain.principal import Owner, Principal
-from server.ports.store import Store, SystemTransaction
+from server.ports.store import Store, SystemTransaction, Transaction
 from tests.contract.api.serving import PEPPER
 from tests.integration.rpc.manual_clock import ManualClock
 
@@ -40,6 +40,10 @@ class CountingStore:
     async def read_system(self, work: Callable[[SystemTransaction], Awaitable[Any]]) -> Any:
         self.reads += 1
         return await self._store.read_system(work)
+
+    async def read(self, owner: Owner, work: Callable[[Transaction], Awaitable[Any]]) -> Any:
+        self.reads += 1
+        return await self._store.read(owner, work)
 
     async def write_system(self, work: Callable[[SystemTransaction], Awaitable[Any]]) -> Any:
         self.writes += 1
@@ -136,6 +140,16 @@ async def test_a_subject_is_provisioned_once(gatehouse: Gatehouse, monkeypatch: 
     await gatehouse.authenticator.authenticate([key], "carl")
     await gatehouse.authenticator.authenticate([key], "bert")
     assert gatehouse.store.writes == 6  # both forgotten meanwhile
+
+
+async def test_a_subjects_role_is_looked_up_once_a_second(gatehouse: Gatehouse) -> None:
+    key = await gatehouse.key()
+    for _ in range(5):
+        await gatehouse.authenticator.authenticate([key], "bert")
+    assert gatehouse.store.reads == 2  # the key and the role
+    gatehouse.clock.move(1)
+    await gatehouse.authenticator.authenticate([key], "bert")
+    assert gatehouse.store.reads == 4
 
 
 class TrustedTokens:
