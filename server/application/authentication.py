@@ -107,6 +107,10 @@ class Authenticator:
     async def _permitted(self, owner: Owner, scopes: frozenset[str]) -> frozenset[str]:
         """What of the scopes the user's role in the tenant permits; that of who has been removed permits nothing."""
         role = await self._roles.of(owner)
+        if role is None:  # removed, or erased since and to begin anew
+            self._provisioned.pop(owner, None)
+            await self._provision(owner)
+            role = await self._roles.of(owner)
         return frozenset() if role is None else common(scopes, ROLE_SCOPES[role])
 
     async def _impersonate(self, principal: Principal, on_behalf_of: str) -> Principal:

@@ -23,7 +23,8 @@ class _Seen:
 
 
 class KnownRoles:
-    """Roles in the default organizations of tenants. A user's is looked up at most once a second."""
+    """Roles in the default organizations of tenants. A member's is looked up at most once a second; that somebody is
+    none is not remembered."""
 
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._store = store
@@ -33,7 +34,7 @@ class KnownRoles:
     async def of(self, owner: Owner) -> MemberRole | None:
         """The role; `None` for who is no active member. Raises `StoreUnavailable`."""
         seen = self._seen.get(owner)
-        if seen is None or self._clock.monotonic() - seen.at >= CHANGE_SECONDS:
+        if seen is None or seen.role is None or self._clock.monotonic() - seen.at >= CHANGE_SECONDS:
             seen = await self._look_up(owner)
         return seen.role
 

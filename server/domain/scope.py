@@ -34,7 +34,7 @@ SUBJECT_SCOPES: Final = frozenset(
 PERSON_SCOPES: Final = SUBJECT_SCOPES | {KEYS_SCOPE, EXPORT_SCOPE, ERASE_SCOPE}
 """What a person may do whose token says nothing of scopes: also have keys, and have everything that is theirs exported
 or erased, all of which nobody else may do in their name."""
-READING_SCOPES: Final = frozenset({"conversations:read", "files:read", "memories:read"})
+READING_SCOPES: Final = frozenset({"conversations:read", "files:read", "memories:read", "usage:read"})
 """Those that change nothing, whatever is done by them."""
 SCOPES: Final = PERSON_SCOPES | {IMPERSONATE_SCOPE, AUDIT_SCOPE, DATA_SCOPE, USAGE_SCOPE, WILDCARD_SCOPE}
 """Every scope there is."""
