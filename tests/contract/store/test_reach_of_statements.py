@@ -73,6 +73,7 @@ UNBOUND_PARTS: Final = {
     "erasures": "a user is erased by the service, in steps, after whoever may do so has asked for it",
     "graves": "likewise what lay in conversations that are gone for their owners",
     "traces": "likewise what a user left with others, by name",
+    "rate_reports": "processes tell each other what calls they let in; they name nobody's rows",
     "tenant_retention": "what a tenant does not keep goes by itself, whoever's it is",
 }
 """Modules of statements of the service alone, not one of which is an owner's."""
