@@ -70,7 +70,7 @@ def door(authenticator: Authenticator, *, clock: Clock, limits: CallLimits, rate
     """The door of one process, with those limits. `rates`: those that are shared with others; `None`: its own."""
     return Door(
         authenticator=authenticator,
-        rates=rates or Rates(clock=clock, limits=limits),
+        rates=Rates(clock=clock, limits=limits) if rates is None else rates,  # an empty one counts as false
         failures=FailedAuthentications(clock=clock, limit=limits.failures_per_address),
         streams=OpenStreams(limits.streams_per_caller),
     )
