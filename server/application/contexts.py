@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from server.application.compaction import Compactor
 from server.application.metering import Bill
 from server.application.model_context import ModelContext, configured, model_context, question_alone
+from server.application.recall import Recall
 from server.domain.conversation import ContextStrategy
 from server.domain.ids import MessageId, ModelRequestId
 from server.domain.model_request import Omission, RequestMessages
@@ -41,17 +42,22 @@ class Prepared:
     record: RequestRecord
     tokens: int
     """Estimated tokens of its messages."""
+    wants_memories: bool = False
+    """Whether memories are to be taken from the conversation."""
 
 
 class Contexts:
     """Requests of runs. Keeps nothing between calls."""
 
-    def __init__(self, *, store: Store, clock: Clock, ids: Ids, models: Models, compactor: Compactor) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, ids: Ids, models: Models, compactor: Compactor, recall: Recall
+    ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._models = models
         self._compactor = compactor
+        self._recall = recall
 
     async def prepare(self, answer: NextAnswer, bill: Bill) -> Prepared | None:
         """The request for an answer; `None` when the run is not that attempt's any more.
@@ -69,7 +75,8 @@ class Contexts:
         if context is None or chosen is None:
             return None
         request = CompletionRequest(chosen.messages, answer.run.generation, answer.tools)
-        return Prepared(request, self._record(answer, context, chosen, failure), chosen.tokens)
+        wants_memories = context.conversation.settings.memory.extract
+        return Prepared(request, self._record(answer, context, chosen, failure), chosen.tokens, wants_memories)
 
     async def _read(self, answer: NextAnswer) -> ModelContext | None:
         run = answer.run
@@ -85,7 +92,10 @@ class Contexts:
             return await model_context(tx, conversation, model=model, generation=run.generation, tools=answer.tools)
 
         context = await self._store.read(run.owner, unit)
-        if context is None or answer.most_tokens is None:
+        if context is None:
+            return None
+        context = await self._recall.recalled(run, context)
+        if answer.most_tokens is None:
             return context
         known = answer.most_tokens if context.bounds.tokens is None else context.bounds.tokens
         return replace(context, bounds=replace(context.bounds, tokens=min(known, answer.most_tokens)))

@@ -1,7 +1,7 @@
 """Use cases of conversation threads: make, list, read, configure, delete."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from server.application.approvals import PendingApproval, pending_approvals
 from server.application.client_tools import checked
@@ -24,6 +24,7 @@ from server.domain.generation import GenerationConfig
 from server.domain.history_errors import BranchNotFound
 from server.domain.ids import ConversationId
 from server.domain.limits import Limits
+from server.domain.memory import MemorySettings
 from server.domain.message import Message
 from server.domain.principal import Owner, Principal
 from server.domain.run import Run
@@ -51,6 +52,23 @@ class ConversationState:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryChange:
+    """What to change of what is done with memories; `None` leaves as it is."""
+
+    inject: bool | None = None
+    extract: bool | None = None
+    most: int | None = None
+
+    def applied_to(self, old: MemorySettings) -> MemorySettings:
+        """The settings that come of it."""
+        return MemorySettings(
+            inject=old.inject if self.inject is None else self.inject,
+            extract=old.extract if self.extract is None else self.extract,
+            most=old.most if self.most is None else self.most,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsChange:
     """What to change of a thread's settings; `None` leaves as it is, what is empty removes."""
 
@@ -58,6 +76,7 @@ class SettingsChange:
     interrupt_policy: InterruptPolicy | None = None
     mcp_servers: tuple[str, ...] | None = None
     client_tools: tuple[ToolSpec, ...] | None = None
+    memory: MemoryChange = field(default_factory=MemoryChange)
 
     def applied_to(self, old: Settings) -> Settings:
         """The settings that come of it."""
@@ -66,6 +85,7 @@ class SettingsChange:
             interrupt_policy=self.interrupt_policy or old.interrupt_policy,
             mcp_servers=old.mcp_servers if self.mcp_servers is None else self.mcp_servers,
             client_tools=old.client_tools if self.client_tools is None else self.client_tools,
+            memory=self.memory.applied_to(old.memory),
         )
 
 

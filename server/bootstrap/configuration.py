@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from server.adapters.guardrails.configuration import GuardrailsConfig, load_guardrails
+from server.adapters.memory.configuration import EmbedderConfig, read_memory
 from server.adapters.provider.configuration import ConfigurationError, ProvidersConfig, load_providers
 from server.adapters.spending.configuration import SpendingConfig, load_spending
 from server.adapters.tools.server_config import ToolServerConfig
@@ -19,7 +20,7 @@ from server.failure import InvalidConfiguration
 _log = structlog.get_logger(__name__)
 
 _TABLES_OF_THE_FILE = frozenset(
-    {"providers", "guardrails", "mcp_servers", "default_model", "default_image_model", "prices", "budgets"}
+    {"providers", "guardrails", "mcp_servers", "memory", "default_model", "default_image_model", "prices", "budgets"}
 )
 
 
@@ -60,6 +61,14 @@ def read_spending(settings: Settings, providers: ProvidersConfig) -> SpendingCon
         raise InvalidConfiguration(f"{settings.config}: {error}.") from error
 
 
+def read_embedder(settings: Settings, providers: ProvidersConfig) -> EmbedderConfig | None:
+    """What places memories among each other, by the configuration file. Raises `InvalidConfiguration`."""
+    try:
+        return read_memory(_read_toml(settings.config), providers)
+    except ConfigurationError as error:
+        raise InvalidConfiguration(f"{settings.config}: {error}.") from error
+
+
 def _read_toml(path: Path | None, *, parse_float: Callable[[str], Any] = float) -> Mapping[str, Any] | None:
     if path is None:
         return None
@@ -73,6 +82,6 @@ def _read_toml(path: Path | None, *, parse_float: Callable[[str], Any] = float) 
         raise InvalidConfiguration(
             f"The file {path} of --config has {unknown[0]!r}, which nobody reads; "
             "it may hold default_model, default_image_model, [[providers]], [prices], [budgets], "
-            "[guardrails] and [[mcp_servers]]."
+            "[guardrails], [memory] and [[mcp_servers]]."
         )
     return table

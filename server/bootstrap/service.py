@@ -29,12 +29,19 @@ from server.application.spending_rules import SpendingRules
 from server.application.streams import Streams
 from server.application.titles import Titles
 from server.application.tools import Tools
-from server.bootstrap.configuration import read_guardrails, read_mcp_servers, read_providers, read_spending
+from server.bootstrap.configuration import (
+    read_embedder,
+    read_guardrails,
+    read_mcp_servers,
+    read_providers,
+    read_spending,
+)
 from server.bootstrap.files import files_directory
 from server.bootstrap.identity import open_authenticator
 from server.bootstrap.kafka import FEED_PATIENCE, opened_kafka, read_kafka
 from server.bootstrap.keys import key_factory, operated_keys
 from server.bootstrap.limits import open_door
+from server.bootstrap.memory import opened_memory
 from server.bootstrap.store import database_url, is_shared, opened_store
 from server.bootstrap.tools import opened_tool_servers
 from server.bootstrap.use_cases import Parts, use_cases
@@ -133,6 +140,18 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
         tools = await stack.enter_async_context(opened_tool_servers(tool_configs, schemas=schemas, clock=clock))
         meter = Meter(store=store, clock=clock, ids=ids, rules=rules)
         blobs = DirectoryBlobs(files_directory(settings, files))
+        remembering = await stack.enter_async_context(
+            opened_memory(
+                read_embedder(settings, providers),
+                store=store,
+                clock=clock,
+                ids=ids,
+                models=models,
+                limits=limits,
+                guard=guard,
+                meter=meter,
+            )
+        )
         engine = await stack.enter_async_context(
             Engine(
                 store=store,
@@ -146,6 +165,8 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 meter=meter,
                 servers=tools,
                 schemas=schemas,
+                recall=remembering.recall,
+                take_memories=remembering.extraction.begin,
             )
         )
         titles = await stack.enter_async_context(
@@ -179,6 +200,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 tools=tools,
                 schemas=schemas,
                 factory=factory,
+                remembering=remembering,
             )
         )
         yield Service(

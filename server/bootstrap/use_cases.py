@@ -17,6 +17,7 @@ from server.application.files import Files
 from server.application.forks import Forks
 from server.application.guard import Guard
 from server.application.keys import KeyFactory
+from server.application.memories import Memories
 from server.application.message_search import MessageSearches
 from server.application.metering import Meter
 from server.application.organization_conversations import OrganizationConversations
@@ -32,6 +33,7 @@ from server.application.threads import Threads
 from server.application.titles import Titles
 from server.application.tools import Tools
 from server.application.usage import UsageRecords
+from server.bootstrap.memory import Remembering
 from server.domain.limits import Limits
 from server.engine.engine import Engine
 from server.ports.blobs import Blobs
@@ -62,6 +64,7 @@ class Parts:
     tools: ToolServers
     schemas: ToolSchemas
     factory: KeyFactory
+    remembering: Remembering
 
 
 def use_cases(parts: Parts) -> UseCases:
@@ -160,6 +163,16 @@ def use_cases(parts: Parts) -> UseCases:
             factory=parts.factory,
             limits=parts.limits,
             repeats=repeats,
+        ),
+        memories=Memories(
+            store=parts.store,
+            clock=parts.clock,
+            ids=parts.ids,
+            embedder=parts.remembering.embedder,
+            search=parts.remembering.search,
+            limits=parts.limits,
+            repeats=repeats,
+            guard=parts.guard,
         ),
         audit=AuditRecords(store=parts.store, limits=parts.limits),
         usage=UsageRecords(store=parts.store, clock=parts.clock, limits=parts.limits, rules=parts.meter.rules),

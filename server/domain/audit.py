@@ -25,6 +25,7 @@ class Act(StrEnum):
     MEMBER_SET = "member.set"
     MEMBER_REMOVED = "member.remove"
     CONVERSATION_DELETED = "conversation.delete"
+    MEMORY_DELETED = "memory.delete"
     TOOL_CALL_APPROVED = "approval.approve"
     TOOL_CALL_DENIED = "approval.deny"
     TOOL_CALLED = "tool.call"

@@ -49,3 +49,7 @@ class Limits:
     """How long before its end that is announced, at most a tenth of it, unless that is less than two heartbeats."""
     compaction_duration: timedelta = timedelta(seconds=30)
     """How long the model may take to summarise the older messages of a conversation."""
+    memories: int = 100_000
+    """How many memories a user may have."""
+    memories_found: int = 10
+    """How many a search finds that does not say."""

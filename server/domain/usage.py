@@ -19,6 +19,8 @@ class CallKind(StrEnum):
     IMAGE = "IMAGE"
     TITLE = "TITLE"
     SUMMARY = "SUMMARY"
+    MEMORY = "MEMORY"
+    """What is worth remembering was looked for."""
 
 
 @dataclass(frozen=True, slots=True)

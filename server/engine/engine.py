@@ -13,6 +13,7 @@ import structlog
 from server.application.audit import Audit
 from server.application.guard import Guard
 from server.application.metering import Bill, Meter
+from server.application.recall import Recall
 from server.domain.errors import ShuttingDown, StoreUnavailable
 from server.domain.ids import ConversationId, RunId, WorkerId
 from server.domain.limits import Limits
@@ -70,8 +71,11 @@ class Engine:
         servers: ToolServers,
         schemas: ToolSchemas,
         figures: Figures | None = None,
+        recall: Recall,
+        take_memories: Callable[[Run], None],
     ) -> None:
-        """`wakes` hears of what other processes do on the same store; without news the worker looks by itself."""
+        """`wakes` hears of what other processes do on the same store; without news the worker looks by itself.
+        `take_memories` begins, beside all else, to take memories from what was said up to the end of a run."""
         self._wakes = wakes
         wakes.concerns = self._executes_in
         self._store = store
@@ -89,7 +93,9 @@ class Engine:
             meter=meter,
             servers=servers,
             schemas=schemas,
+            recall=recall,
         )
+        self._take_memories = take_memories
         self._lease_clock = LeaseClock(store=store, clock=clock)
         self._recovery = Recovery(store=store, clock=clock, lease_clock=self._lease_clock, limits=limits)
         self._expiry = Expiry(store=store, clock=clock, limits=limits, worker=self)
@@ -210,6 +216,8 @@ class Engine:
             _log.info(end, run=run.id, epoch=run.epoch, reason=error.reason if error else None)
             if following is not None:
                 self.start(following)
+            if attempt.wants_memories and error is None and not attempt.is_parked:
+                self._take_memories(run)
         finally:
             if attempt.bill.has_unsettled:
                 # Not here: who is cancelled has no time to store anything.

@@ -40,6 +40,8 @@ class Attempt:
     """Bytes of the answers before that one, in UTF-8."""
     is_parked: bool = False
     """Whether it is over because the run waits."""
+    wants_memories: bool = False
+    """Whether memories are to be taken from what was said."""
 
 
 Ask = Callable[[Attempt, Offer], Awaitable[RunError | None]]

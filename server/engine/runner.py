@@ -10,6 +10,7 @@ from server.application.compaction import Compactor
 from server.application.contexts import Contexts, NextAnswer, Prepared
 from server.application.guard import Guard
 from server.application.metering import Asked, Meter
+from server.application.recall import Recall
 from server.application.run_states import end_run, start_next
 from server.application.tool_offer import Offer
 from server.application.tool_requests import ToolRequests
@@ -56,6 +57,7 @@ class Runner:
         meter: Meter,
         servers: ToolServers,
         schemas: ToolSchemas,
+        recall: Recall,
     ) -> None:
         self._store = store
         self._models = models
@@ -66,7 +68,7 @@ class Runner:
         self._guard = guard
         self._meter = meter
         compactor = Compactor(store=store, clock=clock, ids=ids, models=models, limits=limits, guard=guard)
-        self._contexts = Contexts(store=store, clock=clock, ids=ids, models=models, compactor=compactor)
+        self._contexts = Contexts(store=store, clock=clock, ids=ids, models=models, compactor=compactor, recall=recall)
         self._cache = ResponseCache(store=store, clock=clock, limits=limits, figures=guard.figures)
         toolbox = Toolbox(servers=servers, limits=limits)
         self._rounds = Rounds(
@@ -214,4 +216,5 @@ class Runner:
         prepared = await self._contexts.prepare(asked, attempt.bill)
         if prepared is None:
             raise RunLost
+        attempt.wants_memories = prepared.wants_memories
         return replace(prepared, request=replace(prepared.request, may_call=offer.is_open))

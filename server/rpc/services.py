@@ -19,6 +19,8 @@ from parley.v1 import (
     key_pb2_grpc,
     mcp_pb2,
     mcp_pb2_grpc,
+    memory_pb2,
+    memory_pb2_grpc,
     run_pb2,
     run_pb2_grpc,
     search_pb2,
@@ -42,6 +44,7 @@ from server.application.compactions import Compactions
 from server.application.direct_calls import DirectCalls
 from server.application.files import Files
 from server.application.forks import Forks
+from server.application.memories import Memories
 from server.application.message_search import MessageSearches
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
@@ -63,6 +66,7 @@ from server.rpc.servicers.conversations import ConversationServicer
 from server.rpc.servicers.file import FileServicer
 from server.rpc.servicers.key import KeyServicer
 from server.rpc.servicers.mcp import McpServicer
+from server.rpc.servicers.memory import MemoryServicer
 from server.rpc.servicers.organizations import ModelServicer, OrganizationServicer
 from server.rpc.servicers.run import RunServicer
 from server.rpc.servicers.search import SearchServicer
@@ -77,6 +81,7 @@ DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     tool_pb2.DESCRIPTOR.services_by_name["ToolService"],
     file_pb2.DESCRIPTOR.services_by_name["FileService"],
     mcp_pb2.DESCRIPTOR.services_by_name["McpService"],
+    memory_pb2.DESCRIPTOR.services_by_name["MemoryService"],
     key_pb2.DESCRIPTOR.services_by_name["KeyService"],
     audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
     usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
@@ -127,6 +132,7 @@ class UseCases:
     catalogue: Catalogue
     tools: Tools
     direct_calls: DirectCalls
+    memories: Memories
     keys: OwnKeys
     audit: AuditRecords
     usage: UsageRecords
@@ -145,6 +151,7 @@ class Services:
         self._tools = ToolServicer(use_cases.approvals)
         self._files = FileServicer(use_cases.files)
         self._mcp = McpServicer(use_cases.tools, use_cases.direct_calls)
+        self._memories = MemoryServicer(use_cases.memories)
         self._keys = KeyServicer(use_cases.keys, use_cases.clock)
         self._audit = AuditServicer(use_cases.audit)
         self._usage = UsageServicer(use_cases.usage)
@@ -166,6 +173,7 @@ class Services:
         tool_pb2_grpc.add_ToolServiceServicer_to_server(self._tools, aio)
         file_pb2_grpc.add_FileServiceServicer_to_server(self._files, aio)
         mcp_pb2_grpc.add_McpServiceServicer_to_server(self._mcp, aio)
+        memory_pb2_grpc.add_MemoryServiceServicer_to_server(self._memories, aio)
         key_pb2_grpc.add_KeyServiceServicer_to_server(self._keys, aio)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(self._audit, aio)
         usage_pb2_grpc.add_UsageServiceServicer_to_server(self._usage, aio)

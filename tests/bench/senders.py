@@ -28,8 +28,10 @@ from server.adapters.tools.schemas import JsonSchemas
 from server.application.audit import Audit
 from server.application.conversations import new_conversation
 from server.application.guard import OPEN
+from server.application.metering import Meter
 from server.application.repeats import Repeats
 from server.application.runs import Runs, SendMessage
+from server.application.spending_rules import SpendingRules
 from server.domain.ids import ConversationId, WorkerId
 from server.domain.limits import Limits
 from server.domain.run import Lease, Run, RunState
@@ -87,6 +89,7 @@ class Sending:
             repeats=Repeats(store=store, clock=clock, limits=limits, audit=Audit(clock=clock, ids=SystemIds())),
             guard=OPEN,
             schemas=JsonSchemas(),
+            meter=Meter(store=store, clock=clock, ids=SystemIds(), rules=SpendingRules()),
         )
         self._unused: list[str] = []
         self._ids = SystemIds()

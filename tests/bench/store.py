@@ -183,6 +183,8 @@ def _run_row(run: Run) -> RunRow:
         created_at=micros(run.created_at),
         epoch=run.epoch,
         ticket=0,
+        payer=None,
+        caller="",
         lease_worker="w",
         lease_until=micros(run.created_at),
         session_id=None,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from server.adapters.blobs.directory import DirectoryBlobs
 from server.adapters.feed.local import LocalFeed
+from server.adapters.memory.configuration import EmbedderConfig
 from server.adapters.store import open_store
 from server.adapters.system import SystemClock, SystemIds
 from server.adapters.tools.schemas import JsonSchemas
@@ -26,6 +27,7 @@ from server.application.direct_calls import DirectCalls
 from server.application.files import Files
 from server.application.forks import Forks
 from server.application.guard import OPEN, Guard
+from server.application.memories import Memories
 from server.application.metering import Meter
 from server.application.organization_conversations import OrganizationConversations
 from server.application.organizations import Organizations
@@ -39,6 +41,7 @@ from server.application.streams import Streams
 from server.application.threads import Threads
 from server.application.titles import Titles
 from server.application.tools import Tools
+from server.bootstrap.memory import opened_memory
 from server.bootstrap.tools import opened_tool_servers
 from server.domain.errors import UnknownModel
 from server.domain.events import Event, RunEnded
@@ -160,6 +163,7 @@ class House:
     blobs: DirectoryBlobs
     chats: Chats
     prompts: Prompts
+    memories: Memories
     models: ScriptedModels
     catalogue: Catalogue
     tools: Tools
@@ -206,9 +210,11 @@ async def open_house(
     guard: Guard = OPEN,
     tools: Sequence[ToolServerConfig] = (),
     rules: SpendingRules = NO_RULES,
+    embedder: EmbedderConfig | None = None,
 ) -> AsyncIterator[House]:
     """Compose a house over the database in `folder` (or at `url`) and take it down again. `wrap` may put something
-    between the store and everybody else. `tools` are its tool servers."""
+    between the store and everybody else. `tools` are its tool servers, `embedder` what compares
+    its memories."""
     time: Clock = clock or SystemClock()
     ids, feed = SystemIds(), LocalFeed(limits=limits)
     wakes = Wakes(feed)
@@ -223,6 +229,11 @@ async def open_house(
         blobs = DirectoryBlobs(folder / "files")
         schemas = JsonSchemas()
         servers = await stack.enter_async_context(opened_tool_servers(tools, schemas=schemas, clock=time))
+        remembering = await stack.enter_async_context(
+            opened_memory(
+                embedder, store=store, clock=time, ids=ids, models=models, limits=limits, guard=guard, meter=meter
+            )
+        )
         engine = await stack.enter_async_context(
             Engine(
                 store=store,
@@ -236,6 +247,8 @@ async def open_house(
                 meter=meter,
                 servers=servers,
                 schemas=schemas,
+                recall=remembering.recall,
+                take_memories=remembering.extraction.begin,
             )
         )
         titles = await stack.enter_async_context(
@@ -311,6 +324,16 @@ async def open_house(
                 streams=streams,
                 titles=titles,
                 limits=limits,
+            ),
+            memories=Memories(
+                store=store,
+                clock=time,
+                ids=ids,
+                embedder=remembering.embedder,
+                search=remembering.search,
+                limits=limits,
+                repeats=repeats,
+                guard=guard,
             ),
             models=models,
             sessions=Sessions(store=store, clock=time, ids=ids, catalogue=catalogue, runs=runs, repeats=repeats),

@@ -233,6 +233,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_BUDGET_TOO_LARGE: _ErrorReason.ValueType  # 127
     """A key may be given no larger budget than the key has that its maker presents. PERMISSION_DENIED."""
+    ERROR_REASON_MEMORY_NOT_FOUND: _ErrorReason.ValueType  # 160
+    """The caller has no memory of that id. NOT_FOUND."""
+    ERROR_REASON_TOO_MANY_MEMORIES: _ErrorReason.ValueType  # 161
+    """The caller has as many memories as a user may have; the metadata entry `limit` says how many. RESOURCE_EXHAUSTED."""
+    ERROR_REASON_EMBEDDER_UNAVAILABLE: _ErrorReason.ValueType  # 162
+    """The model that texts are compared by does not answer; send again in a moment. UNAVAILABLE."""
     ERROR_REASON_SEARCH_QUERY_EMPTY: _ErrorReason.ValueType  # 165
     """The query of a search names nothing that a message must contain: it is empty, or all of it is excluded or
     punctuation. INVALID_ARGUMENT.
@@ -455,6 +461,12 @@ FAILED_PRECONDITION. Run: likewise.
 """
 ERROR_REASON_BUDGET_TOO_LARGE: ErrorReason.ValueType  # 127
 """A key may be given no larger budget than the key has that its maker presents. PERMISSION_DENIED."""
+ERROR_REASON_MEMORY_NOT_FOUND: ErrorReason.ValueType  # 160
+"""The caller has no memory of that id. NOT_FOUND."""
+ERROR_REASON_TOO_MANY_MEMORIES: ErrorReason.ValueType  # 161
+"""The caller has as many memories as a user may have; the metadata entry `limit` says how many. RESOURCE_EXHAUSTED."""
+ERROR_REASON_EMBEDDER_UNAVAILABLE: ErrorReason.ValueType  # 162
+"""The model that texts are compared by does not answer; send again in a moment. UNAVAILABLE."""
 ERROR_REASON_SEARCH_QUERY_EMPTY: ErrorReason.ValueType  # 165
 """The query of a search names nothing that a message must contain: it is empty, or all of it is excluded or
 punctuation. INVALID_ARGUMENT.

@@ -279,6 +279,7 @@ class Settings(_message.Message):
     INTERRUPT_POLICY_FIELD_NUMBER: _builtins.int
     MCP_SERVERS_FIELD_NUMBER: _builtins.int
     CLIENT_TOOLS_FIELD_NUMBER: _builtins.int
+    MEMORY_FIELD_NUMBER: _builtins.int
     system_prompt: _builtins.str
     """Put in front of every model request. Default: none. At most 64 KiB."""
     interrupt_policy: _run_pb2.InterruptPolicy.ValueType
@@ -296,6 +297,10 @@ class Settings(_message.Message):
         leaves it as it is, `{}` empties it.
         """
 
+    @_builtins.property
+    def memory(self) -> Global___MemorySettings:
+        """What is done with memories. In an update what is absent stays."""
+
     def __init__(
         self,
         *,
@@ -303,16 +308,62 @@ class Settings(_message.Message):
         interrupt_policy: _run_pb2.InterruptPolicy.ValueType = ...,
         mcp_servers: Global___McpServerNames | None = ...,
         client_tools: Global___ClientTools | None = ...,
+        memory: Global___MemorySettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_system_prompt", b"_system_prompt", "client_tools", b"client_tools", "mcp_servers", b"mcp_servers", "system_prompt", b"system_prompt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_system_prompt", b"_system_prompt", "client_tools", b"client_tools", "mcp_servers", b"mcp_servers", "memory", b"memory", "system_prompt", b"system_prompt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_system_prompt", b"_system_prompt", "client_tools", b"client_tools", "interrupt_policy", b"interrupt_policy", "mcp_servers", b"mcp_servers", "system_prompt", b"system_prompt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_system_prompt", b"_system_prompt", "client_tools", b"client_tools", "interrupt_policy", b"interrupt_policy", "mcp_servers", b"mcp_servers", "memory", b"memory", "system_prompt", b"system_prompt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__system_prompt: _TypeAlias = _typing.Literal["system_prompt"]  # noqa: Y015
     _WhichOneofArgType__system_prompt: _TypeAlias = _typing.Literal["_system_prompt", b"_system_prompt"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__system_prompt) -> _WhichOneofReturnType__system_prompt | None: ...
 
 Global___Settings: _TypeAlias = Settings  # noqa: Y015
+
+@_typing.final
+class MemorySettings(_message.Message):
+    """What the runs of a thread do with what is remembered of its user (`MemoryService`)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INJECT_FIELD_NUMBER: _builtins.int
+    EXTRACT_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_NUMBER: _builtins.int
+    inject: _builtins.bool
+    """Whether the model is shown the memories that fit the question, as a part of the system message; `GetRunPrompt`
+    shows them. A run whose memories cannot be searched goes on without. Default: false.
+    """
+    extract: _builtins.bool
+    """Whether memories are taken from what was said: after an answer the model is asked, beside all else, what of it is
+    worth knowing later. What is known already is not stored again. Default: false.
+    """
+    most: _builtins.int
+    """How many memories the model is shown at most, 1 to 50. Default: 8."""
+    def __init__(
+        self,
+        *,
+        inject: _builtins.bool | None = ...,
+        extract: _builtins.bool | None = ...,
+        most: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_extract", b"_extract", "_inject", b"_inject", "_most", b"_most", "extract", b"extract", "inject", b"inject", "most", b"most"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_extract", b"_extract", "_inject", b"_inject", "_most", b"_most", "extract", b"extract", "inject", b"inject", "most", b"most"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__extract: _TypeAlias = _typing.Literal["extract"]  # noqa: Y015
+    _WhichOneofArgType__extract: _TypeAlias = _typing.Literal["_extract", b"_extract"]  # noqa: Y015
+    _WhichOneofReturnType__inject: _TypeAlias = _typing.Literal["inject"]  # noqa: Y015
+    _WhichOneofArgType__inject: _TypeAlias = _typing.Literal["_inject", b"_inject"]  # noqa: Y015
+    _WhichOneofReturnType__most: _TypeAlias = _typing.Literal["most"]  # noqa: Y015
+    _WhichOneofArgType__most: _TypeAlias = _typing.Literal["_most", b"_most"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__extract) -> _WhichOneofReturnType__extract | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__inject) -> _WhichOneofReturnType__inject | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__most) -> _WhichOneofReturnType__most | None: ...
+
+Global___MemorySettings: _TypeAlias = MemorySettings  # noqa: Y015
 
 @_typing.final
 class ContextManagementSettings(_message.Message):

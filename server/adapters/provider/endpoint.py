@@ -7,7 +7,12 @@ from typing import Final
 
 import httpx
 
-from server.adapters.provider.provider_config import OPENAI_BASE_URL, OPENROUTER_BASE_URL, ConfigurationError
+from server.adapters.provider.provider_config import (
+    OPENAI_BASE_URL,
+    OPENROUTER_BASE_URL,
+    ConfigurationError,
+    ProviderConfig,
+)
 
 _PATH: Final = "/chat/completions"
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -71,3 +76,10 @@ def is_loopback(base_url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def secrets_of(config: ProviderConfig) -> list[str]:
+    """What must not appear in a message: the key, and every word of the headers that somebody configured."""
+    usual = usual_headers(config.base_url)
+    values = [value for name, value in config.headers.items() if usual.get(name) != value]
+    return [word for value in [config.api_key or "", *values] for word in value.split()]

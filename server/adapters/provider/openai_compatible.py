@@ -9,7 +9,7 @@ import httpx
 from server.adapters.provider.answer import Answer
 from server.adapters.provider.body import Body
 from server.adapters.provider.chat_completion import request_body
-from server.adapters.provider.endpoint import usual_headers
+from server.adapters.provider.endpoint import secrets_of
 from server.adapters.provider.failures import Failures
 from server.adapters.provider.http_client import http_client, not_answered
 from server.adapters.provider.images import ImagesEndpoint
@@ -32,7 +32,7 @@ class OpenAICompatibleProvider:
         self._config = config
         self._clock = clock
         self._url = f"{config.base_url}/chat/completions"
-        self._failures = Failures(provider=config.name, secrets=_secrets(config))
+        self._failures = Failures(provider=config.name, secrets=secrets_of(config))
         self._client = client or http_client(config)
         self._images = ImagesEndpoint(config, client=self._client, failures=self._failures, clock=clock)
 
@@ -137,10 +137,3 @@ class OpenAICompatibleProvider:
             ) from None
         except httpx.HTTPError as error:
             raise self._failures.cut() from error
-
-
-def _secrets(config: ProviderConfig) -> list[str]:
-    """What must not appear in a message: the key, and every word of the headers that somebody configured."""
-    usual = usual_headers(config.base_url)
-    values = [value for name, value in config.headers.items() if usual.get(name) != value]
-    return [word for value in [config.api_key or "", *values] for word in value.split()]

@@ -20,15 +20,10 @@ _table = tables.memories
 _c = _table.c
 _books = tables.memory_books
 _b = _books.c
-_AT_ONCE: Final = 32
-"""How many rows are fetched by their ids in one statement."""
-_IDS: Final = [f"id_{number}" for number in range(_AT_ONCE)]
-
 _COLUMNS: Final = (_c.id, _c.text, _c.created_at, _c.updated_at, _c.run_id)
 _INDEXED: Final = (_c.id, _c.revision, _c.text, _c.embedder, _c.vector)
 _ADD = owned_insert(_table)
 _GET = owned(select(*_COLUMNS).where(_c.id == parameter(_c.id)), _table)
-_AMONG = owned(select(*_COLUMNS).where(_c.id.in_([parameter(_c.id, name) for name in _IDS])), _table)
 _newest_first = select(*_COLUMNS).order_by(_c.created_at.desc(), _c.id.desc())
 _PAGE = owned(_newest_first.where(listed_after(_c.created_at, _c.id)).limit(LIMIT), _table)
 _ALL_IDS = owned(select(_c.id), _table)
@@ -102,14 +97,9 @@ class StoredMemories:
         return None if row is None else _memory(row)
 
     async def among(self, memory_ids: Collection[MemoryId]) -> list[Memory]:
-        """Those of these ids."""
-        wanted, found = list(memory_ids), list[Memory]()
-        for begin in range(0, len(wanted), _AT_ONCE):
-            some = wanted[begin : begin + _AT_ONCE]
-            filled = some + [some[0]] * (_AT_ONCE - len(some))
-            rows = await self._scope.fetch(_AMONG, **dict(zip(_IDS, filled, strict=True)))
-            found.extend(map(_memory, rows))
-        return found
+        """Those of these ids. One by one: asked for several at once, SQLite looks through all of the owner's."""
+        rows = [await self._scope.fetch_one(_GET, id=memory_id) for memory_id in memory_ids]
+        return [_memory(row) for row in rows if row is not None]
 
     async def page(self, *, limit: int, after: ListPosition | None) -> list[Memory]:
         """The newest first."""

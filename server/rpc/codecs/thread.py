@@ -16,6 +16,7 @@ from server.domain.conversation import (
 from server.domain.message import Message
 from server.domain.run import RunState
 from server.rpc.codecs.compaction import write_compaction
+from server.rpc.codecs.memory import decode_memory_change, encode_memory_settings
 from server.rpc.codecs.message import write_message
 from server.rpc.codecs.run import POLICIES, decode_policy, encode_generation, encode_run
 from server.rpc.codecs.timestamp import stamp, timestamp
@@ -95,6 +96,7 @@ def encode_settings(settings: Settings) -> thread_pb2.Settings:
         interrupt_policy=POLICIES[settings.interrupt_policy],
         mcp_servers=thread_pb2.McpServerNames(names=settings.mcp_servers),
         client_tools=thread_pb2.ClientTools(tools=map(encode_client_tool, settings.client_tools)),
+        memory=encode_memory_settings(settings.memory),
     )
 
 
@@ -110,6 +112,7 @@ def decode_settings(settings: thread_pb2.Settings) -> SettingsChange:
             if settings.HasField("client_tools")
             else None
         ),
+        memory=decode_memory_change(settings.memory),
     )
 
 

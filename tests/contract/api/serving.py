@@ -157,6 +157,7 @@ async def serve(
                 catalogue=house.catalogue,
                 tools=house.tools,
                 direct_calls=house.direct_calls,
+                memories=house.memories,
                 keys=OwnKeys(
                     store=house.store,
                     clock=SystemClock(),

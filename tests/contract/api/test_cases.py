@@ -21,6 +21,7 @@ from tests.contract.api.cases import (
     key,
     large,
     mcp,
+    memory,
     organizations,
     roles,
     run,
@@ -39,7 +40,7 @@ CASES: list[Case] = [
     *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES, *mcp.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
     *(*context.CASES, *large.CASES, *key.CASES, *audit.CASES, *search.CASES, *access.CASES),
-    *usage.CASES,
+    *(*usage.CASES, *memory.CASES),
 ]
 
 

@@ -29,6 +29,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 _OF_CALLS: Final = {"users", "api_keys", "key_usage"}
 """Tables that tell of callers, whatever came of their calls."""
+_ROWS_OF: Final = {"audit": "SELECT * FROM audit WHERE tenant = ? AND outcome <> 'REFUSED'"}
 
 _ANSWERED: Final = {
     "a chat whose answer waits for somebody says so at once",
@@ -55,12 +56,14 @@ REFUSED: Final = [
 
 
 def rows_of(database: Path, tenant: str) -> Rows:
-    """Every row that a tenant has, by table."""
+    """Every row that a tenant has, by table; but that something was refused may be told."""
     with closing(sqlite3.connect(database)) as connection:
         return {
-            name: sorted(connection.execute(f'SELECT * FROM "{name}" WHERE tenant = ?', (tenant,)).fetchall(), key=repr)
-            for name in METADATA.tables
-            if name not in _OF_CALLS
+            name: sorted(
+                connection.execute(_ROWS_OF.get(name, f'SELECT * FROM "{name}" WHERE tenant = ?'), (tenant,)), key=repr
+            )
+            for name, table in METADATA.tables.items()
+            if name not in _OF_CALLS and "tenant" in table.columns
         }
 
 

@@ -40,12 +40,12 @@ from server.ports.histories import Branches, Messages
 from server.ports.keys import ApiKeys
 from server.ports.message_search import MessageIndex
 from server.ports.organizations import AddedModels, Organizations
+from server.ports.sessions import Sessions
 from server.ports.store import (
     Conversations,
     RememberedRequest,
     Requests,
     Runs,
-    Sessions,
     Store,
     Transaction,
 )

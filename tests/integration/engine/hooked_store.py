@@ -58,6 +58,11 @@ class HookedStore:
         self._check()
         return await self._store.write_system(work)
 
+    async def scrub(self) -> None:
+        """As the store."""
+        self._check()
+        await self._store.scrub()
+
     def _check(self) -> None:
         if self.gone:
             raise StoreUnavailable

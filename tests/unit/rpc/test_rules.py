@@ -61,6 +61,6 @@ def test_every_method_of_the_catalogue_has_a_rule() -> None:
     assert len(found) == sum(len(descriptor.methods) for descriptor in DESCRIPTORS)
     assert {rule.scope for rule in rules(DESCRIPTORS)} == {
         *("ayeto.chat", "ayeto.conversation", "conversations:read", "conversations:write", "files:read"),
-        *("keys:admin", "audit:read", "mcp:call", "usage:read", "usage:admin"),
+        *("keys:admin", "audit:read", "mcp:call", "usage:read", "usage:admin", "memories:read", "memories:write"),
     }
     assert {rule.scope for rule in rules(DESCRIPTORS)} <= SCOPES

@@ -11,6 +11,7 @@ MARK: Final = "Lapislazuli"
 """Stands in everything that a victim has, and in nothing else."""
 
 _THREADS, _RUNS, _KEYS = "parley.v1.ThreadService", "parley.v1.RunService", "parley.v1.KeyService"
+_MEMORIES: Final = "parley.v1.MemoryService"
 _CONVERSATIONS: Final = "parley.conversations.v1"
 _TALK: Final = {"conversation_key": "$key"}
 _BEEPER: Final = {"name": "beep", "input_schema": {"type": "object"}, "description": MARK}
@@ -49,6 +50,10 @@ def _made(name: str) -> Call:
         {"name": f"{MARK} {name}", "permissions": ["conversations:read"]},
         {"api_key": "result.key_id"},
     )
+
+
+def _remembered(text: str) -> Call:
+    return Call(f"{_MEMORIES}/AddMemory", {"memory": f"{MARK} {text}"}, keep={"memory": "id"})
 
 
 _THREAD = Call(f"{_THREADS}/CreateThread", {**_TALK, "name": MARK})
@@ -96,6 +101,7 @@ FILE = Kind(
     "file",
     UNKNOWN_ID,
 )
+MEMORY = Kind((_remembered("one"),), "memory", UNKNOWN_ID)
 API_KEY = Kind((_made("one"),), "api_key", UNKNOWN_ID)
 SESSION = Kind((_CONVERSATION, _MODEL, _SESSION), "session", UNKNOWN_ID)
 ORGANIZATION = Kind((_CLUB,), "organization", UNKNOWN_ID)
@@ -160,6 +166,7 @@ PAGE_OF_PROMPTS = page(
     f"{_RUNS}/GetRunPrompt", {"run_id": "$run"}, _THREAD, _TOOLS, _said('/call desk__sum {"of": [1]}\n')
 )
 PAGE_OF_KEYS = page(f"{_KEYS}/ListKeys", {}, _made("one"), _made("two"), token="result.next_page_token")
+PAGE_OF_MEMORIES = page(f"{_MEMORIES}/ListMemories", {}, _remembered("one"), _remembered("two"))
 PAGE_OF_AUDIT = page(
     "parley.v1.AuditService/ListAuditRecords",
     {"subject": "$who"},

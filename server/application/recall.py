@@ -1,0 +1,66 @@
+"""What the model of a run is shown of the user's memories."""
+
+from collections import OrderedDict
+from dataclasses import replace
+from hashlib import sha256
+from typing import Final
+
+import structlog
+
+from server.application.memory_search import MemorySearch
+from server.application.model_context import ModelContext
+from server.domain.errors import StoreUnavailable
+from server.domain.ids import RunId
+from server.domain.memory import shown_to_model
+from server.domain.memory_errors import EmbedderUnavailable
+from server.domain.message import Role
+from server.domain.run import Run
+
+_log = structlog.get_logger(__name__)
+
+_LEAST_SCORE: Final = 0.15
+"""What fits worse would only distract."""
+_MOST_CHARACTERS: Final = 8000
+_SHARE_OF_ROOM: Final = 8
+"""Memories take at most this part of the model's context, …"""
+_CHARACTERS_OF_TOKEN: Final = 3
+"""… a token being about so many characters."""
+_REMEMBERED: Final = 256
+
+
+class Recall:
+    """Adds memories to the contexts of runs. A run that asks its model again is shown the same, as long as this process
+    remembers which they were: tool rounds neither search anew nor see another system message."""
+
+    def __init__(self, search: MemorySearch) -> None:
+        self._search = search
+        self._shown: OrderedDict[tuple[RunId, bytes], str | None] = OrderedDict()
+
+    async def recalled(self, run: Run, context: ModelContext) -> ModelContext:
+        """The context with the memories that fit its question, if the conversation wants them shown. Without them when
+        they cannot be found: an answer is worth more."""
+        settings = context.conversation.settings.memory
+        question = next((each.content for each in reversed(context.history) if each.role is Role.USER), "")
+        if not settings.inject or not question.strip() or run.options.image:
+            return context
+        key = run.id, sha256(question.encode(errors="replace")).digest()
+        if key not in self._shown:
+            try:
+                self._shown[key] = await self._found(run, context, question)
+            except (EmbedderUnavailable, StoreUnavailable) as error:
+                _log.warning("memories_not_recalled", run=run.id, reason=error.reason)
+                return context
+            if len(self._shown) > _REMEMBERED:
+                self._shown.popitem(last=False)
+        memories = self._shown[key]
+        if memories is None:
+            return context
+        texts = [context.system_prompt] if context.system_prompt else []
+        return replace(context, system_prompt="\n\n".join([*texts, memories]))
+
+    async def _found(self, run: Run, context: ModelContext, question: str) -> str | None:
+        found = await self._search.find(run.owner, question, limit=context.conversation.settings.memory.most)
+        room = context.bounds.tokens
+        most = _MOST_CHARACTERS if room is None else room // _SHARE_OF_ROOM * _CHARACTERS_OF_TOKEN
+        fitting = [each.memory.text for each in found if each.score >= _LEAST_SCORE]
+        return shown_to_model(fitting, most_characters=min(most, _MOST_CHARACTERS))
