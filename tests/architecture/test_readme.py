@@ -71,6 +71,7 @@ def test_the_configuration_file_it_shows_is_one() -> None:
     examples = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
     assert examples
     from server.adapters.guardrails.configuration import load_guardrails
+    from server.adapters.memory.configuration import read_memory
     from server.adapters.provider.configuration import load_providers
     from server.adapters.spending.configuration import load_spending
     from server.adapters.tools.toml_servers import read_tool_servers
@@ -84,7 +85,10 @@ def test_the_configuration_file_it_shows_is_one() -> None:
         if "prices" in example:
             priced = {"name": "openai", "models": ["gpt-4o-mini"], "image_model": "gpt-image-1"}
             assert load_spending(example, load_providers(toml={"providers": [priced]}, env={})).budgets.has_costs
-        assert {"providers", "guardrails", "mcp_servers", "prices"} & example.keys()
+        if "memory" in example:
+            remembering = {"name": "openai", "models": ["gpt-4o-mini"]}
+            assert read_memory(example, load_providers(toml={"providers": [remembering]}, env={})) is not None
+        assert {"providers", "guardrails", "mcp_servers", "prices", "memory"} & example.keys()
 
 
 def test_the_python_it_shows_compiles() -> None:

@@ -122,11 +122,11 @@ async def test_a_write_waits_for_a_foreign_lock_that_is_given_up_in_time(sqlite_
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one mebibyte."""
+    """A file system of three mebibytes, of which an empty store takes one, while it is made."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, text=True, check=False
     )
     if mounted.returncode:
         pytest.skip(f"mounting a small file system is not permitted here: {mounted.stderr.strip()}")
@@ -135,7 +135,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def _enlarge(disk: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
+    subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
 
 
 async def test_a_full_disk_acknowledges_nothing_it_cannot_keep(small_disk: Path) -> None:

@@ -25,8 +25,19 @@ from server.domain.events import (
 from server.domain.message import Role, ToolCall
 from server.domain.run import RunState
 from server.domain.tool import ApprovalState, Decision, ToolCallState, ToolInvocation
+from server.domain.usage import Spent
 from server.ports.store import Store, Transaction
-from tests.contract.store.builders import ALICE, approval, at, conversation, lease, message, running_run, tool_call
+from tests.contract.store.builders import (
+    ALICE,
+    approval,
+    at,
+    conversation,
+    lease,
+    message,
+    model_call,
+    running_run,
+    tool_call,
+)
 from tests.support.invariants import check_invariants
 
 WAITING, READY, RUNNING = ToolCallState.AWAITING_APPROVAL, ToolCallState.READY, ToolCallState.RUNNING
@@ -54,6 +65,7 @@ async def _tell(store: Store) -> None:
         await tx.runs.add(run)
         await record(tx, RunStarted(question, "m"), MessageStarted(answer.id, Role.ASSISTANT, "m"))
         await tx.messages.append(asking)
+        await tx.usage.settle(model_call(run, message_id=answer.id), Spent(12, 3))
         await record(tx, TextDelta(answer.id, "Let me look"), MessageCompleted(asking), _asked(first), _asked(second))
         await tx.tool_calls.add([first, second])
         await tx.approvals.add(request)
