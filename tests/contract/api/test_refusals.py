@@ -46,6 +46,10 @@ _ANSWERED: Final = {
 }
 """Cases of calls that are not refused but taken, and fail in what the model answers."""
 
+_PAID: Final = {"a model that fails makes no summary", "a summary that breaks a rule is none"}
+"""Cases in which a model was asked: that it was paid for stays."""
+_BILLS: Final = {"usage_calls", "usage_days", "spending"}
+
 REFUSED: Final = [
     case
     for case in CASES
@@ -91,7 +95,7 @@ async def _ended(served: Served, owner: Owner, run_id: RunId) -> bool:
 
 
 def test_every_door_has_refused_writes() -> None:
-    assert {case.name for case in REFUSED} >= _ANSWERED
+    assert {case.name for case in REFUSED} >= _ANSWERED | _PAID
     assert {case.rpc.partition("/")[0].rpartition(".")[0] for case in REFUSED} == {
         method.file.package for method in (METHODS[rpc].containing_service for rpc in METHODS)
     }
@@ -111,6 +115,8 @@ async def test_a_refused_write_leaves_nothing(served: Served, case: Case) -> Non
     with pytest.raises(CallRefused):
         await play(player, method, request_of(method, case.request, kept), headers)
     after = rows_of(served.database, stage.tenant)
+    if case.name in _PAID:
+        before, after = ({name: rows[name] for name in rows.keys() - _BILLS} for rows in (before, after))
     if case.name in _ANSWERED:
         assert len(after["messages"]) > len(before["messages"])
     else:
