@@ -53,8 +53,8 @@ async def test_no_row_of_any_table_outlives_its_conversation(store: Store, unbou
 
 @pytest.mark.parametrize("table", METADATA.sorted_tables, ids=lambda table: table.name)
 def test_what_names_a_row_of_a_conversation_goes_with_it(table: Table) -> None:
-    # The note that a conversation is gone is made by its deletion, and goes once the outside is told. A memory stays: it
-    # is the user's, whatever it was taken from.
+    # The note that a conversation is gone is made by its deletion, and goes once the outside is told. A memory is the
+    # user's, whatever it was taken from.
     if _NAMES & set(table.columns.keys()) and table.name not in ("event_removals", "memories"):
         assert table in BELONGING
     for key in table.foreign_keys:
