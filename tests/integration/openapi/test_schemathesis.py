@@ -33,12 +33,14 @@ NUMBERS = count()
 # The reasons with which the gateway and the validation of the service refuse a request for its form.
 BAD_FORM = ("INVALID_BODY", "INVALID_FIELD")
 # What no JSON Schema can say of a form: that the members of a list differ in one of their own, that a member is itself
-# a schema of objects, that a name is one of the operator's.
+# a schema of objects, that a name is one of the operator's, that a time comes behind another, that a month has no 31st.
 BEYOND_SCHEMAS = (
     "must have different names",
     "must name each call once",
     "input_schema: ",
     "no tool server is called",
+    "must not be before since",
+    "must be a day such as",
 )
 
 
