@@ -82,7 +82,7 @@ class Settings(KafkaSettings):
     )
     files: Path | None = Field(
         None,
-        description="Directory of generated images, shared by every process on a database; "
+        description="Directory of the contents of files and generated images, shared by every process on a database; "
         "unset: `files` in the data directory",
     )
     config: Path | None = Field(
@@ -190,6 +190,14 @@ class Settings(KafkaSettings):
     stream_heartbeat_seconds: float = Field(
         _LIMITS.stream_heartbeat.total_seconds(), gt=0, description="How often a silent stream shows that it lives"
     )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="URL at which clients reach the HTTP address, for signed URLs; unset: those have no host",
+    )
+    upload_bytes: int = Field(_LIMITS.upload_bytes, ge=0, description="Bytes that a file of a user may have")
+    storage_bytes: int = Field(_LIMITS.storage_bytes, ge=0, description="Bytes that a user may keep in files")
+    storage_entries: int = Field(_LIMITS.storage_entries, ge=0, description="Files and folders that a user may keep")
 
     requests_per_key: int = limit_settings.REQUESTS_PER_KEY
     requests_per_user: int = limit_settings.REQUESTS_PER_USER
@@ -240,6 +248,9 @@ class Settings(KafkaSettings):
             cache_lifetime=timedelta(seconds=self.cache_seconds),
             cache_answer_bytes=self.cache_answer_bytes,
             compaction_duration=timedelta(seconds=self.compaction_seconds),
+            upload_bytes=self.upload_bytes,
+            storage_bytes=self.storage_bytes,
+            storage_entries=self.storage_entries,
             stream_buffer_bytes=self.stream_buffer_bytes,
             stream_heartbeat=timedelta(seconds=self.stream_heartbeat_seconds),
         )

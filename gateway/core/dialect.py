@@ -193,6 +193,11 @@ def is_cursor(field: FieldDescriptor) -> bool:
     return bool(option(field, _OPTIONS + "cursor"))
 
 
+def is_last_piece(field: FieldDescriptor) -> bool:
+    """Say whether the field is set in the last message of a client stream, and by the gateway alone."""
+    return bool(option(field, _OPTIONS + "last_piece"))
+
+
 def unset_form_of(field: FieldDescriptor) -> UnsetForm | None:
     """Give the field's own form when it has no value, or None when the dialect's applies."""
     number = option(field, _OPTIONS + "unset")

@@ -33,8 +33,8 @@ def declared_bindings(method: MethodDescriptor) -> list[HttpBinding]:
     rule = http_rule(method)
     if rule is None:
         return []
-    if method.client_streaming:
-        raise RuleError(f"{method.full_name}: a client stream cannot have an HTTP rule")
+    if method.client_streaming and method.server_streaming:
+        raise RuleError(f"{method.full_name}: streams both ways cannot have an HTTP rule")
     return [_binding(method, each) for each in _rules(method, rule)]
 
 

@@ -13,3 +13,5 @@ class Method:
     """`/package.Service/Method`."""
     request_class: type[Message] | None = None
     response_class: type[Message] | None = None
+    is_client_stream: bool = False
+    """Whether the call takes a stream of requests."""

@@ -10,7 +10,7 @@ from google.protobuf.message_factory import GetMessageClass
 from gateway.core import http_body
 from gateway.core.body_words import BODY
 from gateway.core.codec import Codecs, FieldCodec, JsonError
-from gateway.core.dialect import Dialect, is_cursor
+from gateway.core.dialect import Dialect, is_cursor, is_last_piece
 from gateway.core.field_path import FieldPaths
 from gateway.core.http_rule import WHOLE, HttpBinding
 from gateway.core.path_binding import BindingError, PathPlan
@@ -38,14 +38,36 @@ class RequestPlan:
         self._class: Any = GetMessageClass(message)
         self._codecs = codecs
         self._dialect = dialect
-        self._read = self._reader(binding.body)
+        self._raw = self._raw_reader(binding.body)
+        self._read = self._raw or self._reader(binding.body)
         fields = FieldPaths(message, codecs, dialect)
+        self._last_piece = frozenset((field.name,) for field in message.fields if is_last_piece(field))
         self._path = PathPlan(binding.template, fields)
         self._query = QueryPlan(
-            fields, bound=self._path.bound, body=binding.body, ignore_unknown=dialect.ignore_unknown_fields
+            fields,
+            bound=self._path.bound | self._last_piece,
+            body=binding.body,
+            ignore_unknown=dialect.ignore_unknown_fields,
         )
         cursor = next((field for field in message.fields if is_cursor(field)), None)
         self._cursor = None if cursor is None else fields.find(cursor.name)
+
+    def pieces(self) -> Callable[[bytes, bool], Any]:
+        """Give the function that makes the messages of a client stream behind the first: a piece of the body, and
+        whether it is the last. Raises `BindingError` where the body is no `HttpBody` or no field says which is last."""
+        read = self._raw
+        if read is None or not self._last_piece:
+            raise BindingError("the HTTP rule of a client stream needs an HttpBody as its body, and a last_piece")
+
+        ((last,),) = self._last_piece
+
+        def piece(data: bytes, is_last: bool) -> Any:
+            message = read(data, "")
+            if is_last:
+                setattr(message, last, True)
+            return message
+
+        return piece
 
     def build(self, *, captures: tuple[bytes, ...], query: bytes, body: bytes, content_type: str) -> Any:
         """Give the request message. `content_type` is the header's text, "" without one."""
@@ -65,16 +87,22 @@ class RequestPlan:
         except JsonError as error:
             raise invalid(CURSOR_HEADER, error.description) from None
 
+    def _raw_reader(self, body: str) -> _Reader | None:
+        if body == WHOLE:
+            return self._read_raw if http_body.is_http_body(self._message) else None
+        field = self._message.fields_by_name.get(body)
+        if field is not None and http_body.is_http_body(field.message_type) and not field.is_repeated:
+            return self._raw_field_reader(body)
+        return None
+
     def _reader(self, body: str) -> _Reader:
         if not body:
             return self._read_nothing
         if body == WHOLE:
-            return self._read_raw if http_body.is_http_body(self._message) else self._whole_reader()
+            return self._whole_reader()
         field = self._message.fields_by_name.get(body)
         if field is None:
             raise BindingError(f"{self._message.full_name} has no field {body!r}, which is to be the body")
-        if http_body.is_http_body(field.message_type) and not field.is_repeated:
-            return self._raw_field_reader(body)
         return self._field_reader(self._codecs.field(field, self._dialect))
 
     def _read_nothing(self, body: bytes, content_type: str) -> Any:

@@ -1,6 +1,6 @@
 """Compiles the HTTP face of services from their descriptors: one frozen plan per binding, made at start."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -96,6 +96,9 @@ class Route:
     """The punctuation of its streams; None: what `Accept` asks for."""
     faces: Mapping[str, "Route"] = field(default_factory=dict)
     """What a Connect client sees instead, by content type; only on a method's own path."""
+    piece: Callable[[bytes, bool], Any] | None = None
+    """Makes the messages of a client stream behind its first: a piece of the body, and whether it is the last. None:
+    the method takes one message."""
     twin: "TwinRoute | None" = None
     """The stream that answers instead when the request asks for it."""
 
@@ -145,10 +148,9 @@ class RouteCompiler:
         except KeyError:
             raise UnknownService(f"the descriptors have no service {name!r}") from None
         for method in service.methods:
-            bindings = declared_bindings(method)
+            for binding in declared_bindings(method):
+                yield self._declared_route(method, binding)
             if not method.client_streaming:
-                for binding in bindings:
-                    yield self._declared_route(method, binding)
                 yield self._own_path(method)
 
     def _declared_route(self, method: MethodDescriptor, binding: HttpBinding) -> Route:
@@ -199,6 +201,7 @@ class RouteCompiler:
             reply = (
                 None if method.server_streaming else ReplyPlan(response, binding.response_body, self._codecs, dialect)
             )
+            piece = plan.pieces() if method.client_streaming else None
             errors = self.error_writer(dialect)
         except (BindingError, ErrorFormatError) as error:
             raise RuleError(f"{method.full_name}: {error}") from None
@@ -207,7 +210,9 @@ class RouteCompiler:
         return Route(
             binding=binding,
             descriptor=method,
-            method=Method(rpc_path(method), GetMessageClass(request), GetMessageClass(response)),
+            method=Method(
+                rpc_path(method), GetMessageClass(request), GetMessageClass(response), method.client_streaming
+            ),
             dialect=dialect,
             rule=rule_of(method),
             request=plan,
@@ -215,6 +220,7 @@ class RouteCompiler:
             reply=reply,
             events=EventPlan(response, self._codecs, dialect) if method.server_streaming else None,
             is_declared=True,
+            piece=piece,
         )
 
 

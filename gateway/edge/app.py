@@ -28,6 +28,7 @@ from gateway.edge.health import Health
 from gateway.edge.hosts import Hosts
 from gateway.edge.streaming import StreamReplier, StreamTruncated
 from gateway.edge.unary import UnaryReplier
+from gateway.edge.upload import check_encoding, messages
 from gateway.edge.upstream import Invocation, Upstream
 from gateway.edge.upstream.limits import METADATA_LIMIT
 from gateway.edge.watch import Cause, Watch
@@ -156,8 +157,7 @@ class App:
         config = self.config
         watch = Watch(exchange.receive, after=config.watch_after, body_timeout=config.body_timeout)
         try:
-            route, invocation = await self._invocation(exchange, found)
-            watch.body_arrived()
+            route, invocation = await self._invocation(exchange, found, watch)
             if route.reply is not None:
                 await self._unary.answer(exchange, route, invocation)
                 return
@@ -180,7 +180,7 @@ class App:
         task.uncancel()
         return Refused(refusals.STOPPING)
 
-    async def _invocation(self, exchange: Exchange, found: Found[Route]) -> tuple[Route, Invocation]:
+    async def _invocation(self, exchange: Exchange, found: Found[Route], watch: Watch) -> tuple[Route, Invocation]:
         """Give the call that a request asks for, and the route that answers it."""
         route, headers = found.target, exchange.headers
         timeout = self._timeout(route, headers)
@@ -190,11 +190,19 @@ class App:
             metadata = (*metadata, forwarded_for(exchange.scope["headers"], client[0]))
         check_metadata(metadata, METADATA_LIMIT)
         content_type = headers.get(b"content-type", b"")
-        body = await read_body(exchange, self.config.body_limit)
+        if route.piece is None:
+            body = await read_body(exchange, self.config.body_limit)
+            watch.body_arrived()
+        else:
+            check_encoding(exchange)
+            watch.rest()
+            body = b""
         message = route.request.build(
             captures=found.captures, query=exchange.query, body=body, content_type=content_type.decode("latin-1")
         )
-        if route.twin is not None and (answering := route.answering(message)) is not route:
+        if route.piece is not None:
+            message = messages(exchange, message, route.piece, watch)
+        elif route.twin is not None and (answering := route.answering(message)) is not route:
             route, timeout = answering, self._timeout(answering, headers)
         return route, Invocation(route.method, message, metadata, timeout, client)
 

@@ -6,6 +6,7 @@ from gateway.core.headers import OutwardHeaders
 from gateway.core.reply import JSON_TYPE, Content
 from gateway.core.route import Route
 from gateway.edge.asgi import RawHeader
+from gateway.edge.body import drain
 from gateway.edge.compression import compressed, takes_gzip
 from gateway.edge.exchange import Exchange
 from gateway.edge.failure import failure
@@ -20,10 +21,13 @@ class UnaryReplier:
         self._upstream = upstream
         self._outward = outward
         self._gzip_minimum = config.gzip_minimum
+        self._body_limit = config.body_limit
 
     async def answer(self, exchange: Exchange, route: Route, invocation: Invocation) -> None:
         """Make the call and write its reply."""
         reply = await self._upstream.unary(invocation)
+        if not exchange.is_body_taken:  # of a client stream: the service has made up its mind before the end
+            exchange.must_close = not await drain(exchange, self._body_limit)
         outcome = reply.outcome
         headers: list[RawHeader] = []
         if outcome.initial or outcome.trailing:

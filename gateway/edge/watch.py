@@ -20,7 +20,7 @@ class Watch:
     which nothing else would tell while the servicer works and nothing is written.
     """
 
-    __slots__ = ("_deadline", "_listener", "_loop", "_receive", "_task", "_timer", "cause")
+    __slots__ = ("_deadline", "_listener", "_loop", "_patience", "_receive", "_rests", "_task", "_timer", "cause")
 
     def __init__(self, receive: Receive, *, after: float, body_timeout: float) -> None:
         self.cause: Cause | None = None
@@ -28,12 +28,27 @@ class Watch:
         self._task = asyncio.current_task()
         self._receive = receive
         self._listener: asyncio.Task[None] | None = None
+        self._patience = body_timeout
+        self._rests = False
         self._deadline: float | None = self._loop.time() + body_timeout
         self._timer = self._loop.call_later(after, self._look)
 
     def body_arrived(self) -> None:
         """Take note that the request is complete: from here on nobody else listens to the client."""
         self._deadline = None
+
+    def await_body(self) -> None:
+        """Give the client the whole time again for the next piece of a body that is passed on as it comes."""
+        self._rests = False
+        self._deadline = self._loop.time() + self._patience
+
+    def rest(self) -> None:
+        """Blame the client for nothing: it is the service that does not go on."""
+        self._rests = True
+
+    def client_left(self) -> None:
+        """Cancel the exchange: whoever receives for it was told that nobody is there any more."""
+        self._cancel(Cause.CLIENT_GONE)
 
     def caught(self) -> Cause | None:
         """Give the cause of a cancellation that has reached the task and take it back; None if it is not ours."""
@@ -50,10 +65,12 @@ class Watch:
     def _look(self) -> None:
         if self._deadline is None:
             self._listener = self._loop.create_task(self._listen())
-        elif self._deadline <= self._loop.time():
-            self._cancel(Cause.SLOW_BODY)
-        else:
+        elif self._deadline > self._loop.time():
             self._timer = self._loop.call_at(self._deadline, self._look)
+        elif self._rests:
+            self._timer = self._loop.call_later(self._patience, self._look)
+        else:
+            self._cancel(Cause.SLOW_BODY)
 
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

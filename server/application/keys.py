@@ -54,6 +54,10 @@ class KeyFactory:
         """A keyed digest under the same pepper that has nothing to do with keys, nor with seals for anything else."""
         return Seal(hmac.digest(self._pepper, f"seal {purpose}".encode(), "sha256"))
 
+    def derived(self, purpose: str) -> bytes:
+        """A secret for something else, 32 bytes: the same wherever the pepper is, and telling nothing of it."""
+        return hmac.digest(self._pepper, f"secret for {purpose}".encode(), "sha256")
+
 
 def is_well_formed(credential: str) -> bool:
     """Whether a text can be a key at all: its form and its checksum."""

@@ -71,6 +71,23 @@ def parts_position(kind: str, token: str, count: int) -> list[object]:
     return _parts(kind, token, count)
 
 
+def texts_token(kind: str, *texts: str) -> str:
+    """The token of the page behind several texts in lists of that kind."""
+    return _token(kind, list(texts))
+
+
+def texts_position(kind: str, token: str, count: int) -> list[str]:
+    """The texts behind which the page begins. Raises `InvalidPageToken`."""
+    texts = [str(part) for part in _parts(kind, token, count)]
+    try:
+        "".join(texts).encode()  # half of a surrogate pair, which JSON can hold, is no text
+    except UnicodeEncodeError as error:
+        raise InvalidPageToken from error
+    if any("\0" in text for text in texts):
+        raise InvalidPageToken
+    return texts
+
+
 def cut(found: Sequence[Item], size: int | None, token_of: Callable[[Item], str]) -> Page[Item]:
     """The page of at most `size` items out of up to `size + 1` that were asked of the store."""
     if size is None or len(found) <= size:

@@ -25,6 +25,7 @@ from server.application.key_operation import Keys
 from server.application.keys import KeyFactory
 from server.application.metering import Meter
 from server.application.repeats import Repeats
+from server.application.signed_urls import SignedUrls
 from server.application.spending_rules import SpendingRules
 from server.application.streams import Streams
 from server.application.titles import Titles
@@ -201,6 +202,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 schemas=schemas,
                 factory=factory,
                 remembering=remembering,
+                urls=SignedUrls(factory.derived("signed URLs"), base_url=settings.public_url or ""),
             )
         )
         yield Service(

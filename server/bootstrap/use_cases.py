@@ -28,10 +28,13 @@ from server.application.repeats import Repeats
 from server.application.run_prompts import RunPrompts
 from server.application.runs import Runs
 from server.application.sessions import Sessions
+from server.application.signed_urls import SignedUrls
+from server.application.storage import Storage
 from server.application.streams import Streams
 from server.application.threads import Threads
 from server.application.titles import Titles
 from server.application.tools import Tools
+from server.application.uploads import Uploads
 from server.application.usage import UsageRecords
 from server.bootstrap.memory import Remembering
 from server.domain.limits import Limits
@@ -65,6 +68,7 @@ class Parts:
     schemas: ToolSchemas
     factory: KeyFactory
     remembering: Remembering
+    urls: SignedUrls
 
 
 def use_cases(parts: Parts) -> UseCases:
@@ -127,7 +131,26 @@ def use_cases(parts: Parts) -> UseCases:
         archive_chat=ArchiveChat(
             store=parts.store, clock=parts.clock, ids=parts.ids, models=parts.models, runs=runs, streams=streams
         ),
-        files=Files(store=parts.store, blobs=parts.blobs),
+        files=Files(store=parts.store, blobs=parts.blobs, clock=parts.clock, urls=parts.urls),
+        storage=Storage(
+            store=parts.store,
+            blobs=parts.blobs,
+            clock=parts.clock,
+            ids=parts.ids,
+            limits=parts.limits,
+            repeats=repeats,
+        ),
+        uploads=Uploads(
+            store=parts.store,
+            blobs=parts.blobs,
+            clock=parts.clock,
+            ids=parts.ids,
+            limits=parts.limits,
+            repeats=repeats,
+            urls=parts.urls,
+        ),
+        urls=parts.urls,
+        limits=parts.limits,
         chats=Chats(store=parts.store, clock=parts.clock, repeats=repeats, guard=parts.guard),
         prompts=Prompts(
             store=parts.store,

@@ -26,6 +26,8 @@ class Act(StrEnum):
     MEMBER_REMOVED = "member.remove"
     CONVERSATION_DELETED = "conversation.delete"
     MEMORY_DELETED = "memory.delete"
+    FILE_DELETED = "file.delete"
+    FOLDER_DELETED = "folder.delete"
     TOOL_CALL_APPROVED = "approval.approve"
     TOOL_CALL_DENIED = "approval.deny"
     TOOL_CALLED = "tool.call"

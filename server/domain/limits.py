@@ -53,3 +53,11 @@ class Limits:
     """How many memories a user may have."""
     memories_found: int = 10
     """How many a search finds that does not say."""
+    storage_bytes: int = 1024**3
+    """Bytes that a user may keep in files …"""
+    storage_entries: int = 10_000
+    """… and files and folders."""
+    upload_bytes: int = 100 * 1024**2
+    """Bytes that one of them may have."""
+    pending_uploads: int = 1000
+    """How many signed URLs of a user may wait for their upload."""

@@ -27,8 +27,8 @@ class Housekeeping:
         self._limits = limits
 
     async def tidy(self) -> None:
-        """Forget outdated request ids and cached answers, in batches so short that other units do not wait, and settle
-        model calls that were given up. Raises `StoreUnavailable`."""
+        """Forget outdated request ids, cached answers and leaves to upload, in batches so short that other units do not
+        wait, and settle model calls that were given up. Raises `StoreUnavailable`."""
         now = self._clock.now()
         await self._settle(now)
         before = now - self._limits.idempotency_retention
@@ -38,6 +38,9 @@ class Housekeeping:
         forgotten = _BATCH
         while forgotten == _BATCH:
             forgotten = await self._store.write_system(lambda tx: tx.forget_answers(now, limit=_BATCH))
+        forgotten = _BATCH
+        while forgotten == _BATCH:
+            forgotten = await self._store.write_system(lambda tx: tx.forget_grants(now, limit=_BATCH))
         if await self._store.write_system(_forget_wish):
             _log.warning("events_no_longer_kept", cause="no process has published events for a week")
 

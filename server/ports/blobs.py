@@ -5,10 +5,23 @@ content. What a crash leaves between the two is a content without a row: an orph
 """
 
 from collections.abc import AsyncGenerator, Collection
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
 from server.domain.ids import FileId
+
+
+class Draft(Protocol):
+    """A content on its way in, piece by piece; nobody sees it before `finish`. For one task."""
+
+    async def write(self, piece: bytes) -> None:
+        """Add a piece. Memory holds no more than that."""
+        ...
+
+    async def finish(self) -> None:
+        """Make a content of what was written: whole and durable when this returns."""
+        ...
 
 
 class Blobs(Protocol):
@@ -17,6 +30,10 @@ class Blobs(Protocol):
     async def put(self, file_id: FileId, content: bytes) -> None:
         """Keep a content: whole and durable when this returns, not there at all when it raises or is cancelled before
         it has begun. The same id again replaces it."""
+        ...
+
+    def draft(self, file_id: FileId) -> AbstractAsyncContextManager[Draft]:
+        """A content that comes piece by piece. Leaving the block without `finish` drops it."""
         ...
 
     async def size(self, file_id: FileId) -> int | None:

@@ -17,14 +17,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from server.domain.conversation import Conversation, ConversationSummary
-from server.domain.ids import (
-    ConversationId,
-    FileId,
-    OrganizationId,
-    RunId,
-    UserId,
-    WorkerId,
-)
+from server.domain.ids import ConversationId, OrganizationId, RunId, UserId, WorkerId
 from server.domain.message import Usage
 from server.domain.principal import Owner
 from server.domain.run import Crowd, Lease, Run, RunError, RunState
@@ -45,6 +38,7 @@ from server.ports.organizations import AddedModels, AllMembers, Organizations
 from server.ports.outbox import Outbox
 from server.ports.rate_reports import RateReports
 from server.ports.sessions import Sessions
+from server.ports.storage import AllStorage, Storage
 from server.ports.tool_calls import Approvals, ToolCalls
 from server.ports.usage import AllUsage
 
@@ -263,6 +257,8 @@ class Transaction(Protocol):
     def rights(self) -> TenantRights: ...  # noqa: D102
     @property
     def personal_records(self) -> PersonalRecords: ...  # noqa: D102
+    @property
+    def storage(self) -> Storage: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +271,9 @@ class RunReference:
     epoch: int
 
 
-class SystemTransaction(AllAudit, AllKeys, AllMembers, AllUsage, Outbox, IndexUpkeep, AllRights, RateReports, Protocol):
+class SystemTransaction(
+    AllAudit, AllKeys, AllMembers, AllStorage, AllUsage, Outbox, IndexUpkeep, AllRights, RateReports, Protocol
+):
     """One transaction of the service itself, bound to no owner: credentials, provisioning, leases. The only place
     where a query does not filter by owner; no use case of a caller gets one."""
 
@@ -307,9 +305,6 @@ class SystemTransaction(AllAudit, AllKeys, AllMembers, AllUsage, Outbox, IndexUp
     async def expiring_calls(self, now: datetime, *, until: datetime, limit: int) -> list[RunReference]:
         """Likewise those with calls whose time ends after `now`, at `until` at the latest, and of which nobody was
         warned."""
-
-    async def known_files(self, file_ids: Collection[FileId]) -> set[FileId]:
-        """Those of the ids that are a file's, whoever owns it."""
 
     async def forget_requests(self, before: datetime, *, limit: int) -> int:
         """Drop request ids remembered before a moment, the oldest first; returns how many."""

@@ -53,10 +53,14 @@ from server.application.prompts import Prompts
 from server.application.run_prompts import RunPrompts
 from server.application.runs import Runs
 from server.application.sessions import Sessions
+from server.application.signed_urls import SignedUrls
+from server.application.storage import Storage
 from server.application.streams import Streams
 from server.application.threads import Threads
 from server.application.tools import Tools
+from server.application.uploads import Uploads
 from server.application.usage import UsageRecords
+from server.domain.limits import Limits
 from server.ports.system import Clock
 from server.rpc.health import HealthServicer
 from server.rpc.servicers.archive import ArchiveServicer
@@ -127,6 +131,9 @@ class UseCases:
     archive: Archive
     archive_chat: ArchiveChat
     files: Files
+    storage: Storage
+    uploads: Uploads
+    urls: SignedUrls
     chats: Chats
     prompts: Prompts
     catalogue: Catalogue
@@ -136,6 +143,7 @@ class UseCases:
     keys: OwnKeys
     audit: AuditRecords
     usage: UsageRecords
+    limits: Limits
     clock: Clock
     """Tells what is over as it is shown."""
 
@@ -149,7 +157,9 @@ class Services:
         self._runs = RunServicer(use_cases.runs, use_cases.streams, use_cases.run_prompts)
         self._searches = SearchServicer(use_cases.message_searches)
         self._tools = ToolServicer(use_cases.approvals)
-        self._files = FileServicer(use_cases.files)
+        self._files = FileServicer(
+            use_cases.files, use_cases.storage, use_cases.uploads, use_cases.urls, use_cases.limits
+        )
         self._mcp = McpServicer(use_cases.tools, use_cases.direct_calls)
         self._memories = MemoryServicer(use_cases.memories)
         self._keys = KeyServicer(use_cases.keys, use_cases.clock)

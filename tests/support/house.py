@@ -36,11 +36,14 @@ from server.application.repeats import Repeats
 from server.application.run_prompts import RunPrompts
 from server.application.runs import Runs, SendMessage
 from server.application.sessions import Sessions
+from server.application.signed_urls import SignedUrls
 from server.application.spending_rules import SpendingRules
+from server.application.storage import Storage
 from server.application.streams import Streams
 from server.application.threads import Threads
 from server.application.titles import Titles
 from server.application.tools import Tools
+from server.application.uploads import Uploads
 from server.bootstrap.memory import opened_memory
 from server.bootstrap.tools import opened_tool_servers
 from server.domain.errors import UnknownModel
@@ -160,6 +163,10 @@ class House:
     archive: Archive
     archive_chat: ArchiveChat
     files: Files
+    storage: Storage
+    uploads: Uploads
+    urls: SignedUrls
+    limits: Limits
     blobs: DirectoryBlobs
     chats: Chats
     prompts: Prompts
@@ -226,7 +233,7 @@ async def open_house(
             owner = principal.owner
             await store.write_system(lambda tx, owner=owner: tx.provision(owner, time.now()))  # type: ignore[misc]
         meter = Meter(store=store, clock=time, ids=ids, rules=rules)
-        blobs = DirectoryBlobs(folder / "files")
+        blobs, urls = DirectoryBlobs(folder / "files"), SignedUrls(bytes(32))
         schemas = JsonSchemas()
         servers = await stack.enter_async_context(opened_tool_servers(tools, schemas=schemas, clock=time))
         remembering = await stack.enter_async_context(
@@ -312,7 +319,11 @@ async def open_house(
             streams=streams,
             archive=Archive(store=store, clock=time, deletion=deletion),
             archive_chat=ArchiveChat(store=store, clock=time, ids=ids, models=models, runs=runs, streams=streams),
-            files=Files(store=store, blobs=blobs),
+            files=Files(store=store, blobs=blobs, clock=time, urls=urls),
+            storage=Storage(store=store, blobs=blobs, clock=time, ids=ids, limits=limits, repeats=repeats),
+            uploads=Uploads(store=store, blobs=blobs, clock=time, ids=ids, limits=limits, repeats=repeats, urls=urls),
+            urls=urls,
+            limits=limits,
             blobs=blobs,
             chats=Chats(store=store, clock=time, repeats=repeats, guard=guard),
             prompts=Prompts(

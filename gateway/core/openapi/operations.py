@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 
-from gateway.core.dialect import dialect_of, rule_of
+from gateway.core.dialect import dialect_of, is_last_piece, rule_of
 from gateway.core.http_body import is_http_body
 from gateway.core.http_rule import ANY_METHOD, WHOLE, HttpBinding, declared_bindings
 from gateway.core.openapi.comments import Comments, first_sentence
@@ -91,6 +91,7 @@ def _parameters(operation: Operation, path: UrlPath, books: Books) -> list[dict[
     parameters = [path_parameter(each, request, wire, books.schemas) for each in path.placeholders]
     if binding.body != WHOLE:
         bound = bound_fields(binding.template) | ({(binding.body,)} if binding.body else set())
+        bound |= {(each.name,) for each in request.fields if is_last_piece(each)}
         parameters += query_parameters(request, wire, books.schemas, bound)
     if method.server_streaming or twin_of(method, rule_of(method)) is not None:
         resume = resume_parameter(request, wire, books.schemas)

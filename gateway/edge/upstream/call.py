@@ -20,7 +20,8 @@ class Invocation:
 
     method: Method
     request: Any
-    """A message of the method's request class, or bytes."""
+    """A message of the method's request class, or bytes; for a client stream an asynchronous iterator of them, none of
+    which is over the message limit."""
     metadata: Metadata = ()
     timeout: float | None = None
     """Seconds until DEADLINE_EXCEEDED; None: none."""

@@ -1,6 +1,8 @@
 """The upstream through a socket: calls a gRPC server elsewhere over a `grpc.aio` channel."""
 
 import asyncio
+from collections.abc import Awaitable
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -72,13 +74,20 @@ class ChannelUpstream:
         method = invocation.method
         multicallable = self._unary.get(method)
         if multicallable is None:
-            multicallable = self._channel.unary_unary(method.path, *_serializers(method))
+            opened: Any = self._channel.stream_unary if method.is_client_stream else self._channel.unary_unary
+            multicallable = opened(method.path, *_serializers(method))
             self._unary[method] = multicallable
         oversize = self._oversize(invocation)
         if oversize is not None:
             return UnaryReply(oversize)
+        sender: asyncio.Task[None] | None = None
         try:
-            call = multicallable(invocation.request, timeout=invocation.timeout, metadata=invocation.metadata)
+            call: Any
+            if method.is_client_stream:
+                call = multicallable(timeout=invocation.timeout, metadata=invocation.metadata)
+                sender = asyncio.get_running_loop().create_task(_send(call, invocation.request))
+            else:
+                call = multicallable(invocation.request, timeout=invocation.timeout, metadata=invocation.metadata)
             message = await call
         except aio.AioRpcError as error:
             return UnaryReply(_failure(error))
@@ -88,6 +97,9 @@ class ChannelUpstream:
             if _is_cancelled():
                 raise
             return UnaryReply(_CLOSED)
+        finally:
+            if sender is not None:
+                await _dismiss(sender)
         outcome = Outcome(
             initial=_pairs(await call.initial_metadata()), trailing=_pairs(await call.trailing_metadata())
         )
@@ -131,6 +143,8 @@ class ChannelUpstream:
 
     def _oversize(self, invocation: Invocation) -> Outcome | None:
         """Refuse what the server would refuse: without the cost of sending it, and with a limit that is surely ours."""
+        if invocation.method.is_client_stream:
+            return None
         request = invocation.request
         size = len(request) if isinstance(request, bytes) else request.ByteSize()
         if size <= self._message_limit:
@@ -178,6 +192,38 @@ class _Pump:
             self.finish(_CLOSED)
         finally:
             call.cancel()
+
+
+async def _send(call: Any, requests: Any) -> None:
+    """Write the requests of a client stream, until they end or the call has. An iterator handed to grpc instead would
+    cancel the call where it finds it over, and with it the status. Raises what the iterator raises."""
+    try:
+        async with aclosing(requests):
+            async for request in requests:
+                if not await _is_taken(call.write(request)):
+                    return
+    except Exception:
+        call.cancel()  # nobody is left to send what the server waits for
+        raise
+    await _is_taken(call.done_writing())
+
+
+async def _is_taken(step: Awaitable[None]) -> bool:
+    """Await a step of a call; False when the call is over, and why, its reply tells."""
+    try:
+        await step
+    except Exception:  # noqa: BLE001 - grpc raises kinds of its own, of its core's and of asyncio's, all for this
+        return False
+    return True
+
+
+async def _dismiss(sender: "asyncio.Task[None]") -> None:
+    """Have nobody take requests any more, from here on. Raises what has broken their iterator."""
+    sender.cancel()
+    await asyncio.wait([sender])
+    error = None if sender.cancelled() else sender.exception()
+    if error is not None:
+        raise error
 
 
 def _is_cancelled() -> bool:

@@ -138,7 +138,7 @@ class CallContext(aio.ServicerContext[Any, Any]):
         """Do nothing: there is no wire."""
 
     async def read(self) -> Any:
-        """Refuse: only client streams are read, and they have no in-process form."""
+        """Refuse: a unary call has its one request already, and a client stream is handed over as an iterator."""
         raise aio.UsageError("Both stream handler and unary handler are called with a request already read")
 
     async def write(self, message: Any) -> None:

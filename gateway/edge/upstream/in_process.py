@@ -101,6 +101,8 @@ class InProcessUpstream:
     def _refused(self, invocation: Invocation) -> Outcome | None:
         if self._stopping:
             return Outcome(_UNAVAILABLE, STOPPING)
+        if invocation.method.is_client_stream:
+            return None
         request = invocation.request
         size = len(request) if isinstance(request, bytes) else request.ByteSize()
         if size > self._message_limit:

@@ -123,8 +123,10 @@ class Run:
         self.settle(self._context.crashed(UNEXPECTED))
 
     def _request(self, handler: Handler) -> Any:
-        request = self._invocation.request
-        if self._invocation.method.request_class is None and handler.request_deserializer is not None:
+        request, method = self._invocation.request, self._invocation.method
+        if method.request_class is None and method.is_client_stream:
+            raise TypeError(f"{method.path}: a client stream is passed on as messages")
+        if method.request_class is None and handler.request_deserializer is not None:
             return handler.request_deserializer(request)
         return request
 
@@ -151,10 +153,12 @@ class UnaryRun(Run):
         self.reply: asyncio.Future[UnaryReply] = self._loop.create_future()
 
     async def _perform(self, handler: Handler) -> Any:
-        if handler.unary_unary is None:
+        is_client_stream = self._invocation.method.is_client_stream
+        behavior: Any = handler.stream_unary if is_client_stream else handler.unary_unary
+        if behavior is None:
             self.settle(_UNKNOWN_METHOD)
             return None
-        message = await handler.unary_unary(self._request(handler), self._context)  # type: ignore[arg-type]  # typed for the synchronous API
+        message = await behavior(self._request(handler), self._context)
         self._context.raise_if_aborted()
         if self._context.failed:
             return None

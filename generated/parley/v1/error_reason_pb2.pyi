@@ -233,6 +233,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_BUDGET_TOO_LARGE: _ErrorReason.ValueType  # 127
     """A key may be given no larger budget than the key has that its maker presents. PERMISSION_DENIED."""
+    ERROR_REASON_FOLDER_NOT_FOUND: _ErrorReason.ValueType  # 150
+    """The caller has no folder of that id. NOT_FOUND."""
+    ERROR_REASON_FILE_NAME_TAKEN: _ErrorReason.ValueType  # 151
+    """The folder already has a file or folder of that name, or of one that looks the same. ALREADY_EXISTS."""
+    ERROR_REASON_FOLDER_NOT_EMPTY: _ErrorReason.ValueType  # 152
+    """The folder has something in it, and the call does not say that it shall go as well. FAILED_PRECONDITION."""
+    ERROR_REASON_STORAGE_FULL: _ErrorReason.ValueType  # 153
+    """The user would keep more than the operator allows; the metadata entries `what` (`bytes`, `entries`, `pending
+    uploads`) and `limit` say of what. Delete something. FAILED_PRECONDITION.
+    """
+    ERROR_REASON_FILE_TOO_LARGE: _ErrorReason.ValueType  # 154
+    """The content is larger than one file may be; the metadata entry `limit` are bytes. INVALID_ARGUMENT; HTTP 413."""
+    ERROR_REASON_CONTENT_MISMATCH: _ErrorReason.ValueType  # 155
+    """The content does not have the announced size or checksum; nothing was stored. INVALID_ARGUMENT."""
+    ERROR_REASON_MEDIA_TYPE_MISMATCH: _ErrorReason.ValueType  # 156
+    """The content is not of the declared media type; nothing was stored. INVALID_ARGUMENT."""
+    ERROR_REASON_SIGNED_URL_INVALID: _ErrorReason.ValueType  # 157
+    """The signed URL is not valid: not signed here, over, used, or its file is gone. PERMISSION_DENIED."""
+    ERROR_REASON_FOLDER_TOO_DEEP: _ErrorReason.ValueType  # 158
+    """The folder would lie in too many others. FAILED_PRECONDITION."""
     ERROR_REASON_MEMORY_NOT_FOUND: _ErrorReason.ValueType  # 160
     """The caller has no memory of that id. NOT_FOUND."""
     ERROR_REASON_TOO_MANY_MEMORIES: _ErrorReason.ValueType  # 161
@@ -461,6 +481,26 @@ FAILED_PRECONDITION. Run: likewise.
 """
 ERROR_REASON_BUDGET_TOO_LARGE: ErrorReason.ValueType  # 127
 """A key may be given no larger budget than the key has that its maker presents. PERMISSION_DENIED."""
+ERROR_REASON_FOLDER_NOT_FOUND: ErrorReason.ValueType  # 150
+"""The caller has no folder of that id. NOT_FOUND."""
+ERROR_REASON_FILE_NAME_TAKEN: ErrorReason.ValueType  # 151
+"""The folder already has a file or folder of that name, or of one that looks the same. ALREADY_EXISTS."""
+ERROR_REASON_FOLDER_NOT_EMPTY: ErrorReason.ValueType  # 152
+"""The folder has something in it, and the call does not say that it shall go as well. FAILED_PRECONDITION."""
+ERROR_REASON_STORAGE_FULL: ErrorReason.ValueType  # 153
+"""The user would keep more than the operator allows; the metadata entries `what` (`bytes`, `entries`, `pending
+uploads`) and `limit` say of what. Delete something. FAILED_PRECONDITION.
+"""
+ERROR_REASON_FILE_TOO_LARGE: ErrorReason.ValueType  # 154
+"""The content is larger than one file may be; the metadata entry `limit` are bytes. INVALID_ARGUMENT; HTTP 413."""
+ERROR_REASON_CONTENT_MISMATCH: ErrorReason.ValueType  # 155
+"""The content does not have the announced size or checksum; nothing was stored. INVALID_ARGUMENT."""
+ERROR_REASON_MEDIA_TYPE_MISMATCH: ErrorReason.ValueType  # 156
+"""The content is not of the declared media type; nothing was stored. INVALID_ARGUMENT."""
+ERROR_REASON_SIGNED_URL_INVALID: ErrorReason.ValueType  # 157
+"""The signed URL is not valid: not signed here, over, used, or its file is gone. PERMISSION_DENIED."""
+ERROR_REASON_FOLDER_TOO_DEEP: ErrorReason.ValueType  # 158
+"""The folder would lie in too many others. FAILED_PRECONDITION."""
 ERROR_REASON_MEMORY_NOT_FOUND: ErrorReason.ValueType  # 160
 """The caller has no memory of that id. NOT_FOUND."""
 ERROR_REASON_TOO_MANY_MEMORIES: ErrorReason.ValueType  # 161

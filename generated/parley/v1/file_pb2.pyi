@@ -3,8 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -17,6 +21,573 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class Folder(_message.Message):
+    """A folder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_ID_FIELD_NUMBER: _builtins.int
+    PARENT_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    folder_id: _builtins.str
+    """Its id, a UUID."""
+    parent_id: _builtins.str
+    """The folder that it lies in; empty at the top."""
+    name: _builtins.str
+    """Its name."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    def __init__(
+        self,
+        *,
+        folder_id: _builtins.str = ...,
+        parent_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "folder_id", b"folder_id", "name", b"name", "parent_id", b"parent_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Folder: _TypeAlias = Folder  # noqa: Y015
+
+@_typing.final
+class File(_message.Message):
+    """What is known of a file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    FOLDER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """Its id, a UUID."""
+    folder_id: _builtins.str
+    """The folder that it lies in; empty at the top."""
+    name: _builtins.str
+    """Its name."""
+    media_type: _builtins.str
+    """Its media type, as judged by its content. No reason to show it to anybody as such."""
+    size: _builtins.int
+    """Bytes of its content."""
+    sha256: _builtins.str
+    """SHA-256 of its content, in lower-case hexadecimal digits."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its tags, sorted."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was stored."""
+
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """When name, folder or tags were last changed."""
+
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        folder_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        size: _builtins.int = ...,
+        sha256: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "file_id", b"file_id", "folder_id", b"folder_id", "media_type", b"media_type", "name", b"name", "sha256", b"sha256", "size", b"size", "tags", b"tags", "updated_at", b"updated_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___File: _TypeAlias = File  # noqa: Y015
+
+@_typing.final
+class CreateFolderRequest(_message.Message):
+    """Request of CreateFolder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PARENT_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    parent_id: _builtins.str
+    """The folder in which it shall lie. Default: the top."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        parent_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "parent_id", b"parent_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateFolderRequest: _TypeAlias = CreateFolderRequest  # noqa: Y015
+
+@_typing.final
+class UpdateFolderRequest(_message.Message):
+    """Request of UpdateFolder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    folder_id: _builtins.str
+    """The folder."""
+    name: _builtins.str
+    """Its new name."""
+    def __init__(
+        self,
+        *,
+        folder_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder_id", b"folder_id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateFolderRequest: _TypeAlias = UpdateFolderRequest  # noqa: Y015
+
+@_typing.final
+class DeleteFolderRequest(_message.Message):
+    """Request of DeleteFolder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_ID_FIELD_NUMBER: _builtins.int
+    RECURSIVE_FIELD_NUMBER: _builtins.int
+    folder_id: _builtins.str
+    """The folder."""
+    recursive: _builtins.bool
+    """Whether everything in it goes as well. Default: no."""
+    def __init__(
+        self,
+        *,
+        folder_id: _builtins.str = ...,
+        recursive: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder_id", b"folder_id", "recursive", b"recursive"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteFolderRequest: _TypeAlias = DeleteFolderRequest  # noqa: Y015
+
+@_typing.final
+class DeleteFolderResponse(_message.Message):
+    """Reply of DeleteFolder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_ID_FIELD_NUMBER: _builtins.int
+    FILES_DELETED_FIELD_NUMBER: _builtins.int
+    folder_id: _builtins.str
+    """The folder that is gone."""
+    files_deleted: _builtins.int
+    """How many files went with it."""
+    def __init__(
+        self,
+        *,
+        folder_id: _builtins.str = ...,
+        files_deleted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files_deleted", b"files_deleted", "folder_id", b"folder_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteFolderResponse: _TypeAlias = DeleteFolderResponse  # noqa: Y015
+
+@_typing.final
+class ListFilesRequest(_message.Message):
+    """Request of ListFiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_ID_FIELD_NUMBER: _builtins.int
+    TAG_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    folder_id: _builtins.str
+    """The folder. Default: the top."""
+    tag: _builtins.str
+    """Only files with this tag, and no folders. Default: everything."""
+    page_size: _builtins.int
+    """How many entries at most. Default: 100; at most 1000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before. Default: the first page."""
+    def __init__(
+        self,
+        *,
+        folder_id: _builtins.str = ...,
+        tag: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder_id", b"folder_id", "page_size", b"page_size", "page_token", b"page_token", "tag", b"tag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFilesRequest: _TypeAlias = ListFilesRequest  # noqa: Y015
+
+@_typing.final
+class ListFilesResponse(_message.Message):
+    """Reply of ListFiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDERS_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """What to ask for to get the next page; empty on the last one."""
+    @_builtins.property
+    def folders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Folder]:
+        """Folders of this page."""
+
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___File]:
+        """Files of this page, behind all folders."""
+
+    def __init__(
+        self,
+        *,
+        folders: _abc.Iterable[Global___Folder] | None = ...,
+        files: _abc.Iterable[Global___File] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "folders", b"folders", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFilesResponse: _TypeAlias = ListFilesResponse  # noqa: Y015
+
+@_typing.final
+class UploadFileRequest(_message.Message):
+    """Request of UploadFile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    FOLDER_ID_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    content: _builtins.bytes
+    """Its content, at most 3,000,000 bytes; in JSON as base64."""
+    folder_id: _builtins.str
+    """The folder in which it shall lie. Default: the top."""
+    media_type: _builtins.str
+    """What it is said to be. Default: what the content shows."""
+    sha256: _builtins.str
+    """SHA-256 that the content must have, in hexadecimal digits: INVALID_ARGUMENT (`CONTENT_MISMATCH`). Default: any."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 32 tags."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        content: _builtins.bytes = ...,
+        folder_id: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        sha256: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "folder_id", b"folder_id", "media_type", b"media_type", "name", b"name", "sha256", b"sha256", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadFileRequest: _TypeAlias = UploadFileRequest  # noqa: Y015
+
+@_typing.final
+class GenerateUploadUrlRequest(_message.Message):
+    """Request of GenerateUploadUrl."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FOLDER_ID_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    EXPIRES_IN_SECONDS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    folder_id: _builtins.str
+    """The folder in which it shall lie. Default: the top."""
+    media_type: _builtins.str
+    """What it is said to be. Default: what the content shows."""
+    size: _builtins.int
+    """Bytes that the content must have. Default: any number that is allowed."""
+    sha256: _builtins.str
+    """SHA-256 that the content must have, in hexadecimal digits. Default: any."""
+    expires_in_seconds: _builtins.int
+    """Seconds for which the URL counts. Default: 900; at most 86400."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 32 tags."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        folder_id: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        size: _builtins.int | None = ...,
+        sha256: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        expires_in_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_size", b"_size", "size", b"size"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size", b"_size", "expires_in_seconds", b"expires_in_seconds", "folder_id", b"folder_id", "media_type", b"media_type", "name", b"name", "sha256", b"sha256", "size", b"size", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__size: _TypeAlias = _typing.Literal["size"]  # noqa: Y015
+    _WhichOneofArgType__size: _TypeAlias = _typing.Literal["_size", b"_size"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__size) -> _WhichOneofReturnType__size | None: ...
+
+Global___GenerateUploadUrlRequest: _TypeAlias = GenerateUploadUrlRequest  # noqa: Y015
+
+@_typing.final
+class GenerateUploadUrlResponse(_message.Message):
+    """Reply of GenerateUploadUrl."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    MAX_BYTES_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Where the content goes, with the HTTP method PUT. Without a host unless the operator has named one
+    (`PARLEY_PUBLIC_URL`): then at the address that this call was made to.
+    """
+    token: _builtins.str
+    """What `PutFile` takes over gRPC."""
+    max_bytes: _builtins.int
+    """How many bytes the content may have at most."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the URL is over."""
+
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        token: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        max_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "max_bytes", b"max_bytes", "token", b"token", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GenerateUploadUrlResponse: _TypeAlias = GenerateUploadUrlResponse  # noqa: Y015
+
+@_typing.final
+class PutFileRequest(_message.Message):
+    """A message of the stream that PutFile takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The token of the URL, in the first message."""
+    last: _builtins.bool
+    """Whether the content ends with this piece. A stream that ends without has broken off: INVALID_ARGUMENT
+    (`CONTENT_MISMATCH`), and nothing is stored. HTTP says by itself when a body has ended.
+    """
+    @_builtins.property
+    def content(self) -> _httpbody_pb2.HttpBody:
+        """A piece of the content; its content type is not looked at."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        content: _httpbody_pb2.HttpBody | None = ...,
+        last: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "last", b"last", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutFileRequest: _TypeAlias = PutFileRequest  # noqa: Y015
+
+@_typing.final
+class GetFileRequest(_message.Message):
+    """Request of GetFile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFileRequest: _TypeAlias = GetFileRequest  # noqa: Y015
+
+@_typing.final
+class FileTags(_message.Message):
+    """The tags of a file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 32 tags."""
+
+    def __init__(
+        self,
+        *,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileTags: _TypeAlias = FileTags  # noqa: Y015
+
+@_typing.final
+class UpdateFileRequest(_message.Message):
+    """Request of UpdateFile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    FOLDER_ID_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file."""
+    name: _builtins.str
+    """Its new name. Default: unchanged."""
+    folder_id: _builtins.str
+    """The folder in which it shall lie; empty is the top. Default: unchanged."""
+    @_builtins.property
+    def tags(self) -> Global___FileTags:
+        """Tags in place of those that it has. Default: unchanged."""
+
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        name: _builtins.str | None = ...,
+        folder_id: _builtins.str | None = ...,
+        tags: Global___FileTags | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_folder_id", b"_folder_id", "_name", b"_name", "folder_id", b"folder_id", "name", b"name", "tags", b"tags"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_folder_id", b"_folder_id", "_name", b"_name", "file_id", b"file_id", "folder_id", b"folder_id", "name", b"name", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__folder_id: _TypeAlias = _typing.Literal["folder_id"]  # noqa: Y015
+    _WhichOneofArgType__folder_id: _TypeAlias = _typing.Literal["_folder_id", b"_folder_id"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__folder_id) -> _WhichOneofReturnType__folder_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+
+Global___UpdateFileRequest: _TypeAlias = UpdateFileRequest  # noqa: Y015
+
+@_typing.final
+class DeleteFileRequest(_message.Message):
+    """Request of DeleteFile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteFileRequest: _TypeAlias = DeleteFileRequest  # noqa: Y015
+
+@_typing.final
+class DeleteFileResponse(_message.Message):
+    """Reply of DeleteFile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file that is gone."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteFileResponse: _TypeAlias = DeleteFileResponse  # noqa: Y015
+
+@_typing.final
 class DownloadFileRequest(_message.Message):
     """Request of DownloadFile."""
 
@@ -24,7 +595,7 @@ class DownloadFileRequest(_message.Message):
 
     FILE_ID_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
-    """The file, as `Image.file_id` names it."""
+    """The file, as `File.file_id` or `Image.file_id` names it."""
     def __init__(
         self,
         *,
@@ -37,3 +608,138 @@ class DownloadFileRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DownloadFileRequest: _TypeAlias = DownloadFileRequest  # noqa: Y015
+
+@_typing.final
+class GenerateDownloadUrlRequest(_message.Message):
+    """Request of GenerateDownloadUrl."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    EXPIRES_IN_SECONDS_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file."""
+    expires_in_seconds: _builtins.int
+    """Seconds for which the URL counts. Default: 900; at most 86400."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        expires_in_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_in_seconds", b"expires_in_seconds", "file_id", b"file_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GenerateDownloadUrlRequest: _TypeAlias = GenerateDownloadUrlRequest  # noqa: Y015
+
+@_typing.final
+class GenerateDownloadUrlResponse(_message.Message):
+    """Reply of GenerateDownloadUrl."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Where the content is, with the HTTP method GET. Without a host unless the operator has named one."""
+    token: _builtins.str
+    """What `FetchFile` takes over gRPC."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the URL is over."""
+
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        token: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "token", b"token", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GenerateDownloadUrlResponse: _TypeAlias = GenerateDownloadUrlResponse  # noqa: Y015
+
+@_typing.final
+class FetchFileRequest(_message.Message):
+    """Request of FetchFile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The token of the URL."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FetchFileRequest: _TypeAlias = FetchFileRequest  # noqa: Y015
+
+@_typing.final
+class GetStorageQuotaRequest(_message.Message):
+    """Request of GetStorageQuota."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStorageQuotaRequest: _TypeAlias = GetStorageQuotaRequest  # noqa: Y015
+
+@_typing.final
+class StorageQuota(_message.Message):
+    """How much a user keeps, and how much that may be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BYTES_USED_FIELD_NUMBER: _builtins.int
+    BYTES_LIMIT_FIELD_NUMBER: _builtins.int
+    ENTRIES_USED_FIELD_NUMBER: _builtins.int
+    ENTRIES_LIMIT_FIELD_NUMBER: _builtins.int
+    MAX_FILE_BYTES_FIELD_NUMBER: _builtins.int
+    bytes_used: _builtins.int
+    """Bytes of all files together."""
+    bytes_limit: _builtins.int
+    """How many there may be."""
+    entries_used: _builtins.int
+    """Files and folders."""
+    entries_limit: _builtins.int
+    """How many there may be."""
+    max_file_bytes: _builtins.int
+    """Bytes that one file may have."""
+    def __init__(
+        self,
+        *,
+        bytes_used: _builtins.int = ...,
+        bytes_limit: _builtins.int = ...,
+        entries_used: _builtins.int = ...,
+        entries_limit: _builtins.int = ...,
+        max_file_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_limit", b"bytes_limit", "bytes_used", b"bytes_used", "entries_limit", b"entries_limit", "entries_used", b"entries_used", "max_file_bytes", b"max_file_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StorageQuota: _TypeAlias = StorageQuota  # noqa: Y015

@@ -27,8 +27,20 @@ if _version_not_supported:
 
 
 class FileServiceStub:
-    """Files that conversations hold: the images that models drew. A file belongs to its conversation and is
-    destroyed with it.
+    """Files and folders that users keep, and the images that models drew in their conversations. A file is its
+    user's alone; anybody else's is NOT_FOUND (`FILE_NOT_FOUND`, `FOLDER_NOT_FOUND`). Its content never changes. Every
+    write is durable before it is answered, and repeatable by its idempotency key.
+
+    A user keeps at most as many bytes and entries (files and folders) as the operator allows: FAILED_PRECONDITION
+    (`STORAGE_FULL`). That holds exactly, however many uploads end at once.
+
+    Names have 1 to 255 bytes of UTF-8 and are kept in Unicode's NFC. None may have slashes, backslashes, control
+    characters or invisible ones that change how it reads, blanks at its ends or a dot at its end, nor be a device's on
+    some system (`CON`, `nul.txt`). Two names that look alike, such as `A.txt` and `a.txt`, cannot be in one folder:
+    ALREADY_EXISTS (`FILE_NAME_TAKEN`).
+
+    The media type of a file is judged by the first bytes of its content. A declared one counts where they do not show
+    another: INVALID_ARGUMENT (`MEDIA_TYPE_MISMATCH`).
     """
 
     def __init__(self, channel):
@@ -37,22 +49,200 @@ class FileServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.CreateFolder = channel.unary_unary(
+                '/parley.v1.FileService/CreateFolder',
+                request_serializer=parley_dot_v1_dot_file__pb2.CreateFolderRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_file__pb2.Folder.FromString,
+                _registered_method=True)
+        self.UpdateFolder = channel.unary_unary(
+                '/parley.v1.FileService/UpdateFolder',
+                request_serializer=parley_dot_v1_dot_file__pb2.UpdateFolderRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_file__pb2.Folder.FromString,
+                _registered_method=True)
+        self.DeleteFolder = channel.unary_unary(
+                '/parley.v1.FileService/DeleteFolder',
+                request_serializer=parley_dot_v1_dot_file__pb2.DeleteFolderRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_file__pb2.DeleteFolderResponse.FromString,
+                _registered_method=True)
+        self.ListFiles = channel.unary_unary(
+                '/parley.v1.FileService/ListFiles',
+                request_serializer=parley_dot_v1_dot_file__pb2.ListFilesRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_file__pb2.ListFilesResponse.FromString,
+                _registered_method=True)
+        self.UploadFile = channel.unary_unary(
+                '/parley.v1.FileService/UploadFile',
+                request_serializer=parley_dot_v1_dot_file__pb2.UploadFileRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_file__pb2.File.FromString,
+                _registered_method=True)
+        self.GenerateUploadUrl = channel.unary_unary(
+                '/parley.v1.FileService/GenerateUploadUrl',
+                request_serializer=parley_dot_v1_dot_file__pb2.GenerateUploadUrlRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_file__pb2.GenerateUploadUrlResponse.FromString,
+                _registered_method=True)
+        self.PutFile = channel.stream_unary(
+                '/parley.v1.FileService/PutFile',
+                request_serializer=parley_dot_v1_dot_file__pb2.PutFileRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_file__pb2.File.FromString,
+                _registered_method=True)
+        self.GetFile = channel.unary_unary(
+                '/parley.v1.FileService/GetFile',
+                request_serializer=parley_dot_v1_dot_file__pb2.GetFileRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_file__pb2.File.FromString,
+                _registered_method=True)
+        self.UpdateFile = channel.unary_unary(
+                '/parley.v1.FileService/UpdateFile',
+                request_serializer=parley_dot_v1_dot_file__pb2.UpdateFileRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_file__pb2.File.FromString,
+                _registered_method=True)
+        self.DeleteFile = channel.unary_unary(
+                '/parley.v1.FileService/DeleteFile',
+                request_serializer=parley_dot_v1_dot_file__pb2.DeleteFileRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_file__pb2.DeleteFileResponse.FromString,
+                _registered_method=True)
         self.DownloadFile = channel.unary_stream(
                 '/parley.v1.FileService/DownloadFile',
                 request_serializer=parley_dot_v1_dot_file__pb2.DownloadFileRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.GenerateDownloadUrl = channel.unary_unary(
+                '/parley.v1.FileService/GenerateDownloadUrl',
+                request_serializer=parley_dot_v1_dot_file__pb2.GenerateDownloadUrlRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_file__pb2.GenerateDownloadUrlResponse.FromString,
+                _registered_method=True)
+        self.FetchFile = channel.unary_stream(
+                '/parley.v1.FileService/FetchFile',
+                request_serializer=parley_dot_v1_dot_file__pb2.FetchFileRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.GetStorageQuota = channel.unary_unary(
+                '/parley.v1.FileService/GetStorageQuota',
+                request_serializer=parley_dot_v1_dot_file__pb2.GetStorageQuotaRequest.SerializeToString,
+                response_deserializer=parley_dot_v1_dot_file__pb2.StorageQuota.FromString,
+                _registered_method=True)
 
 
 class FileServiceServicer:
-    """Files that conversations hold: the images that models drew. A file belongs to its conversation and is
-    destroyed with it.
+    """Files and folders that users keep, and the images that models drew in their conversations. A file is its
+    user's alone; anybody else's is NOT_FOUND (`FILE_NOT_FOUND`, `FOLDER_NOT_FOUND`). Its content never changes. Every
+    write is durable before it is answered, and repeatable by its idempotency key.
+
+    A user keeps at most as many bytes and entries (files and folders) as the operator allows: FAILED_PRECONDITION
+    (`STORAGE_FULL`). That holds exactly, however many uploads end at once.
+
+    Names have 1 to 255 bytes of UTF-8 and are kept in Unicode's NFC. None may have slashes, backslashes, control
+    characters or invisible ones that change how it reads, blanks at its ends or a dot at its end, nor be a device's on
+    some system (`CON`, `nul.txt`). Two names that look alike, such as `A.txt` and `a.txt`, cannot be in one folder:
+    ALREADY_EXISTS (`FILE_NAME_TAKEN`).
+
+    The media type of a file is judged by the first bytes of its content. A declared one counts where they do not show
+    another: INVALID_ARGUMENT (`MEDIA_TYPE_MISMATCH`).
     """
 
+    def CreateFolder(self, request, context):
+        """Makes a folder. FAILED_PRECONDITION (`FOLDER_TOO_DEEP`) for more than 16 in each other.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateFolder(self, request, context):
+        """Changes the name of a folder.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteFolder(self, request, context):
+        """Destroys a folder, and with `recursive` everything in it. FAILED_PRECONDITION (`FOLDER_NOT_EMPTY`) without, when
+        something lies in it. Leaves a record in the audit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFiles(self, request, context):
+        """Lists what lies in a folder: its folders, then its files, each by name as one would look it up, without regard to
+        case. No entry is shown twice or left out while nothing changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadFile(self, request, context):
+        """Stores a small file whose content is in the request. Larger ones go by `GenerateUploadUrl`.
+        INVALID_ARGUMENT (`FILE_TOO_LARGE`, HTTP 413) for more than one file may have.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GenerateUploadUrl(self, request, context):
+        """Returns a URL by which one file can be uploaded, once and without a credential, by whoever has it: `PutFile`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutFile(self, request_iterator, context):
+        """Stores a file of any size that is allowed, with a signed URL instead of a credential: over HTTP a PUT whose body
+        is the content. Over gRPC the first message bears the token, and the content comes in as many messages as one
+        likes, of which the last one says so. It is checked as it arrives and refused as soon as it is too large (`FILE_TOO_LARGE`, HTTP 413;
+        `STORAGE_FULL`). The URL counts once, from its first byte on, whatever comes of it: PERMISSION_DENIED
+        (`SIGNED_URL_INVALID`) for one that is used, over or not signed here. An upload that breaks off, or whose size or
+        checksum is not the announced one (INVALID_ARGUMENT, `CONTENT_MISMATCH`), stores nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFile(self, request, context):
+        """Returns what is known of a file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateFile(self, request, context):
+        """Renames a file, moves it, or sets its tags: whatever is given.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteFile(self, request, context):
+        """Destroys a file. Leaves a record in the audit. Images of conversations go with those alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DownloadFile(self, request, context):
-        """Returns a file's content, with its media type and the header `Content-Disposition` that names it.
-        The content of a file never changes. Over gRPC it comes in pieces of at most 256 KiB, of which
-        the first one alone bears the content type; joined they are the file.
+        """Returns a file's content, with its media type and the header `Content-Disposition` that names it: `attachment`
+        for what users keep, whatever its type. The content of a file never changes. Over gRPC it comes in pieces of at
+        most 256 KiB, of which the first one alone bears the content type; joined they are the file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GenerateDownloadUrl(self, request, context):
+        """Returns a URL by which a file of the user's can be downloaded without a credential, by whoever has it, until it
+        is over or the file is gone: `FetchFile`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FetchFile(self, request, context):
+        """Returns a file's content as `DownloadFile` does, for a signed URL instead of a credential. PERMISSION_DENIED
+        (`SIGNED_URL_INVALID`) for one that is over or not signed here, and when the file is gone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStorageQuota(self, request, context):
+        """Returns how much the user keeps, and how much that may be.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,10 +251,75 @@ class FileServiceServicer:
 
 def add_FileServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'CreateFolder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateFolder,
+                    request_deserializer=parley_dot_v1_dot_file__pb2.CreateFolderRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_file__pb2.Folder.SerializeToString,
+            ),
+            'UpdateFolder': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateFolder,
+                    request_deserializer=parley_dot_v1_dot_file__pb2.UpdateFolderRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_file__pb2.Folder.SerializeToString,
+            ),
+            'DeleteFolder': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteFolder,
+                    request_deserializer=parley_dot_v1_dot_file__pb2.DeleteFolderRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_file__pb2.DeleteFolderResponse.SerializeToString,
+            ),
+            'ListFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFiles,
+                    request_deserializer=parley_dot_v1_dot_file__pb2.ListFilesRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_file__pb2.ListFilesResponse.SerializeToString,
+            ),
+            'UploadFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.UploadFile,
+                    request_deserializer=parley_dot_v1_dot_file__pb2.UploadFileRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_file__pb2.File.SerializeToString,
+            ),
+            'GenerateUploadUrl': grpc.unary_unary_rpc_method_handler(
+                    servicer.GenerateUploadUrl,
+                    request_deserializer=parley_dot_v1_dot_file__pb2.GenerateUploadUrlRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_file__pb2.GenerateUploadUrlResponse.SerializeToString,
+            ),
+            'PutFile': grpc.stream_unary_rpc_method_handler(
+                    servicer.PutFile,
+                    request_deserializer=parley_dot_v1_dot_file__pb2.PutFileRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_file__pb2.File.SerializeToString,
+            ),
+            'GetFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFile,
+                    request_deserializer=parley_dot_v1_dot_file__pb2.GetFileRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_file__pb2.File.SerializeToString,
+            ),
+            'UpdateFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateFile,
+                    request_deserializer=parley_dot_v1_dot_file__pb2.UpdateFileRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_file__pb2.File.SerializeToString,
+            ),
+            'DeleteFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteFile,
+                    request_deserializer=parley_dot_v1_dot_file__pb2.DeleteFileRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_file__pb2.DeleteFileResponse.SerializeToString,
+            ),
             'DownloadFile': grpc.unary_stream_rpc_method_handler(
                     servicer.DownloadFile,
                     request_deserializer=parley_dot_v1_dot_file__pb2.DownloadFileRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'GenerateDownloadUrl': grpc.unary_unary_rpc_method_handler(
+                    servicer.GenerateDownloadUrl,
+                    request_deserializer=parley_dot_v1_dot_file__pb2.GenerateDownloadUrlRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_file__pb2.GenerateDownloadUrlResponse.SerializeToString,
+            ),
+            'FetchFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.FetchFile,
+                    request_deserializer=parley_dot_v1_dot_file__pb2.FetchFileRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'GetStorageQuota': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStorageQuota,
+                    request_deserializer=parley_dot_v1_dot_file__pb2.GetStorageQuotaRequest.FromString,
+                    response_serializer=parley_dot_v1_dot_file__pb2.StorageQuota.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -75,9 +330,291 @@ def add_FileServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FileService:
-    """Files that conversations hold: the images that models drew. A file belongs to its conversation and is
-    destroyed with it.
+    """Files and folders that users keep, and the images that models drew in their conversations. A file is its
+    user's alone; anybody else's is NOT_FOUND (`FILE_NOT_FOUND`, `FOLDER_NOT_FOUND`). Its content never changes. Every
+    write is durable before it is answered, and repeatable by its idempotency key.
+
+    A user keeps at most as many bytes and entries (files and folders) as the operator allows: FAILED_PRECONDITION
+    (`STORAGE_FULL`). That holds exactly, however many uploads end at once.
+
+    Names have 1 to 255 bytes of UTF-8 and are kept in Unicode's NFC. None may have slashes, backslashes, control
+    characters or invisible ones that change how it reads, blanks at its ends or a dot at its end, nor be a device's on
+    some system (`CON`, `nul.txt`). Two names that look alike, such as `A.txt` and `a.txt`, cannot be in one folder:
+    ALREADY_EXISTS (`FILE_NAME_TAKEN`).
+
+    The media type of a file is judged by the first bytes of its content. A declared one counts where they do not show
+    another: INVALID_ARGUMENT (`MEDIA_TYPE_MISMATCH`).
     """
+
+    @staticmethod
+    def CreateFolder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.FileService/CreateFolder',
+            parley_dot_v1_dot_file__pb2.CreateFolderRequest.SerializeToString,
+            parley_dot_v1_dot_file__pb2.Folder.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateFolder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.FileService/UpdateFolder',
+            parley_dot_v1_dot_file__pb2.UpdateFolderRequest.SerializeToString,
+            parley_dot_v1_dot_file__pb2.Folder.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteFolder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.FileService/DeleteFolder',
+            parley_dot_v1_dot_file__pb2.DeleteFolderRequest.SerializeToString,
+            parley_dot_v1_dot_file__pb2.DeleteFolderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.FileService/ListFiles',
+            parley_dot_v1_dot_file__pb2.ListFilesRequest.SerializeToString,
+            parley_dot_v1_dot_file__pb2.ListFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.FileService/UploadFile',
+            parley_dot_v1_dot_file__pb2.UploadFileRequest.SerializeToString,
+            parley_dot_v1_dot_file__pb2.File.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GenerateUploadUrl(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.FileService/GenerateUploadUrl',
+            parley_dot_v1_dot_file__pb2.GenerateUploadUrlRequest.SerializeToString,
+            parley_dot_v1_dot_file__pb2.GenerateUploadUrlResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutFile(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/parley.v1.FileService/PutFile',
+            parley_dot_v1_dot_file__pb2.PutFileRequest.SerializeToString,
+            parley_dot_v1_dot_file__pb2.File.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.FileService/GetFile',
+            parley_dot_v1_dot_file__pb2.GetFileRequest.SerializeToString,
+            parley_dot_v1_dot_file__pb2.File.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.FileService/UpdateFile',
+            parley_dot_v1_dot_file__pb2.UpdateFileRequest.SerializeToString,
+            parley_dot_v1_dot_file__pb2.File.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.FileService/DeleteFile',
+            parley_dot_v1_dot_file__pb2.DeleteFileRequest.SerializeToString,
+            parley_dot_v1_dot_file__pb2.DeleteFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def DownloadFile(request,
@@ -96,6 +633,87 @@ class FileService:
             '/parley.v1.FileService/DownloadFile',
             parley_dot_v1_dot_file__pb2.DownloadFileRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GenerateDownloadUrl(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.FileService/GenerateDownloadUrl',
+            parley_dot_v1_dot_file__pb2.GenerateDownloadUrlRequest.SerializeToString,
+            parley_dot_v1_dot_file__pb2.GenerateDownloadUrlResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/parley.v1.FileService/FetchFile',
+            parley_dot_v1_dot_file__pb2.FetchFileRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStorageQuota(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/parley.v1.FileService/GetStorageQuota',
+            parley_dot_v1_dot_file__pb2.GetStorageQuotaRequest.SerializeToString,
+            parley_dot_v1_dot_file__pb2.StorageQuota.FromString,
             options,
             channel_credentials,
             insecure,

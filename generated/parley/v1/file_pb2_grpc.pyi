@@ -14,21 +14,179 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FileServiceStub:
-    """Files that conversations hold: the images that models drew. A file belongs to its conversation and is
-    destroyed with it.
+    """Files and folders that users keep, and the images that models drew in their conversations. A file is its
+    user's alone; anybody else's is NOT_FOUND (`FILE_NOT_FOUND`, `FOLDER_NOT_FOUND`). Its content never changes. Every
+    write is durable before it is answered, and repeatable by its idempotency key.
+
+    A user keeps at most as many bytes and entries (files and folders) as the operator allows: FAILED_PRECONDITION
+    (`STORAGE_FULL`). That holds exactly, however many uploads end at once.
+
+    Names have 1 to 255 bytes of UTF-8 and are kept in Unicode's NFC. None may have slashes, backslashes, control
+    characters or invisible ones that change how it reads, blanks at its ends or a dot at its end, nor be a device's on
+    some system (`CON`, `nul.txt`). Two names that look alike, such as `A.txt` and `a.txt`, cannot be in one folder:
+    ALREADY_EXISTS (`FILE_NAME_TAKEN`).
+
+    The media type of a file is judged by the first bytes of its content. A declared one counts where they do not show
+    another: INVALID_ARGUMENT (`MEDIA_TYPE_MISMATCH`).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    DownloadFile: _aio.UnaryStreamMultiCallable[_file_pb2.DownloadFileRequest, _httpbody_pb2.HttpBody]
-    """Returns a file's content, with its media type and the header `Content-Disposition` that names it.
-    The content of a file never changes. Over gRPC it comes in pieces of at most 256 KiB, of which
-    the first one alone bears the content type; joined they are the file.
+    CreateFolder: _aio.UnaryUnaryMultiCallable[_file_pb2.CreateFolderRequest, _file_pb2.Folder]
+    """Makes a folder. FAILED_PRECONDITION (`FOLDER_TOO_DEEP`) for more than 16 in each other."""
+    UpdateFolder: _aio.UnaryUnaryMultiCallable[_file_pb2.UpdateFolderRequest, _file_pb2.Folder]
+    """Changes the name of a folder."""
+    DeleteFolder: _aio.UnaryUnaryMultiCallable[_file_pb2.DeleteFolderRequest, _file_pb2.DeleteFolderResponse]
+    """Destroys a folder, and with `recursive` everything in it. FAILED_PRECONDITION (`FOLDER_NOT_EMPTY`) without, when
+    something lies in it. Leaves a record in the audit.
     """
+    ListFiles: _aio.UnaryUnaryMultiCallable[_file_pb2.ListFilesRequest, _file_pb2.ListFilesResponse]
+    """Lists what lies in a folder: its folders, then its files, each by name as one would look it up, without regard to
+    case. No entry is shown twice or left out while nothing changes.
+    """
+    UploadFile: _aio.UnaryUnaryMultiCallable[_file_pb2.UploadFileRequest, _file_pb2.File]
+    """Stores a small file whose content is in the request. Larger ones go by `GenerateUploadUrl`.
+    INVALID_ARGUMENT (`FILE_TOO_LARGE`, HTTP 413) for more than one file may have.
+    """
+    GenerateUploadUrl: _aio.UnaryUnaryMultiCallable[_file_pb2.GenerateUploadUrlRequest, _file_pb2.GenerateUploadUrlResponse]
+    """Returns a URL by which one file can be uploaded, once and without a credential, by whoever has it: `PutFile`."""
+    PutFile: _aio.StreamUnaryMultiCallable[_file_pb2.PutFileRequest, _file_pb2.File]
+    """Stores a file of any size that is allowed, with a signed URL instead of a credential: over HTTP a PUT whose body
+    is the content. Over gRPC the first message bears the token, and the content comes in as many messages as one
+    likes, of which the last one says so. It is checked as it arrives and refused as soon as it is too large (`FILE_TOO_LARGE`, HTTP 413;
+    `STORAGE_FULL`). The URL counts once, from its first byte on, whatever comes of it: PERMISSION_DENIED
+    (`SIGNED_URL_INVALID`) for one that is used, over or not signed here. An upload that breaks off, or whose size or
+    checksum is not the announced one (INVALID_ARGUMENT, `CONTENT_MISMATCH`), stores nothing.
+    """
+    GetFile: _aio.UnaryUnaryMultiCallable[_file_pb2.GetFileRequest, _file_pb2.File]
+    """Returns what is known of a file."""
+    UpdateFile: _aio.UnaryUnaryMultiCallable[_file_pb2.UpdateFileRequest, _file_pb2.File]
+    """Renames a file, moves it, or sets its tags: whatever is given."""
+    DeleteFile: _aio.UnaryUnaryMultiCallable[_file_pb2.DeleteFileRequest, _file_pb2.DeleteFileResponse]
+    """Destroys a file. Leaves a record in the audit. Images of conversations go with those alone."""
+    DownloadFile: _aio.UnaryStreamMultiCallable[_file_pb2.DownloadFileRequest, _httpbody_pb2.HttpBody]
+    """Returns a file's content, with its media type and the header `Content-Disposition` that names it: `attachment`
+    for what users keep, whatever its type. The content of a file never changes. Over gRPC it comes in pieces of at
+    most 256 KiB, of which the first one alone bears the content type; joined they are the file.
+    """
+    GenerateDownloadUrl: _aio.UnaryUnaryMultiCallable[_file_pb2.GenerateDownloadUrlRequest, _file_pb2.GenerateDownloadUrlResponse]
+    """Returns a URL by which a file of the user's can be downloaded without a credential, by whoever has it, until it
+    is over or the file is gone: `FetchFile`.
+    """
+    FetchFile: _aio.UnaryStreamMultiCallable[_file_pb2.FetchFileRequest, _httpbody_pb2.HttpBody]
+    """Returns a file's content as `DownloadFile` does, for a signed URL instead of a credential. PERMISSION_DENIED
+    (`SIGNED_URL_INVALID`) for one that is over or not signed here, and when the file is gone.
+    """
+    GetStorageQuota: _aio.UnaryUnaryMultiCallable[_file_pb2.GetStorageQuotaRequest, _file_pb2.StorageQuota]
+    """Returns how much the user keeps, and how much that may be."""
 
 class FileServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Files that conversations hold: the images that models drew. A file belongs to its conversation and is
-    destroyed with it.
+    """Files and folders that users keep, and the images that models drew in their conversations. A file is its
+    user's alone; anybody else's is NOT_FOUND (`FILE_NOT_FOUND`, `FOLDER_NOT_FOUND`). Its content never changes. Every
+    write is durable before it is answered, and repeatable by its idempotency key.
+
+    A user keeps at most as many bytes and entries (files and folders) as the operator allows: FAILED_PRECONDITION
+    (`STORAGE_FULL`). That holds exactly, however many uploads end at once.
+
+    Names have 1 to 255 bytes of UTF-8 and are kept in Unicode's NFC. None may have slashes, backslashes, control
+    characters or invisible ones that change how it reads, blanks at its ends or a dot at its end, nor be a device's on
+    some system (`CON`, `nul.txt`). Two names that look alike, such as `A.txt` and `a.txt`, cannot be in one folder:
+    ALREADY_EXISTS (`FILE_NAME_TAKEN`).
+
+    The media type of a file is judged by the first bytes of its content. A declared one counts where they do not show
+    another: INVALID_ARGUMENT (`MEDIA_TYPE_MISMATCH`).
     """
+
+    @_abc_1.abstractmethod
+    def CreateFolder(
+        self,
+        request: _file_pb2.CreateFolderRequest,
+        context: _aio.ServicerContext[_file_pb2.CreateFolderRequest, _abc.Awaitable[_file_pb2.Folder]],
+    ) -> _abc.Awaitable[_file_pb2.Folder]:
+        """Makes a folder. FAILED_PRECONDITION (`FOLDER_TOO_DEEP`) for more than 16 in each other."""
+
+    @_abc_1.abstractmethod
+    def UpdateFolder(
+        self,
+        request: _file_pb2.UpdateFolderRequest,
+        context: _aio.ServicerContext[_file_pb2.UpdateFolderRequest, _abc.Awaitable[_file_pb2.Folder]],
+    ) -> _abc.Awaitable[_file_pb2.Folder]:
+        """Changes the name of a folder."""
+
+    @_abc_1.abstractmethod
+    def DeleteFolder(
+        self,
+        request: _file_pb2.DeleteFolderRequest,
+        context: _aio.ServicerContext[_file_pb2.DeleteFolderRequest, _abc.Awaitable[_file_pb2.DeleteFolderResponse]],
+    ) -> _abc.Awaitable[_file_pb2.DeleteFolderResponse]:
+        """Destroys a folder, and with `recursive` everything in it. FAILED_PRECONDITION (`FOLDER_NOT_EMPTY`) without, when
+        something lies in it. Leaves a record in the audit.
+        """
+
+    @_abc_1.abstractmethod
+    def ListFiles(
+        self,
+        request: _file_pb2.ListFilesRequest,
+        context: _aio.ServicerContext[_file_pb2.ListFilesRequest, _abc.Awaitable[_file_pb2.ListFilesResponse]],
+    ) -> _abc.Awaitable[_file_pb2.ListFilesResponse]:
+        """Lists what lies in a folder: its folders, then its files, each by name as one would look it up, without regard to
+        case. No entry is shown twice or left out while nothing changes.
+        """
+
+    @_abc_1.abstractmethod
+    def UploadFile(
+        self,
+        request: _file_pb2.UploadFileRequest,
+        context: _aio.ServicerContext[_file_pb2.UploadFileRequest, _abc.Awaitable[_file_pb2.File]],
+    ) -> _abc.Awaitable[_file_pb2.File]:
+        """Stores a small file whose content is in the request. Larger ones go by `GenerateUploadUrl`.
+        INVALID_ARGUMENT (`FILE_TOO_LARGE`, HTTP 413) for more than one file may have.
+        """
+
+    @_abc_1.abstractmethod
+    def GenerateUploadUrl(
+        self,
+        request: _file_pb2.GenerateUploadUrlRequest,
+        context: _aio.ServicerContext[_file_pb2.GenerateUploadUrlRequest, _abc.Awaitable[_file_pb2.GenerateUploadUrlResponse]],
+    ) -> _abc.Awaitable[_file_pb2.GenerateUploadUrlResponse]:
+        """Returns a URL by which one file can be uploaded, once and without a credential, by whoever has it: `PutFile`."""
+
+    @_abc_1.abstractmethod
+    def PutFile(
+        self,
+        request_iterator: _abc.AsyncIterator[_file_pb2.PutFileRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_file_pb2.PutFileRequest], _abc.Awaitable[_file_pb2.File]],
+    ) -> _abc.Awaitable[_file_pb2.File]:
+        """Stores a file of any size that is allowed, with a signed URL instead of a credential: over HTTP a PUT whose body
+        is the content. Over gRPC the first message bears the token, and the content comes in as many messages as one
+        likes, of which the last one says so. It is checked as it arrives and refused as soon as it is too large (`FILE_TOO_LARGE`, HTTP 413;
+        `STORAGE_FULL`). The URL counts once, from its first byte on, whatever comes of it: PERMISSION_DENIED
+        (`SIGNED_URL_INVALID`) for one that is used, over or not signed here. An upload that breaks off, or whose size or
+        checksum is not the announced one (INVALID_ARGUMENT, `CONTENT_MISMATCH`), stores nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def GetFile(
+        self,
+        request: _file_pb2.GetFileRequest,
+        context: _aio.ServicerContext[_file_pb2.GetFileRequest, _abc.Awaitable[_file_pb2.File]],
+    ) -> _abc.Awaitable[_file_pb2.File]:
+        """Returns what is known of a file."""
+
+    @_abc_1.abstractmethod
+    def UpdateFile(
+        self,
+        request: _file_pb2.UpdateFileRequest,
+        context: _aio.ServicerContext[_file_pb2.UpdateFileRequest, _abc.Awaitable[_file_pb2.File]],
+    ) -> _abc.Awaitable[_file_pb2.File]:
+        """Renames a file, moves it, or sets its tags: whatever is given."""
+
+    @_abc_1.abstractmethod
+    def DeleteFile(
+        self,
+        request: _file_pb2.DeleteFileRequest,
+        context: _aio.ServicerContext[_file_pb2.DeleteFileRequest, _abc.Awaitable[_file_pb2.DeleteFileResponse]],
+    ) -> _abc.Awaitable[_file_pb2.DeleteFileResponse]:
+        """Destroys a file. Leaves a record in the audit. Images of conversations go with those alone."""
 
     @_abc_1.abstractmethod
     def DownloadFile(
@@ -36,9 +194,37 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _file_pb2.DownloadFileRequest,
         context: _aio.ServicerContext[_file_pb2.DownloadFileRequest, _abc.AsyncIterator[_httpbody_pb2.HttpBody]],
     ) -> _abc.AsyncIterator[_httpbody_pb2.HttpBody]:
-        """Returns a file's content, with its media type and the header `Content-Disposition` that names it.
-        The content of a file never changes. Over gRPC it comes in pieces of at most 256 KiB, of which
-        the first one alone bears the content type; joined they are the file.
+        """Returns a file's content, with its media type and the header `Content-Disposition` that names it: `attachment`
+        for what users keep, whatever its type. The content of a file never changes. Over gRPC it comes in pieces of at
+        most 256 KiB, of which the first one alone bears the content type; joined they are the file.
         """
+
+    @_abc_1.abstractmethod
+    def GenerateDownloadUrl(
+        self,
+        request: _file_pb2.GenerateDownloadUrlRequest,
+        context: _aio.ServicerContext[_file_pb2.GenerateDownloadUrlRequest, _abc.Awaitable[_file_pb2.GenerateDownloadUrlResponse]],
+    ) -> _abc.Awaitable[_file_pb2.GenerateDownloadUrlResponse]:
+        """Returns a URL by which a file of the user's can be downloaded without a credential, by whoever has it, until it
+        is over or the file is gone: `FetchFile`.
+        """
+
+    @_abc_1.abstractmethod
+    def FetchFile(
+        self,
+        request: _file_pb2.FetchFileRequest,
+        context: _aio.ServicerContext[_file_pb2.FetchFileRequest, _abc.AsyncIterator[_httpbody_pb2.HttpBody]],
+    ) -> _abc.AsyncIterator[_httpbody_pb2.HttpBody]:
+        """Returns a file's content as `DownloadFile` does, for a signed URL instead of a credential. PERMISSION_DENIED
+        (`SIGNED_URL_INVALID`) for one that is over or not signed here, and when the file is gone.
+        """
+
+    @_abc_1.abstractmethod
+    def GetStorageQuota(
+        self,
+        request: _file_pb2.GetStorageQuotaRequest,
+        context: _aio.ServicerContext[_file_pb2.GetStorageQuotaRequest, _abc.Awaitable[_file_pb2.StorageQuota]],
+    ) -> _abc.Awaitable[_file_pb2.StorageQuota]:
+        """Returns how much the user keeps, and how much that may be."""
 
 def add_FileServiceServicer_to_server(servicer: FileServiceServicer, server: _aio.Server) -> None: ...

@@ -5,11 +5,9 @@ contents that the database does not know are orphans.
 """
 
 import asyncio
-import contextlib
-import os
 import re
-import secrets
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
@@ -17,14 +15,13 @@ from typing import Final, TypeVar
 import structlog
 
 from server.adapters.blobs.reading import Reading
+from server.adapters.blobs.writing import DRAFT, Writing
 from server.domain.errors import StoreUnavailable
 from server.domain.ids import FileId
+from server.ports.blobs import Draft
 
 _log = structlog.get_logger(__name__)
 _PIECE_BYTES: Final = 256 * 1024
-_DIRECTORY_MODE: Final = 0o700
-_FILE_MODE: Final = 0o600
-_DRAFT: Final = "."
 # Ids come from rows and from callers alike; nothing else may become part of a path.
 _ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -40,7 +37,18 @@ class DirectoryBlobs:
 
     async def put(self, file_id: FileId, content: bytes) -> None:
         """Keep a content."""
-        await _in_thread(lambda: _write(self._place(file_id), content))
+        async with self.draft(file_id) as draft:
+            await draft.write(content)
+            await draft.finish()
+
+    @asynccontextmanager
+    async def draft(self, file_id: FileId) -> AsyncIterator[Draft]:
+        """A content that comes piece by piece."""
+        writing = Writing(self._place(file_id))
+        try:
+            yield DirectoryDraft(writing)
+        finally:
+            writing.leave()
 
     async def size(self, file_id: FileId) -> int | None:
         """Bytes of a content."""
@@ -79,45 +87,27 @@ class DirectoryBlobs:
         return self._path / file_id[-2:] / file_id
 
 
+class DirectoryDraft:
+    """Implements `ports.blobs.Draft`."""
+
+    def __init__(self, writing: Writing) -> None:
+        self._writing = writing
+
+    async def write(self, piece: bytes) -> None:
+        """Add a piece."""
+        await _in_thread(lambda: self._writing.piece(piece))
+
+    async def finish(self) -> None:
+        """Make a content of it."""
+        await _in_thread(self._writing.finish)
+
+
 async def _in_thread(work: Callable[[], Result]) -> Result:
     try:
         return await asyncio.to_thread(work)
     except OSError as error:
         _log.error("files_unavailable", cause=error.strerror, path=error.filename)
         raise StoreUnavailable from error
-
-
-def _write(place: Path, content: bytes) -> None:
-    _make(place.parent)
-    draft = place.with_name(f"{_DRAFT}{place.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(place)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    _sync(place.parent)
-
-
-def _make(folder: Path) -> None:
-    """Make a directory with those above it, each durable in the one that holds it."""
-    if folder.is_dir():
-        return
-    _make(folder.parent)
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=_DIRECTORY_MODE)
-    _sync(folder.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _size(place: Path) -> int | None:
@@ -141,7 +131,7 @@ def _stale(folder: Path, before: float) -> Iterator[FileId]:
         try:
             if place.stat().st_mtime >= before:
                 continue
-            if place.name.startswith(_DRAFT):
+            if place.name.startswith(DRAFT):
                 place.unlink()
         except FileNotFoundError:  # another process was there first
             continue

@@ -21,9 +21,11 @@ def _forget(table: Table, is_over: ColumnElement[bool], time: ColumnElement[Any]
     return Statement(delete(table).where(tuple_(*identity).in_(outdated)).returning(time))
 
 
-_requests, _answers = tables.requests.c, tables.cached_answers.c
+_requests, _answers, _grants = tables.requests.c, tables.cached_answers.c, tables.upload_grants.c
 _FORGET_REQUESTS = _forget(tables.requests, _requests.created_at < _MOMENT, _requests.created_at)
 _FORGET_ANSWERS = _forget(tables.cached_answers, _answers.expires_at <= _MOMENT, _answers.expires_at)
+
+_FORGET_GRANTS = _forget(tables.upload_grants, _grants.expires_at <= _MOMENT, _grants.expires_at)
 
 
 async def forget_requests(executor: Executor, before: datetime, *, limit: int) -> int:
@@ -34,3 +36,8 @@ async def forget_requests(executor: Executor, before: datetime, *, limit: int) -
 async def forget_answers(executor: Executor, now: datetime, *, limit: int) -> int:
     """Drop cached answers that have expired, the oldest first; returns how many."""
     return len(await executor.fetch(_FORGET_ANSWERS, {"moment": micros(now), "limit": limit}))
+
+
+async def forget_grants(executor: Executor, before: datetime, *, limit: int) -> int:
+    """Drop leaves to upload that were over at a moment, the oldest first; returns how many."""
+    return len(await executor.fetch(_FORGET_GRANTS, {"moment": micros(before), "limit": limit}))

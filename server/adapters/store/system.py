@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from server.adapters.store import (
+    all_storage,
     audit,
     awaited_calls,
     keys,
-    known_files,
     leases,
     members,
     message_indexing,
@@ -21,13 +21,14 @@ from server.adapters.store.executor import Executor
 from server.adapters.store.system_rights import StoredRights
 from server.adapters.store.times import micros, moment
 from server.domain.audit import AuditRecord
-from server.domain.ids import FileId, KeyId, OrganizationId, RunId, WorkerId
+from server.domain.ids import FileId, KeyId, OrganizationId, RunId, UploadId, WorkerId
 from server.domain.key import ApiKey, KeyUse
 from server.domain.organization import Member, Organization
 from server.domain.outbox import Backlog, Place, Removal, Span, Unpublished
 from server.domain.principal import Owner
 from server.domain.rate_report import RateReport
 from server.domain.run import Lease
+from server.domain.storage import UploadGrant
 from server.domain.usage import ModelCall
 from server.ports.store import RunReference
 
@@ -122,7 +123,7 @@ class StoredSystem(StoredRights):
 
     async def known_files(self, file_ids: Collection[FileId]) -> set[FileId]:
         """Those of the ids that are a file's."""
-        return await known_files.known_files(self._executor, file_ids)
+        return await all_storage.known_files(self._executor, file_ids)
 
     async def forget_requests(self, before: datetime, *, limit: int) -> int:
         """Drop outdated request ids."""
@@ -203,3 +204,15 @@ class StoredSystem(StoredRights):
     async def forget_rate_reports(self, before: datetime, *, limit: int) -> int:
         """Drop old ones."""
         return await rate_reports.forget_rate_reports(self._executor, before, limit=limit)
+
+    async def take_grant(self, upload_id: UploadId, now: datetime) -> tuple[Owner, UploadGrant] | None:
+        """Take a leave to upload away."""
+        return await all_storage.take_grant(self._executor, upload_id, now)
+
+    async def forget_grants(self, before: datetime, *, limit: int) -> int:
+        """Drop leaves to upload that are over."""
+        return await retention.forget_grants(self._executor, before, limit=limit)
+
+    async def file_owner(self, file_id: FileId) -> Owner | None:
+        """Whose file that is."""
+        return await all_storage.file_owner(self._executor, file_id)

@@ -33,6 +33,7 @@ from server.adapters.store.predicates import (
 from server.adapters.store.rate_tables import RateReportRow
 from server.adapters.store.rights_tables import ErasureRow, RetentionRow
 from server.adapters.store.search_tables import MessageWordsRow
+from server.adapters.store.storage_tables import FolderRow, StoredFileRow, UploadGrantRow
 from server.adapters.store.tool_tables import ApprovalRow, ToolCallRow
 from server.adapters.store.usage_tables import SpendingRow, UsageCallRow, UsageDayRow
 
@@ -299,3 +300,6 @@ event_removals: Final = _table(EventRemovalRow)
 message_words: Final = _table(MessageWordsRow)
 erasures: Final = _table(ErasureRow)
 retention: Final = _table(RetentionRow)
+folders: Final = _table(FolderRow)
+stored_files: Final = _table(StoredFileRow)
+upload_grants: Final = _table(UploadGrantRow)

@@ -24,6 +24,7 @@ from server.adapters.store.requests import StoredRequests
 from server.adapters.store.runs import StoredRuns
 from server.adapters.store.scope import Scope
 from server.adapters.store.sessions import StoredSessions
+from server.adapters.store.storage import StoredStorage
 from server.adapters.store.tenant_rights import StoredTenantRights
 from server.adapters.store.tool_calls import StoredToolCalls
 from server.adapters.store.usage import StoredUsage
@@ -57,6 +58,7 @@ class OwnedTransaction:
         "rights",
         "runs",
         "sessions",
+        "storage",
         "tool_calls",
         "usage",
     )
@@ -87,3 +89,4 @@ class OwnedTransaction:
         self.usage = StoredUsage(scope)
         self.rights = StoredTenantRights(scope)
         self.personal_records = StoredPersonalRecords(scope)
+        self.storage = StoredStorage(scope)

@@ -28,6 +28,7 @@ from server.rpc.interceptors.call import Call, enter
 from server.rpc.interceptors.door import Door
 from server.rpc.interceptors.peers import Peers
 from server.rpc.interceptors.record import CallRecord, Journal
+from server.rpc.interceptors.requests import Requests
 from server.rpc.interceptors.rules import Rule, rules
 from server.rpc.interceptors.validation import Validation, forgiving
 from server.rpc.metrics import MethodMetrics, Metrics
@@ -103,7 +104,9 @@ class Pipeline(grpc.aio.ServerInterceptor):
             return None
         make: Callable[..., Any]
         behavior: Callable[[Any, Context], Any]
-        if handler.response_streaming:
+        if handler.request_streaming:
+            make, behavior = grpc.stream_unary_rpc_method_handler, self._upload(method, _behavior(handler.stream_unary))
+        elif handler.response_streaming:
             make, behavior = grpc.unary_stream_rpc_method_handler, self._stream(method, _behavior(handler.unary_stream))
         else:
             make, behavior = grpc.unary_unary_rpc_method_handler, self._unary(method, _behavior(handler.unary_unary))
@@ -116,13 +119,33 @@ class Pipeline(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _unary(self, method: _Method, behavior: UnaryBehavior) -> UnaryBehavior:
+        return self._answering(method, behavior, self._admit)
+
+    def _upload(self, method: _Method, behavior: UnaryBehavior) -> UnaryBehavior:
+        """As `_unary` for a stream of requests, of which the first one lets the call in."""
+
+        async def admit(
+            method: _Method, headers: metadata.Headers, record: CallRecord, requests: Requests, context: Context
+        ) -> Principal | None:
+            return await self._admit(method, headers, record, await requests.first(), context)
+
+        serve = self._answering(method, behavior, admit)
+
+        async def serve_stream(requests: Any, context: Context) -> Any:
+            return await serve(Requests(requests), context)
+
+        return serve_stream
+
+    def _answering(
+        self, method: _Method, behavior: UnaryBehavior, admit: Callable[..., Awaitable[Principal | None]]
+    ) -> UnaryBehavior:
         seconds = method.rule.timeout_seconds or self._unary_seconds
         bounded = behavior if seconds is None else _bounded(behavior, seconds)
 
         async def serve(request: Any, context: Context) -> Any:
             headers, record = self._begin(method, context)
             try:
-                await self._admit(method, headers, record, request, context)
+                await admit(method, headers, record, request, context)
                 await _greet(method, record, context)
                 reply = await bounded(request, context)
             except asyncio.CancelledError:

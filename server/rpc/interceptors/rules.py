@@ -53,8 +53,9 @@ def _rule(service: ServiceDescriptor, method: MethodDescriptor) -> Rule:
     declared = method.GetOptions().Extensions[options_pb2.rule]
     if bool(declared.scope) == declared.public:
         raise RuleMissing(f"{name} must declare either a scope or public")
-    if method.client_streaming:
-        raise RuleMissing(f"{name} is a client stream, which nothing here serves")
+    if method.client_streaming and (method.server_streaming or not declared.public):
+        # A repeated call is known by its request, and a stream is not read before its call is let in.
+        raise RuleMissing(f"{name} is a client stream: only public ones with a single reply are served")
     return Rule(
         name=name,
         scope=declared.scope or None,

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from parley.options.v1 import options_pb2
 
+HTTP_BODY = "google.api.HttpBody"
 _OWN_JSON = "google.protobuf."
 # A segment of a path cannot be empty.
 _ANYTHING = "-"
@@ -43,6 +44,15 @@ def http_call(
         return verb.upper(), path, {}, fields
     body = fields.pop(rule.body, {}) if rule.body else None
     return verb.upper(), path, fields, body
+
+
+def raw_body(method: MethodDescriptor, request: Any) -> bytes | None:
+    """The body of a call whose rule says that it is an `HttpBody`; `None` where it is JSON or nothing."""
+    body = method.input_type.fields_by_name.get(method.GetOptions().Extensions[annotations_pb2.http].body)
+    if body is None or body.message_type is None or body.message_type.full_name != HTTP_BODY:
+        return None
+    data: bytes = getattr(request, body.name).data
+    return data
 
 
 def asked_field(method: MethodDescriptor, name: str) -> str:

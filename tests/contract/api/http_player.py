@@ -11,11 +11,10 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from parley.options.v1 import options_pb2
 
-from tests.contract.api.documented_json import asked_field, http_call, message_of, reply_of
+from tests.contract.api.documented_json import HTTP_BODY, asked_field, http_call, message_of, raw_body, reply_of
 from tests.contract.api.player import CallRefused
 from tests.contract.api.refusal import Refusal
 
-HTTP_BODY = "google.api.HttpBody"
 _END = "end"
 PLAIN_BODIES = ({"success", "message"}, {"error", "message"})
 
@@ -61,6 +60,9 @@ class HttpPlayer:
 
     def _request(self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]) -> httpx.Request:
         verb, path, query, body = http_call(method, request)
+        raw = raw_body(method, request)
+        if raw is not None:
+            return self._client.build_request(verb, path, content=raw, headers=headers)
         return self._client.build_request(verb, path, params=query, json=body, headers=headers)
 
 

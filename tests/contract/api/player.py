@@ -28,7 +28,7 @@ class Player(Protocol):
     """What of a `Refusal` a client can see here: `code`, `reason`, `fields`, `http_status`. The rest stays empty."""
 
     async def unary(self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]) -> Message:
-        """The reply of a unary method."""
+        """The reply of a unary method, or of a client stream of one message."""
         ...
 
     def stream(
@@ -48,9 +48,12 @@ class GrpcPlayer:
 
     async def unary(self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]) -> Message:
         """See `Player`."""
-        call: Any = self._channel.unary_unary(*_wire(method))
+        call: Any = (self._channel.stream_unary if method.client_streaming else self._channel.unary_unary)(
+            *_wire(method)
+        )
+        asked: Any = [request] if method.client_streaming else request
         try:
-            reply: Message = await call(request, metadata=tuple(headers.items()))
+            reply: Message = await call(asked, metadata=tuple(headers.items()))
         except grpc.aio.AioRpcError as error:
             raise CallRefused(refusal(error)) from None
         return reply

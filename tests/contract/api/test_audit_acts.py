@@ -50,6 +50,8 @@ ACTS: dict[Act, Case] = {
     Act.MEMBER_REMOVED: _write("RemoveMember"),
     Act.CONVERSATION_DELETED: _write("DeleteThread"),
     Act.MEMORY_DELETED: _write("DeleteMemory"),
+    Act.FILE_DELETED: _write("DeleteFile"),
+    Act.FOLDER_DELETED: _write("DeleteFolder"),
     Act.TOOL_CALL_APPROVED: _tool("an approved call lets its run go on"),
     Act.TOOL_CALL_DENIED: _tool("the others of a batch go on waiting"),
     Act.TOOL_CALLED: _write("CallTool"),

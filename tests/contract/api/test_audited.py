@@ -45,7 +45,7 @@ def test_keys_members_and_deletions_are_audited() -> None:
     audited = {case.rpc.rpartition("/")[2] for case in WRITES if _is_audited(case)}
     assert audited >= {
         *("CreateKey", "UpdateKey", "RotateKey", "RevokeKey", "CreateOrganization", "SetMember", "RemoveMember"),
-        *("DeleteThread", "DeleteConversation", "RemoveConversation"),
+        *("DeleteThread", "DeleteConversation", "RemoveConversation", "DeleteFile", "DeleteFolder"),
     }
 
 

@@ -26,6 +26,7 @@ from tests.contract.api.cases import (
     roles,
     run,
     search,
+    storage,
     thread,
     tool,
     usage,
@@ -39,7 +40,7 @@ from tests.contract.api.stage import Stage
 CASES: list[Case] = [
     *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES, *mcp.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
-    *(*context.CASES, *large.CASES, *key.CASES, *audit.CASES, *search.CASES, *access.CASES),
+    *(*context.CASES, *large.CASES, *key.CASES, *audit.CASES, *search.CASES, *storage.CASES, *access.CASES),
     *(*usage.CASES, *memory.CASES),
 ]
 

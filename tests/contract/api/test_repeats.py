@@ -33,6 +33,9 @@ _MADE = (
     "SELECT count(*) FROM memberships WHERE tenant = :tenant",
     "SELECT count(*) FROM models WHERE tenant = :tenant",
     "SELECT count(*) FROM api_keys WHERE tenant = :tenant AND name <> ''",
+    "SELECT count(*) FROM folders WHERE tenant = :tenant",
+    "SELECT count(*) FROM stored_files WHERE tenant = :tenant",
+    "SELECT count(*) FROM upload_grants WHERE tenant = :tenant",
     "SELECT count(*) FROM audit WHERE tenant = :tenant AND actor <> 'operator'",
 )
 
@@ -48,7 +51,8 @@ def _ends_well(case: Case) -> bool:
 WRITES = [
     _first_success(rpc)
     for rpc, method in METHODS.items()
-    if method.GetOptions().idempotency_level != MethodOptions.NO_SIDE_EFFECTS
+    # A client stream bears no mark: a signed URL makes it, and counts once.
+    if method.GetOptions().idempotency_level != MethodOptions.NO_SIDE_EFFECTS and not method.client_streaming
 ]
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from server.adapters.store import (
+    all_storage,
     api_keys,
     approvals,
     archive,
@@ -31,7 +32,6 @@ from server.adapters.store import (
     graves,
     histories,
     keys,
-    known_files,
     leases,
     members,
     memories,
@@ -52,6 +52,7 @@ from server.adapters.store import (
     runs,
     sessions,
     spending,
+    storage,
     tenant_retention,
     tenant_rights,
     tool_calls,
@@ -97,9 +98,10 @@ OWNED_PARTS = [
     message_search,
     message_words,
     personal_records,
+    storage,
 ]
 SYSTEM_PARTS = [
-    *(keys, provisioning, members, leases, known_files, retention, awaited_calls, outbox, message_indexing),
+    *(keys, provisioning, members, leases, all_storage, retention, awaited_calls, outbox, message_indexing),
     *(batches, erasures, graves, tenant_retention, tenant_rights, traces, rate_reports),
 ]
 

@@ -16,8 +16,8 @@ from gateway.core.codec import Codecs
 from gateway.core.dialect import Dialect, dialect_of
 from tests.contract.api.case import Case, Json, Stream
 from tests.contract.api.directed_provider import DirectedProvider
+from tests.contract.api.documented_json import HTTP_BODY
 from tests.contract.api.documented_json import documented as documented_method
-from tests.contract.api.http_player import HTTP_BODY
 from tests.contract.api.matching import resolve
 from tests.contract.api.player import GrpcPlayer
 from tests.contract.api.playing import METHODS, prepare

@@ -70,8 +70,13 @@ def test_bad_rules_are_refused_at_start(tmp_path: Path, options: str, why: str) 
     assert said.startswith("bad.v1.S.Do: ")
 
 
-def test_http_rules_on_client_streams_are_refused_at_start(tmp_path: Path) -> None:
-    assert "client stream" in refusal(tmp_path, GET % "/a", request="stream M")
+@pytest.mark.parametrize("options", [GET % "/a", "option (google.api.http) = {put: '/a' body: 'inner'};"])
+def test_http_rules_on_client_streams_without_raw_bodies_are_refused_at_start(tmp_path: Path, options: str) -> None:
+    assert "client stream" in refusal(tmp_path, options, request="stream M")
+
+
+def test_http_rules_on_streams_both_ways_are_refused_at_start(tmp_path: Path) -> None:
+    assert "both ways" in refusal(tmp_path, GET % "/a", request="stream M", reply="stream M")
 
 
 def test_response_bodies_of_streams_are_refused_at_start(tmp_path: Path) -> None:

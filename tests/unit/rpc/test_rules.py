@@ -42,9 +42,11 @@ def test_a_method_without_exactly_one_of_scope_and_public_is_refused(rule: optio
         rules([service(rule)])
 
 
-def test_a_client_stream_is_refused() -> None:
+def test_a_client_stream_is_public_for_nothing_would_know_it_again() -> None:
     with pytest.raises(RuleMissing, match="client stream"):
         rules([service(options_pb2.MethodRule(scope="a"), client_streaming=True)])
+    (rule,) = rules([service(options_pb2.MethodRule(public=True), client_streaming=True)])
+    assert rule.scope is None
 
 
 def test_a_rule_says_what_the_proto_says() -> None:
@@ -61,6 +63,12 @@ def test_every_method_of_the_catalogue_has_a_rule() -> None:
     assert len(found) == sum(len(descriptor.methods) for descriptor in DESCRIPTORS)
     assert {rule.scope for rule in rules(DESCRIPTORS)} == {
         *("ayeto.chat", "ayeto.conversation", "conversations:read", "conversations:write", "files:read"),
-        *("keys:admin", "audit:read", "mcp:call", "usage:read", "usage:admin", "memories:read", "memories:write"),
+        *("files:write", "keys:admin", "audit:read", "mcp:call", "usage:read", "usage:admin"),
+        *("memories:read", "memories:write"),
+        None,
     }
-    assert {rule.scope for rule in rules(DESCRIPTORS)} <= SCOPES
+    assert {rule.scope for rule in rules(DESCRIPTORS) if rule.scope} <= SCOPES
+    assert {rule.name for rule in rules(DESCRIPTORS) if rule.scope is None} == {
+        "parley.v1.FileService/PutFile",
+        "parley.v1.FileService/FetchFile",
+    }

@@ -434,6 +434,7 @@ RULE_FIELD_NUMBER: _builtins.int
 STREAM_EVENT_FIELD_NUMBER: _builtins.int
 CURSOR_FIELD_NUMBER: _builtins.int
 UNSET_FIELD_NUMBER: _builtins.int
+LAST_PIECE_FIELD_NUMBER: _builtins.int
 SHOWN_ONCE_FIELD_NUMBER: _builtins.int
 WORD_FIELD_NUMBER: _builtins.int
 file_dialect: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FileOptions, Global___Dialect]
@@ -452,6 +453,11 @@ that `Last-Event-ID` sets when the caller has not set it otherwise.
 """
 unset: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___UnsetForm.ValueType]
 """Form of this field when it has no value, instead of the dialect's."""
+last_piece: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
+"""In the request of a client stream: the `bool` field that is set in the last message. A stream that is broken off
+looks to its server like one that has ended; without such a message it has not. Every client stream with an HTTP
+rule has one, and its rule's body is an `HttpBody`: the body, in pieces, of as many messages.
+"""
 shown_once: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """Whether the field is set in the first reply of a call only: what repeats the call by its idempotency key
 is answered without it.

@@ -97,6 +97,23 @@ NAMED: Final[Mapping[str, Kind]] = _rows(
     (kinds.MEMORY, _each("parley.v1", "DeleteMemoryRequest GetMemoryRequest UpdateMemoryRequest", "memory_id")),
     (kinds.FILE, _each("parley.v1", "DownloadFileRequest", "file_id")),
     (
+        kinds.STORED_FILE,
+        _each("parley.v1", "DeleteFileRequest GenerateDownloadUrlRequest GetFileRequest UpdateFileRequest", "file_id"),
+    ),
+    (
+        kinds.FOLDER,
+        [
+            *_each(
+                "parley.v1",
+                "DeleteFolderRequest GenerateUploadUrlRequest ListFilesRequest UpdateFileRequest UpdateFolderRequest "
+                "UploadFileRequest",
+                "folder_id",
+            ),
+            "parley.v1.CreateFolderRequest.parent_id",
+        ],
+    ),
+    (kinds.PAGE_OF_FILES, _each("parley.v1", "ListFilesRequest", "page_token")),
+    (
         kinds.API_KEY,
         _each(
             "parley.v1",
@@ -146,6 +163,21 @@ UNOWNED: Final[Mapping[str, str]] = {
             *("parley.v1.Settings.system_prompt", "parley.v1.UserMessage.content"),
             *("parley.v1.CallToolRequest.arguments", "parley.v1.SearchMessagesRequest.query"),
         ],
+        "what a file is called and holds; names are taken in the caller's own folders alone": [
+            *_each(
+                "parley.v1",
+                "CreateFolderRequest GenerateUploadUrlRequest UpdateFileRequest UpdateFolderRequest UploadFileRequest",
+                "name",
+            ),
+            *_each("parley.v1", "GenerateUploadUrlRequest UploadFileRequest", "media_type"),
+            *_each("parley.v1", "GenerateUploadUrlRequest UploadFileRequest", "sha256"),
+            *_each("parley.v1", "FileTags GenerateUploadUrlRequest UploadFileRequest", "tags"),
+            *("parley.v1.ListFilesRequest.tag", "parley.v1.UploadFileRequest.content"),
+            *_each("google.api", "HttpBody", "content_type"),
+            *_each("google.api", "HttpBody", "data"),
+            *_each("google.api", "HttpBody", "extensions"),
+        ],
+        "a signature, which stands for a credential": _each("parley.v1", "FetchFileRequest PutFileRequest", "token"),
         "the name of a new thing; that it is taken is told within the tenant": [
             *_each(_CONVERSATIONS, "CreateOrganizationRequest", "name"),
         ],

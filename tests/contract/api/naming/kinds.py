@@ -102,6 +102,11 @@ FILE = Kind(
     UNKNOWN_ID,
 )
 MEMORY = Kind((_remembered("one"),), "memory", UNKNOWN_ID)
+_FILES: Final = "parley.v1.FileService"
+_FILED: Final = Call(f"{_FILES}/UploadFile", {"name": f"{MARK}.txt"}, keep={"file": "file_id"})
+_FOLDED: Final = Call(f"{_FILES}/CreateFolder", {"name": MARK}, keep={"folder": "folder_id"})
+STORED_FILE = Kind((_FILED,), "file", UNKNOWN_ID)
+FOLDER = Kind((_FOLDED,), "folder", UNKNOWN_ID)
 API_KEY = Kind((_made("one"),), "api_key", UNKNOWN_ID)
 SESSION = Kind((_CONVERSATION, _MODEL, _SESSION), "session", UNKNOWN_ID)
 ORGANIZATION = Kind((_CLUB,), "organization", UNKNOWN_ID)
@@ -191,3 +196,4 @@ PAGE_OF_TENANT_USAGE = page(
 PAGE_OF_CALLS = page(
     "parley.v1.UsageService/GetRunUsage", {"run_id": "$run"}, _THREAD, _TOOLS, _said('/call desk__sum {"of": [1]}\n')
 )
+PAGE_OF_FILES = page(f"{_FILES}/ListFiles", {}, _FILED, _FOLDED)

@@ -15,8 +15,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from tests.contract.api.documented_json import documented, http_call
-from tests.contract.api.http_player import HTTP_BODY
+from tests.contract.api.documented_json import HTTP_BODY, documented, http_call
 from tests.contract.api.serving import Served
 
 _NAMED: Final = "<the name>"
@@ -25,6 +24,7 @@ _COUNTED: Final = re.compile(r"date|content-length|x-request-id|x-ratelimit-.*|r
 _PACKED: Final = re.compile(rb'(?<="value":")([\w+/]+)(?=")')
 """A detail of an error as the Connect protocol has it: names from the request stand in it, too."""
 _MADE: Final = (
+    (re.compile(r"\b[ud]\.[0-9a-f-]{36}\.\d+\.[\w-]{43}"), "<signature>"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<id>"),
     (re.compile(r"\b(run_|call_)?[0-9a-f]{32}\b"), "<id>"),
     (re.compile(r"\b\d+\.\d+s\b"), "<seconds>"),
