@@ -6,7 +6,7 @@ from typing import Final
 
 from server.application.audit import Audit
 from server.application.credentials import presented
-from server.application.known_keys import KnownKeys
+from server.application.known_keys import REVOCATION_SECONDS, KnownKeys
 from server.application.known_roles import KnownRoles
 from server.application.refusals import Refusals
 from server.domain.errors import FieldViolation, InvalidField, KeyInvalid, ScopeMissing
@@ -51,7 +51,7 @@ class Authenticator:
         self._roles = KnownRoles(store=store, clock=clock)
         self._tokens = tokens
         self._tenants = frozenset(tenants)
-        self._provisioned: dict[Owner, None] = {}
+        self._provisioned: dict[Owner, float] = {}
         self._impersonated: dict[tuple[Owner, Owner, KeyId | None], float] = {}
 
     async def authenticate(
@@ -139,14 +139,22 @@ class Authenticator:
         self._impersonated[known] = seen
 
     async def _provision(self, owner: Owner) -> None:
-        """Make sure that the user is one, at the first call of this process that acts for the user."""
-        if owner in self._provisioned:
+        """Make sure that the user is one. Looked at again every second: a user who was erased comes into being anew,
+        and one who is being erased is refused. Raises `UserBeingErased`."""
+        at = self._clock.monotonic()
+        seen = self._provisioned.get(owner)
+        if seen is not None and at - seen < REVOCATION_SECONDS:
             return
-        now = self._clock.now()
-        await self._store.write_system(lambda tx: tx.provision(owner, now))
+        self._provisioned.pop(owner, None)
+        if not await self._store.read_system(lambda tx: tx.is_known(owner)):
+            now = self._clock.now()
+            await self._store.write_system(lambda tx: tx.provision(owner, now))
+            # Who acted for a user of that name before acted for another one.
+            for known in [known for known in self._impersonated if known[1] == owner]:
+                del self._impersonated[known]
         if len(self._provisioned) >= _KNOWN_OWNERS:
             del self._provisioned[next(iter(self._provisioned))]
-        self._provisioned[owner] = None
+        self._provisioned[owner] = at
 
 
 def _holder(key: ApiKey) -> Principal:

@@ -13,6 +13,8 @@ from server.application.compaction import Compactor
 from server.application.compactions import Compactions
 from server.application.deletion import Deletion
 from server.application.direct_calls import DirectCalls
+from server.application.erasures import Erasures, Pseudonyms
+from server.application.exports import Exports
 from server.application.files import Files
 from server.application.forks import Forks
 from server.application.guard import Guard
@@ -196,6 +198,20 @@ def use_cases(parts: Parts) -> UseCases:
             limits=parts.limits,
             repeats=repeats,
             guard=parts.guard,
+        ),
+        exports=Exports(
+            store=parts.store,
+            blobs=parts.blobs,
+            factory=parts.factory,
+            audit=Audit(clock=parts.clock, ids=parts.ids),
+        ),
+        erasures=Erasures(
+            store=parts.store,
+            clock=parts.clock,
+            ids=parts.ids,
+            pseudonyms=Pseudonyms(parts.factory),
+            repeats=repeats,
+            limits=parts.limits,
         ),
         audit=AuditRecords(store=parts.store, limits=parts.limits),
         usage=UsageRecords(store=parts.store, clock=parts.clock, limits=parts.limits, rules=parts.meter.rules),

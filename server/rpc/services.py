@@ -13,6 +13,8 @@ from parley.conversations.v1 import conversations_pb2, conversations_pb2_grpc
 from parley.v1 import (
     audit_pb2,
     audit_pb2_grpc,
+    data_pb2,
+    data_pb2_grpc,
     file_pb2,
     file_pb2_grpc,
     key_pb2,
@@ -42,6 +44,8 @@ from server.application.catalogue import Catalogue
 from server.application.chats import Chats
 from server.application.compactions import Compactions
 from server.application.direct_calls import DirectCalls
+from server.application.erasures import Erasures
+from server.application.exports import Exports
 from server.application.files import Files
 from server.application.forks import Forks
 from server.application.memories import Memories
@@ -67,6 +71,7 @@ from server.rpc.servicers.archive import ArchiveServicer
 from server.rpc.servicers.audit import AuditServicer
 from server.rpc.servicers.chat import ChatServicer
 from server.rpc.servicers.conversations import ConversationServicer
+from server.rpc.servicers.data import DataServicer
 from server.rpc.servicers.file import FileServicer
 from server.rpc.servicers.key import KeyServicer
 from server.rpc.servicers.mcp import McpServicer
@@ -89,6 +94,7 @@ DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     key_pb2.DESCRIPTOR.services_by_name["KeyService"],
     audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
     usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
+    data_pb2.DESCRIPTOR.services_by_name["DataService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["OrganizationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ModelService"],
@@ -144,6 +150,8 @@ class UseCases:
     audit: AuditRecords
     usage: UsageRecords
     limits: Limits
+    exports: Exports
+    erasures: Erasures
     clock: Clock
     """Tells what is over as it is shown."""
 
@@ -165,6 +173,7 @@ class Services:
         self._keys = KeyServicer(use_cases.keys, use_cases.clock)
         self._audit = AuditServicer(use_cases.audit)
         self._usage = UsageServicer(use_cases.usage)
+        self._data = DataServicer(use_cases.exports, use_cases.erasures)
         self._archive = ArchiveServicer(use_cases.archive, use_cases.archive_chat)
         self._chats = ChatServicer(use_cases.chats, use_cases.prompts)
         self._conversations = ConversationServicer(
@@ -187,6 +196,7 @@ class Services:
         key_pb2_grpc.add_KeyServiceServicer_to_server(self._keys, aio)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(self._audit, aio)
         usage_pb2_grpc.add_UsageServiceServicer_to_server(self._usage, aio)
+        data_pb2_grpc.add_DataServiceServicer_to_server(self._data, aio)
         conversations_pb2_grpc.add_ConversationServiceServicer_to_server(self._conversations, aio)
         conversations_pb2_grpc.add_OrganizationServiceServicer_to_server(self._organizations, aio)
         conversations_pb2_grpc.add_ModelServiceServicer_to_server(self._models, aio)

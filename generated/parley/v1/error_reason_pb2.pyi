@@ -263,6 +263,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The query of a search names nothing that a message must contain: it is empty, or all of it is excluded or
     punctuation. INVALID_ARGUMENT.
     """
+    ERROR_REASON_USER_BEING_ERASED: _ErrorReason.ValueType  # 130
+    """The user's data is being erased; until that is done the user can do nothing. PERMISSION_DENIED."""
+    ERROR_REASON_CONFIRMATION_MISSING: _ErrorReason.ValueType  # 131
+    """The request does not repeat the name of the user whom it would erase. INVALID_ARGUMENT."""
+    ERROR_REASON_ERASURE_NOT_FOUND: _ErrorReason.ValueType  # 132
+    """The tenant has no erasure of that id. NOT_FOUND."""
+    ERROR_REASON_INVALID_EXPORT_CURSOR: _ErrorReason.ValueType  # 133
+    """The cursor was not made for an export of this user's data. INVALID_ARGUMENT."""
+    ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 134
+    """The events behind the cursor are not kept any more; the metadata entry `first_sequence` names the first that is.
+    OUT_OF_RANGE.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or a run failed. A refused call carries the name without its prefix as the
@@ -510,5 +522,17 @@ ERROR_REASON_EMBEDDER_UNAVAILABLE: ErrorReason.ValueType  # 162
 ERROR_REASON_SEARCH_QUERY_EMPTY: ErrorReason.ValueType  # 165
 """The query of a search names nothing that a message must contain: it is empty, or all of it is excluded or
 punctuation. INVALID_ARGUMENT.
+"""
+ERROR_REASON_USER_BEING_ERASED: ErrorReason.ValueType  # 130
+"""The user's data is being erased; until that is done the user can do nothing. PERMISSION_DENIED."""
+ERROR_REASON_CONFIRMATION_MISSING: ErrorReason.ValueType  # 131
+"""The request does not repeat the name of the user whom it would erase. INVALID_ARGUMENT."""
+ERROR_REASON_ERASURE_NOT_FOUND: ErrorReason.ValueType  # 132
+"""The tenant has no erasure of that id. NOT_FOUND."""
+ERROR_REASON_INVALID_EXPORT_CURSOR: ErrorReason.ValueType  # 133
+"""The cursor was not made for an export of this user's data. INVALID_ARGUMENT."""
+ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 134
+"""The events behind the cursor are not kept any more; the metadata entry `first_sequence` names the first that is.
+OUT_OF_RANGE.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -20,6 +20,8 @@ from server.adapters.system import SystemClock, SystemIds
 from server.adapters.tools.server_config import StdioEndpoint, ToolServerConfig
 from server.application.audit import Audit, AuditRecords
 from server.application.authentication import Authenticator
+from server.application.erasures import Erasures, Pseudonyms
+from server.application.exports import Exports
 from server.application.guard import Guard
 from server.application.key_operation import Keys
 from server.application.key_uses import KeyUses
@@ -169,6 +171,15 @@ async def serve(
                     factory=factory,
                     limits=QUICK,
                     repeats=Repeats(store=house.store, clock=SystemClock(), limits=QUICK, audit=audit),
+                ),
+                exports=Exports(store=house.store, blobs=house.blobs, factory=factory, audit=audit),
+                erasures=Erasures(
+                    store=house.store,
+                    clock=SystemClock(),
+                    ids=ids,
+                    pseudonyms=Pseudonyms(factory),
+                    repeats=Repeats(store=house.store, clock=SystemClock(), limits=QUICK, audit=audit),
+                    limits=QUICK,
                 ),
                 audit=AuditRecords(store=house.store, limits=QUICK),
                 usage=UsageRecords(store=house.store, clock=SystemClock(), limits=QUICK, rules=house.meter.rules),

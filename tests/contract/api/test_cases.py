@@ -17,6 +17,7 @@ from tests.contract.api.cases import (
     context,
     conversation_changes,
     conversations,
+    data,
     file,
     key,
     large,
@@ -41,7 +42,7 @@ CASES: list[Case] = [
     *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES, *mcp.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
     *(*context.CASES, *large.CASES, *key.CASES, *audit.CASES, *search.CASES, *storage.CASES, *access.CASES),
-    *(*usage.CASES, *memory.CASES),
+    *(*usage.CASES, *memory.CASES, *data.CASES),
 ]
 
 
