@@ -38,7 +38,9 @@ class HttpPlayer:
         self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]
     ) -> AsyncGenerator[Message, None]:
         """See `Player`."""
-        response = await self._client.send(self._request(method, request, headers), stream=True)
+        response = await self._client.send(
+            self._request(method, request, {"accept": "text/event-stream", **headers}), stream=True
+        )
         try:
             if response.status_code != httpx.codes.OK:
                 await response.aread()
@@ -97,11 +99,11 @@ def _refusal(
 
 def _message(method: MethodDescriptor, identity: str, name: str, data: Any) -> Message:
     """The stream message of an event. Its data is the whole message, or only the member that the event is named for;
-    every whole one has the documented time."""
-    whole = "createdAt" in data or name == "heartbeat"
+    every whole one has the documented time, or its cursor."""
     cursor = next(
         field.name for field in method.output_type.fields if field.GetOptions().Extensions[options_pb2.cursor]
     )
+    whole = name == "heartbeat" or not {"createdAt", cursor}.isdisjoint(data)
     return message_of(method.output_type, data if whole else {cursor: identity, name: data})
 
 
