@@ -51,6 +51,11 @@ WHOLE_TENANT: Final = {
 NEVER_FOR_OTHERS: Final = {
     "parley.v1.AuditService/ListAuditRecords": "nobody reads the audit in another's name",
     "parley.v1.UsageService/ListTenantUsage": "nobody reads what the tenant used in another's name",
+    "parley.v1.DataService/ExportData": "nobody has another's data exported in the other's name",
+    "parley.v1.DataService/EraseUser": "nobody erases anybody in another's name",
+    "parley.v1.DataService/GetErasure": "erasures are for administrators",
+    "parley.v1.DataService/GetRetention": "retention is for administrators",
+    "parley.v1.DataService/SetRetention": "retention is for administrators",
 }
 """RPCs that are refused to whoever acts in another's name, with whatever rights, beside those that need a person."""
 
