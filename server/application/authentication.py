@@ -2,18 +2,19 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from server.application.audit import Audit
 from server.application.credentials import presented
-from server.application.known_keys import REVOCATION_SECONDS, KnownKeys
+from server.application.known_keys import KnownKeys
 from server.application.known_roles import KnownRoles
 from server.application.refusals import Refusals
 from server.domain.errors import FieldViolation, InvalidField, KeyInvalid, ScopeMissing
 from server.domain.identity_errors import TenantForbidden, TenantMissing
 from server.domain.ids import KeyId
 from server.domain.key import ApiKey, KeyStyle
-from server.domain.organization import ROLE_SCOPES
+from server.domain.organization import ROLE_SCOPES, Member
 from server.domain.person import LONGEST_NAME, Person, is_name, person_of
 from server.domain.principal import Owner, Principal
 from server.domain.scope import IMPERSONATE_SCOPE, SUBJECT_SCOPES, common
@@ -22,7 +23,7 @@ from server.ports.system import Clock
 from server.ports.user_tokens import UserTokens
 
 ON_BEHALF_OF: Final = "x-on-behalf-of"
-_KNOWN_OWNERS: Final = 16384
+_KNOWN_SUBJECTS: Final = 16384
 _IMPERSONATION_SECONDS: Final = 900.0
 """How often at most a process records that the same one acts for the same other."""
 
@@ -51,8 +52,7 @@ class Authenticator:
         self._roles = KnownRoles(store=store, clock=clock)
         self._tokens = tokens
         self._tenants = frozenset(tenants)
-        self._provisioned: dict[Owner, float] = {}
-        self._impersonated: dict[tuple[Owner, Owner, KeyId | None], float] = {}
+        self._impersonated: dict[tuple[Owner, Owner, datetime, KeyId | None], float] = {}
 
     async def authenticate(
         self, credentials: Sequence[str], on_behalf_of: str | None, *, request_id: str = ""
@@ -98,20 +98,10 @@ class Authenticator:
         if person.tenant not in (None, tenant) or (key is None and self._tenants and tenant not in self._tenants):
             raise TenantForbidden
         owner = Owner(tenant, person.user)
-        await self._provision(owner)
-        scopes = await self._permitted(owner, person.scopes)
+        scopes = _permitted(await self._roles.of(owner), person.scopes)
         if key is None:
             return Principal(owner, scopes, None, is_person=True)
         return replace(_bearer(key), owner=owner, scopes=common(scopes, key.scopes), is_person=True)
-
-    async def _permitted(self, owner: Owner, scopes: frozenset[str]) -> frozenset[str]:
-        """What of the scopes the user's role in the tenant permits; that of who has been removed permits nothing."""
-        role = await self._roles.of(owner)
-        if role is None:  # removed, or erased since and to begin anew
-            self._provisioned.pop(owner, None)
-            await self._provision(owner)
-            role = await self._roles.of(owner)
-        return frozenset() if role is None else common(scopes, ROLE_SCOPES[role])
 
     async def _impersonate(self, principal: Principal, on_behalf_of: str) -> Principal:
         """Act for another user, with what both may do; an empty name never falls back to the credential's user."""
@@ -120,41 +110,29 @@ class Authenticator:
             await self._refusals.impersonation(principal, on_behalf_of, error)
             raise error
         subject = Owner(tenant=principal.owner.tenant, user=_subject(on_behalf_of))
-        await self._provision(subject)
-        scopes = await self._permitted(subject, common(principal.scopes, SUBJECT_SCOPES))
+        member = await self._roles.of(subject)
+        scopes = _permitted(member, common(principal.scopes, SUBJECT_SCOPES))
         acting = replace(principal, owner=subject, scopes=scopes, actor=principal.owner.user)
-        await self._account(principal.owner, acting)
+        await self._account(principal.owner, acting, since=member.created_at)
         return acting
 
-    async def _account(self, actor: Owner, acting: Principal) -> None:
+    async def _account(self, actor: Owner, acting: Principal, *, since: datetime) -> None:
         """Have the audit know that somebody acts for another, before anything is shown or done: of what is only read
-        nothing else tells. Once in a while is enough."""
-        known, now = (actor, acting.owner, acting.key_id), self._clock.monotonic()
+        nothing else tells. Once in a while is enough. Who is there `since` another moment is another one, though of
+        the same name."""
+        known, now = (actor, acting.owner, since, acting.key_id), self._clock.monotonic()
         seen = self._impersonated.pop(known, None)
         if seen is None or now - seen >= _IMPERSONATION_SECONDS:
             await self._store.write_system(lambda tx: self._audit.record_impersonation(tx, acting))
             seen = now
-            if len(self._impersonated) >= _KNOWN_OWNERS:
+            if len(self._impersonated) >= _KNOWN_SUBJECTS:
                 del self._impersonated[next(iter(self._impersonated))]
         self._impersonated[known] = seen
 
-    async def _provision(self, owner: Owner) -> None:
-        """Make sure that the user is one. Looked at again every second: a user who was erased comes into being anew,
-        and one who is being erased is refused. Raises `UserBeingErased`."""
-        at = self._clock.monotonic()
-        seen = self._provisioned.get(owner)
-        if seen is not None and at - seen < REVOCATION_SECONDS:
-            return
-        self._provisioned.pop(owner, None)
-        if not await self._store.read_system(lambda tx: tx.is_known(owner)):
-            now = self._clock.now()
-            await self._store.write_system(lambda tx: tx.provision(owner, now))
-            # Who acted for a user of that name before acted for another one.
-            for known in [known for known in self._impersonated if known[1] == owner]:
-                del self._impersonated[known]
-        if len(self._provisioned) >= _KNOWN_OWNERS:
-            del self._provisioned[next(iter(self._provisioned))]
-        self._provisioned[owner] = at
+
+def _permitted(member: Member, scopes: frozenset[str]) -> frozenset[str]:
+    """What of the scopes the user's role in the tenant permits; that of who has been removed permits nothing."""
+    return common(scopes, ROLE_SCOPES[member.role]) if member.is_active else frozenset()
 
 
 def _holder(key: ApiKey) -> Principal:

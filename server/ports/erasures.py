@@ -89,9 +89,6 @@ class Erasures(Protocol):
     async def end_erasure(self, erasure: Erasure, now: datetime) -> None:
         """Delete the user's own row, and the name from the erasure: it is done."""
 
-    async def is_known(self, user: Owner) -> bool:
-        """Whether the user is one, as `provision` makes them. Raises `UserBeingErased`."""
-
 
 class AllRights(Graves, Erasures, Retentions, Protocol):
     """Everything that the service itself does about data rights."""

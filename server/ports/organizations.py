@@ -6,6 +6,7 @@ from typing import Protocol
 from server.domain.ids import ModelId, OrganizationId
 from server.domain.model import Model
 from server.domain.organization import Member, Membership, Organization
+from server.domain.principal import Owner
 
 
 class Organizations(Protocol):
@@ -49,6 +50,10 @@ class AllMembers(Protocol):
 
     async def members(self, tenant: str) -> list[tuple[Organization, Member]]:
         """Every member of every organization of a tenant, by names of organization and user."""
+
+    async def member(self, user: Owner) -> Member | None:
+        """What a user is in the tenant's default organization; `None`: nobody yet, whom `provision` makes a member.
+        Raises `UserBeingErased`."""
 
     async def lock_organization(self, tenant: str, name: str) -> tuple[Organization, list[Member]] | None:
         """The organization of that name with its members, which no other unit changes until this one is over."""

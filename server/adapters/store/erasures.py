@@ -78,7 +78,6 @@ _END = Statement(
 _user_row = tuple_(_users.tenant, _users.owner) == tuple_(
     bindparam("tenant", type_=STRING), bindparam("user", type_=STRING)
 )
-_FIND_USER = Statement(select(literal_column("1")).select_from(tables.users).where(_user_row))
 _DELETE_USER = Statement(delete(tables.users).where(_user_row))
 
 _BY_OWNER: Final = [
@@ -162,12 +161,6 @@ async def refuse_the_erased(executor: Executor, user: Owner) -> None:
     """Raises `UserBeingErased` when an erasure of the user is under way."""
     if await executor.fetch(_UNDER_WAY, _names(user)):
         raise UserBeingErased
-
-
-async def is_known(executor: Executor, user: Owner) -> bool:
-    """Whether the user is one. Raises `UserBeingErased`."""
-    await refuse_the_erased(executor, user)
-    return bool(await executor.fetch(_FIND_USER, _names(user)))
 
 
 def _names(user: Owner) -> dict[str, Any]:

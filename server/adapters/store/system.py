@@ -75,6 +75,10 @@ class StoredSystem(StoredRights):
         """Revoke a key; `False` when there is none that is not revoked."""
         return await keys.revoke_key(self._executor, key_id, now)
 
+    async def member(self, user: Owner) -> Member | None:
+        """What a user is in the tenant's default organization."""
+        return await provisioning.find_member(self._executor, user)
+
     async def provision(self, owner: Owner, now: datetime) -> None:
         """Make sure that the user and what belongs to the user's tenant exist."""
         await provisioning.provision(self._executor, owner, now)

@@ -88,10 +88,6 @@ class StoredRights:
         """Delete the user, and the name from the erasure."""
         await erasures.end_erasure(self._executor, erasure, now)
 
-    async def is_known(self, user: Owner) -> bool:
-        """Whether the user is one."""
-        return await erasures.is_known(self._executor, user)
-
     async def retention(self, tenant: str) -> Retention | None:
         """What the tenant has said."""
         return await tenant_retention.find_retention(self._executor, tenant)

@@ -20,7 +20,7 @@ from server.domain.ids import default_organization_id
 from server.domain.principal import Owner
 from tests.contract.api.case import ANNA, ANNA_HERSELF, Call, Caller, Case, Json, Reply, Stream
 from tests.contract.api.matching import resolve
-from tests.contract.api.naming.fields import NAMED, TOLD_TO_COLLEAGUES, UNOWNED
+from tests.contract.api.naming.fields import NAMED, REPEATED, TOLD_TO_COLLEAGUES, UNOWNED
 from tests.contract.api.naming.kinds import MARK, Kind
 from tests.contract.api.naming.outcome import Outcome, bindings, over_grpc, over_http
 from tests.contract.api.naming.places import Place, places
@@ -169,6 +169,8 @@ async def _play(
         headers = {in_header: name} if in_header else {}
         if not in_header:
             request = place.put(request, kind.shape(name))
+            if place.field in REPEATED:
+                request = {**request, REPEATED[place.field]: name}
         before = {each: world.rows(each) for each in world.names if each}
         assert victim is None or not kind.missing or name.partition(":")[0] in repr(before[victim])
         outcome = await world.outcome(transport, route, request, headers)

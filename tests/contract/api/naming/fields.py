@@ -80,9 +80,11 @@ NAMED: Final[Mapping[str, Kind]] = _rows(
             *_each(_CONVERSATIONS, "NewMember RemoveMemberRequest", "user"),
             *_each("parley.v1", "ListActsOnMyBehalfRequest ListAuditRecordsRequest", "actor"),
             *_each("parley.v1", "ListAuditRecordsRequest", "subject"),
-            *_each("parley.v1", "ListTenantUsageRequest", "user"),
+            *_each("parley.v1", "EraseUserRequest ExportDataRequest ListTenantUsageRequest", "user"),
         ],
     ),
+    (kinds.ERASURE, _each("parley.v1", "GetErasureRequest", "id")),
+    (kinds.CURSOR_OF_EXPORT, _each("parley.v1", "ExportDataRequest", "cursor")),
     (kinds.IN_AUDIT, _each("parley.v1", "ListAuditRecordsRequest", "object")),
     (
         kinds.RUN,
@@ -181,6 +183,7 @@ UNOWNED: Final[Mapping[str, str]] = {
         "the name of a new thing; that it is taken is told within the tenant": [
             *_each(_CONVERSATIONS, "CreateOrganizationRequest", "name"),
         ],
+        "repeats what another field names": _each("parley.v1", "EraseUserRequest", "confirm_user"),
         "what the operator configures, the same for all": [
             *_each(_ARCHIVE, "ChatRequest", "model"),
             *_each("parley.v1", "ListTenantUsageRequest ListUsageRequest", "model"),
@@ -222,3 +225,6 @@ TOLD_TO_COLLEAGUES: Final[Mapping[str, str]] = {
     f"{_ARCHIVE}.DeleteConversationRequest.entity_id": "CONVERSATION_FORBIDDEN",
 }
 """Fields of which a document says 403 for what is a colleague's, and the reason."""
+
+REPEATED: Final[Mapping[str, str]] = {"parley.v1.EraseUserRequest.user": "confirm_user"}
+"""Fields whose name the request has to repeat, and where: else it is refused before anything is looked for."""

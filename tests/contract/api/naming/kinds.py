@@ -124,6 +124,22 @@ MODEL = Kind(
 )
 USER = Kind((_THREAD,), "who", "nora", tenant_knows="colleagues see each other's names, and work together")
 IN_AUDIT = Kind((_made("one"),), "api_key", UNKNOWN_ID, tenant_knows="who may read the audit reads the tenant's")
+ERASURE = Kind(
+    (
+        Call(f"{_THREADS}/CreateThread", {**_TALK, "name": MARK}, caller=_SERVANT),
+        Call(
+            "parley.v1.DataService/EraseUser",
+            {"user": "servant", "confirm_user": "servant"},
+            keep={"erasure": "erasure_id"},
+        ),
+    ),
+    "erasure",
+    UNKNOWN_ID,
+    tenant_knows="who may have users erased reads of the tenant's erasures",
+)
+CURSOR_OF_EXPORT = Kind(
+    (_THREAD, Call("parley.v1.DataService/ExportData", {}, keep={"page": "cursor"}, until="record")), "page", ""
+)
 EVENT_OF_ARCHIVE = Kind(
     (Call("parley.archive.v3.ArchiveService/StreamChat", {"message": MARK}, keep={"seen": "id"}),), "seen", _NO_EVENT
 )
