@@ -99,11 +99,11 @@ def _refusal(
 
 def _message(method: MethodDescriptor, identity: str, name: str, data: Any) -> Message:
     """The stream message of an event. Its data is the whole message, or only the member that the event is named for;
-    every whole one has the documented time, or its cursor."""
+    every whole one has the documented time, or its cursor beside the member."""
     cursor = next(
         field.name for field in method.output_type.fields if field.GetOptions().Extensions[options_pb2.cursor]
     )
-    whole = name == "heartbeat" or not {"createdAt", cursor}.isdisjoint(data)
+    whole = name == "heartbeat" or "createdAt" in data or {cursor, name} <= data.keys()
     return message_of(method.output_type, data if whole else {cursor: identity, name: data})
 
 

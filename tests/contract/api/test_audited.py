@@ -13,14 +13,18 @@ from tests.contract.api.case import ANNA, Caller, Case
 from tests.contract.api.playing import METHODS, PLAYERS, TENANTS, play, prepare, request_of
 from tests.contract.api.serving import Served
 from tests.contract.api.stage import Stage
+from tests.contract.api.test_access import NEVER_FOR_OTHERS
 from tests.contract.api.test_repeats import WRITES
 
 _FOR_ANNA = Caller(user="service", on_behalf_of="anna")
 _REQUEST = "the-call-itself"
 _FOUND = "SELECT actor, owner, act, object, outcome FROM audit WHERE tenant = ? AND request_id = ? ORDER BY id"
-# Only a person may, and nobody is one in another's name.
+# What only a person may nobody does in another's name.
 _IN_ANOTHERS_NAME = [
-    case for case in WRITES if not METHODS[case.rpc].GetOptions().Extensions[options_pb2.rule].needs_person
+    case
+    for case in WRITES
+    if case.rpc not in NEVER_FOR_OTHERS
+    and not METHODS[case.rpc].GetOptions().Extensions[options_pb2.rule].needs_person
 ]
 
 
