@@ -209,10 +209,11 @@ class Pipeline(grpc.aio.ServerInterceptor):
             if method.rule.needs_person and not principal.is_person:
                 raise PersonNeeded
         self._validation.check(request)
-        if principal is not None and method.rule.writes:
+        if principal is not None and (method.rule.writes or method.rule.is_audited):
+            is_repeatable = method.rule.writes and bool(headers.keys)
             principal = replace(
                 principal,
-                request_key=_request_key(method.rule, headers, request) if headers.keys else None,
+                request_key=_request_key(method.rule, headers, request) if is_repeatable else None,
                 request_id=record.request_id,
                 write="" if method.rule.is_audited else method.rule.name,
             )

@@ -23,8 +23,7 @@ _FOUND = "SELECT actor, owner, act, object, outcome FROM audit WHERE tenant = ? 
 _IN_ANOTHERS_NAME = [
     case
     for case in WRITES
-    if case.rpc not in NEVER_FOR_OTHERS
-    and not METHODS[case.rpc].GetOptions().Extensions[options_pb2.rule].needs_person
+    if case.rpc not in NEVER_FOR_OTHERS and not METHODS[case.rpc].GetOptions().Extensions[options_pb2.rule].needs_person
 ]
 
 
