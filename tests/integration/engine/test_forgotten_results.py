@@ -13,6 +13,7 @@ from server.domain.errors import ConversationNotFound, RunNotFound
 from server.domain.ids import default_organization_id
 from server.domain.principal import Principal, RequestKey
 from tests.support.house import ANNA, House
+from tests.support.sqlite_tables import tables_of
 from tests.support.upstream.gate import Gate
 
 SECRET = "plum-coloured"
@@ -27,8 +28,11 @@ def _marked(name: str) -> Principal:
 def _tables_with(path: Path, words: str) -> set[str]:
     """The tables in any text of whose rows the words are."""
     with closing(sqlite3.connect(path)) as connection:
-        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name for name in names if words in str(connection.execute(f"SELECT * FROM {name}").fetchall())}
+        return {
+            name
+            for name in tables_of(connection)
+            if words in str(connection.execute(f"SELECT * FROM {name}").fetchall())
+        }
 
 
 async def _create(house: House, by: Principal) -> str:

@@ -579,6 +579,7 @@ def test_state() -> None:
             "interrupt_policy": "INTERRUPT_POLICY_INTERRUPT",
             "mcp_servers": {"names": ["time"]},
             "client_tools": {"tools": [TOOL_JSON]},
+            "memory": {"inject": False, "extract": False, "most": 8},
         },
         "context_management_settings": {"strategy": "CONTEXT_STRATEGY_SUMMARIZE", "max_history_messages": 12},
         "active_run": {**RUN_JSON, "status": "RUN_STATUS_RUNNING"},
