@@ -33,7 +33,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         live_service(tmp_path_factory.mktemp("pages")) as live,
-        httpx.AsyncClient(base_url=live.url, trust_env=False) as client,
+        httpx.AsyncClient(base_url=live.url, trust_env=False, timeout=60) as client,
     ):
         yield client
 

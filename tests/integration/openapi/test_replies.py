@@ -46,7 +46,7 @@ async def documented(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     folder = tmp_path_factory.mktemp("openapi")
     async with (
         live_service(folder, provider=DirectedProvider()) as live,
-        httpx.AsyncClient(base_url=live.url, trust_env=False) as client,
+        httpx.AsyncClient(base_url=live.url, trust_env=False, timeout=60) as client,
     ):
         document = (await client.get("/openapi.json")).json()
         yield Documented(live, Document(document), client)
