@@ -1,8 +1,9 @@
 """Use cases of contents on their way in: whole in a request, or piece by piece behind a signed URL."""
 
 import hashlib
-from collections.abc import AsyncIterable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncIterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,6 +24,7 @@ from server.domain.storage_errors import (
     FolderNotFound,
     SignedUrlInvalid,
     StorageFull,
+    TooManyUploads,
 )
 from server.failpoint import failpoint
 from server.ports.blobs import Blobs
@@ -76,6 +78,7 @@ class Uploads:
         self._limits = limits
         self._repeats = repeats
         self._urls = urls
+        self._under_way: Counter[Owner] = Counter()
 
     async def upload(self, principal: Principal, wanted: NewFile, content: bytes) -> StoredFile:
         """Store a content that is here already. Raises `InvalidField`, `FileTooLarge`, `ContentMismatch`,
@@ -129,13 +132,20 @@ class Uploads:
     async def put(self, token: str, pieces: AsyncIterable[bytes]) -> StoredFile:
         """Store what comes in pieces, for whoever shows a token. Raises `SignedUrlInvalid`, `FileTooLarge`,
         `ContentMismatch`, `MediaTypeMismatch`, `FileNameTaken`, `StorageFull`, and what `pieces` raises; nothing is
-        stored then, and the token is used up."""
+        stored then, and the token is used up; but not by `TooManyUploads`, of the owner in this process."""
         now = self._clock.now()
         upload_id = self._urls.upload(token, now)
         taken = await self._store.write_system(lambda tx: tx.take_grant(upload_id, now))
         if taken is None:
             raise SignedUrlInvalid
         owner, grant = taken
+        if self._under_way[owner] >= self._limits.uploads_at_once:
+            await self._give_back(owner, grant)
+            raise TooManyUploads(self._limits.uploads_at_once)
+        with self._place(owner):
+            return await self._receive(owner, grant, pieces)
+
+    async def _receive(self, owner: Owner, grant: UploadGrant, pieces: AsyncIterable[bytes]) -> StoredFile:
         usage = await self._store.read(owner, lambda tx: tx.storage.usage())
         limit = self._limits.upload_bytes if grant.size is None else min(grant.size, self._limits.upload_bytes)
         receipt = _Receipt(limit, room=self._limits.storage_bytes - usage.bytes, quota=self._limits.storage_bytes)
@@ -150,6 +160,25 @@ class Uploads:
         failpoint("uploads.content_kept")
         await self._keep(owner, file)
         return file
+
+    @contextmanager
+    def _place(self, owner: Owner) -> Iterator[None]:
+        """Count an upload of the owner's as under way."""
+        self._under_way[owner] += 1
+        try:
+            yield
+        finally:
+            self._under_way[owner] -= 1
+            if not self._under_way[owner]:
+                del self._under_way[owner]
+
+    async def _give_back(self, owner: Owner, grant: UploadGrant) -> None:
+        """Make a leave to upload good again that was taken and not used. Raises `SignedUrlInvalid` when its folder has
+        gone meanwhile."""
+        try:
+            await self._store.write(owner, lambda tx: tx.storage.add_grant(grant))
+        except FolderNotFound as error:
+            raise SignedUrlInvalid from error
 
     async def _keep(self, owner: Owner, file: StoredFile) -> None:
         try:

@@ -60,4 +60,6 @@ class Limits:
     upload_bytes: int = 100 * 1024**2
     """Bytes that one of them may have."""
     pending_uploads: int = 1000
-    """How many signed URLs of a user may wait for their upload."""
+    """How many signed URLs of a user may wait for their upload …"""
+    uploads_at_once: int = 8
+    """… and how many of them each process takes contents for at a time."""

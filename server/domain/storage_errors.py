@@ -88,3 +88,14 @@ class SignedUrlInvalid(ParleyError):
 
     def __init__(self) -> None:
         super().__init__("the URL is not valid (any more); ask for a new one")
+
+
+class TooManyUploads(ParleyError):
+    """As many contents of the user are on their way in as may be at once; the URL stays good."""
+
+    reason = "TOO_MANY_UPLOADS"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} uploads are under way; send again when one of them has ended", metadata={"most": str(most)}
+        )

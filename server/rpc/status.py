@@ -83,6 +83,7 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     storage_errors.ContentMismatch: grpc.StatusCode.INVALID_ARGUMENT,
     storage_errors.MediaTypeMismatch: grpc.StatusCode.INVALID_ARGUMENT,
     storage_errors.SignedUrlInvalid: grpc.StatusCode.PERMISSION_DENIED,
+    storage_errors.TooManyUploads: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.UserNotFound: grpc.StatusCode.NOT_FOUND,
     errors.OrganizationNameTaken: grpc.StatusCode.ALREADY_EXISTS,
     history_errors.MessageNotFound: grpc.StatusCode.NOT_FOUND,

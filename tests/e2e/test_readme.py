@@ -62,6 +62,17 @@ def test_the_quickstart_and_the_stubs(service: Service, home: Path) -> None:
     assert "You said: Hello" in run([sys.executable, "-W", "error", "-c", program], home)
 
 
+def test_files(service: Service, home: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    setting = example("Quickstart", "sh").partition("\n#")[0]
+    script = f"{setting}\n{example('Files', 'sh')}".replace("127.0.0.1:8080", service.addresses["http"])
+    shown = run(["/bin/sh", "-ec", script.replace("curl ", "curl --silent --noproxy '*' ")], home)
+    assert shown.count('"name":"notes.txt"') == shown.count('"name":"large.bin"') == 2
+    kept = 5_000_000 + len(b"Remember the milk.\n")
+    assert f'"bytesUsed":"{kept}"' in shown
+
+
 def test_tools_that_wait(service: Service, home: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")

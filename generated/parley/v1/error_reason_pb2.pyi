@@ -253,6 +253,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The signed URL is not valid: not signed here, over, used, or its file is gone. PERMISSION_DENIED."""
     ERROR_REASON_FOLDER_TOO_DEEP: _ErrorReason.ValueType  # 158
     """The folder would lie in too many others. FAILED_PRECONDITION."""
+    ERROR_REASON_TOO_MANY_UPLOADS: _ErrorReason.ValueType  # 159
+    """As many uploads by signed URLs of the user are under way as may be at once; the metadata entry `most` says how
+    many. The URL is still good: send again when one of them has ended. RESOURCE_EXHAUSTED; HTTP 429.
+    """
     ERROR_REASON_MEMORY_NOT_FOUND: _ErrorReason.ValueType  # 160
     """The caller has no memory of that id. NOT_FOUND."""
     ERROR_REASON_TOO_MANY_MEMORIES: _ErrorReason.ValueType  # 161
@@ -513,6 +517,10 @@ ERROR_REASON_SIGNED_URL_INVALID: ErrorReason.ValueType  # 157
 """The signed URL is not valid: not signed here, over, used, or its file is gone. PERMISSION_DENIED."""
 ERROR_REASON_FOLDER_TOO_DEEP: ErrorReason.ValueType  # 158
 """The folder would lie in too many others. FAILED_PRECONDITION."""
+ERROR_REASON_TOO_MANY_UPLOADS: ErrorReason.ValueType  # 159
+"""As many uploads by signed URLs of the user are under way as may be at once; the metadata entry `most` says how
+many. The URL is still good: send again when one of them has ended. RESOURCE_EXHAUSTED; HTTP 429.
+"""
 ERROR_REASON_MEMORY_NOT_FOUND: ErrorReason.ValueType  # 160
 """The caller has no memory of that id. NOT_FOUND."""
 ERROR_REASON_TOO_MANY_MEMORIES: ErrorReason.ValueType  # 161

@@ -129,6 +129,7 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
         {"declared": "image/png", "shown": "text/plain"},
     ),
     (storage_errors.SignedUrlInvalid(), grpc.StatusCode.PERMISSION_DENIED, "SIGNED_URL_INVALID", {}),
+    (storage_errors.TooManyUploads(8), grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_UPLOADS", {"most": "8"}),
     (errors.NotAMember(), grpc.StatusCode.PERMISSION_DENIED, "NOT_A_MEMBER", {}),
     (errors.RoleMissing("Admin"), grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING", {"role": "Admin"}),
     (errors.LastOwner(), grpc.StatusCode.FAILED_PRECONDITION, "LAST_OWNER", {}),
