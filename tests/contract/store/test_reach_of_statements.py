@@ -31,6 +31,7 @@ UNBOUND: Final = {
     "provisioning._ADD_ORGANIZATION": "likewise the tenant's default organization",
     "provisioning._ADD_MEMBERSHIP": "likewise the membership of it",
     "provisioning._ANY_MEMBER": "whether the user is the tenant's first",
+    "provisioning._FIND": "whoever calls is looked up before anything is done in their name",
     "members._OF_TENANT": "`parley members list`, for operators",
     "members._LOCK_BY_NAME": "`parley members set`, for operators",
     "members._MEMBERS": "`parley members set`, for operators",
