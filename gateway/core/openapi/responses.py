@@ -32,8 +32,6 @@ _RETRY = {"Retry-After": {"description": "Seconds to wait before another try.", 
 _CHALLENGE = {"WWW-Authenticate": {"description": "The scheme to authenticate with.", "schema": {"type": "string"}}}
 _HEADERS = {429: _RETRY, 503: _RETRY, 401: _CHALLENGE}
 
-# What a method that needs no credential cannot answer.
-_OF_CREDENTIALS = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED})
 # What only a caller who cancelled would see, or a server without the method.
 _NEVER_SEEN = frozenset({Code.OK, Code.CANCELLED, Code.UNIMPLEMENTED})
 _BODILESS = frozenset({204, 205, 304})
@@ -131,7 +129,9 @@ _STREAM = (
 
 def _causes(dialect: Dialect, rule: Rule) -> Iterator[tuple[int, str]]:
     """Give each status that a call can fail with, with the gRPC code or the reason that leads to it."""
-    codes = [code for code in Code if code not in _NEVER_SEEN and not (rule.public and code in _OF_CREDENTIALS)]
+    # A method that needs no credential may still refuse somebody, by a signature, say.
+    never = _NEVER_SEEN | {Code.UNAUTHENTICATED} if rule.public else _NEVER_SEEN
+    codes = [code for code in Code if code not in never]
     for override in dialect.errors.overrides:
         if override.reason and override.http_status:
             yield override.http_status, override.reason

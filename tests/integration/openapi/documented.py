@@ -1,5 +1,6 @@
 """A client that knows nothing but the OpenAPI document: makes requests by it, and holds replies against it."""
 
+import base64
 import copy
 import json
 from collections.abc import Iterator, Mapping
@@ -92,7 +93,10 @@ class Document:
         if "requestBody" not in operation:
             assert not rest, f"{operation['operationId']} has no place for {rest}"
             return None
-        schema = self._resolved(operation["requestBody"]["content"]["application/json"]["schema"])
+        if "application/json" not in (content := operation["requestBody"]["content"]):
+            # Whatever bytes: those of the pieces that the method is sent.
+            return base64.b64decode(rest.get("content", {}).get("data", ""))
+        schema = self._resolved(content["application/json"]["schema"])
         if rest.keys() <= schema.get("properties", {}).keys():
             return rest
         (body,) = rest.values()

@@ -117,9 +117,8 @@ async def _prepared(stage: Stage, case: Case) -> dict[str, str]:
 async def _answer(documented: Documented, name: str, fields: Json, headers: dict[str, str], case: Case) -> Reply:
     """Send a request, and read the reply; a stream that goes on is left after what the case names of it."""
     request = documented.document.request(name, dict(fields))
-    call = documented.client.stream(
-        request.method, request.path, params=[*request.query], json=request.body, headers=headers
-    )
+    body = {"content": request.body} if isinstance(request.body, bytes) else {"json": request.body}
+    call = documented.client.stream(request.method, request.path, params=[*request.query], headers=headers, **body)
     text = ""
     async with call as reply:
         media = reply.headers.get("content-type", "")
