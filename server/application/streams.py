@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from server.application.conversations import find
+from server.application.kept_events import require_kept
 from server.application.run_lookup import find_run, parked_ahead
 from server.application.viewpoints import find_answer
 from server.domain.conversation import Conversation
@@ -81,7 +82,8 @@ class Streams:
     async def run(self, owner: Owner, run_id: RunId, *, after: int) -> AsyncGenerator[Shown, None]:
         """Events of one run behind a sequence, to its end.
 
-        Raises `RunNotFound` (also when its conversation is deleted meanwhile), `CursorInFuture`, `ShuttingDown`.
+        Raises `RunNotFound` (also when its conversation is deleted meanwhile), `CursorInFuture`, `CursorExpired`,
+        `ShuttingDown`.
         """
 
         async def unit(tx: Transaction) -> Conversation:
@@ -106,14 +108,15 @@ class Streams:
     async def seen(self, owner: Owner, key: str, content: str, *, after: int) -> Run:
         """The run of a message of that content that somebody has followed up to the event `after`.
 
-        Raises `ConversationNotFound`, `AnswerNotFound`, `CursorInFuture`.
+        Raises `ConversationNotFound`, `AnswerNotFound`, `CursorInFuture`, `CursorExpired`.
         """
         return await self._store.read(owner, lambda tx: find_answer(tx, key, content, seen=after))
 
     async def watch(self, owner: Owner, key: str, *, after: int) -> AsyncGenerator[Shown, None]:
         """Every event of a conversation behind a sequence, without end.
 
-        Raises `ConversationNotFound` (also when it is deleted while being watched), `CursorInFuture`, `ShuttingDown`.
+        Raises `ConversationNotFound` (also when it is deleted while being watched), `CursorInFuture`,
+        `CursorExpired`, `ShuttingDown`.
         """
         conversation = await self._store.read(owner, lambda tx: find(tx, key))
         async with aclosing(self._follow(owner, conversation, after, None)) as events:
@@ -194,6 +197,7 @@ class Streams:
                 events = await tx.events.after(found.id, cursor, limit=limit)
             else:
                 events = await tx.events.of_run_after(run.id, cursor, limit=limit)
+            await require_kept(tx, found, events, after=cursor, run=run)
             has_more = len(events) == limit
             return _CatchUp(
                 events,

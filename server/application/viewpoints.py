@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from server.application.conversations import find
+from server.application.kept_events import refuse_dropped
 from server.application.run_lookup import find_run
 from server.domain.conversation import Conversation
 from server.domain.errors import CursorInFuture, RunNotFound
@@ -31,7 +32,8 @@ class Viewpoint:
 async def find_answer(tx: Transaction, key: str, content: str, *, seen: int) -> Run:
     """The newest run of a message of that content of which there was something to see by the event `seen`.
 
-    Raises `ConversationNotFound`, `CursorInFuture`; `AnswerNotFound` when none of the newest runs is one.
+    Raises `ConversationNotFound`, `CursorInFuture`; `AnswerNotFound` when none of the newest runs is one, and
+    `CursorExpired` when the log is cut, so that nobody can tell.
     """
     conversation = await find(tx, key)
     if seen > conversation.last_sequence:
@@ -41,6 +43,7 @@ async def find_answer(tx: Transaction, key: str, content: str, *, seen: int) -> 
             asked = first.payload.message if isinstance(first.payload, RunQueued | RunStarted) else None
             if first.sequence <= seen and asked is not None and asked.content == content:
                 return run
+    await refuse_dropped(tx, conversation, after=0)  # what it was may have gone
     raise AnswerNotFound(seen=seen)
 
 

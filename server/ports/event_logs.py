@@ -27,6 +27,9 @@ class Events(Protocol):
     async def after(self, conversation_id: ConversationId, sequence: int, *, limit: int) -> list[Event]:
         """Events behind a sequence, in order."""
 
+    async def first_kept(self, conversation_id: ConversationId) -> int | None:
+        """The sequence of the first event that is still there; `None`: none is, or the owner has no such log."""
+
     async def of_run_after(self, run_id: RunId, sequence: int, *, limit: int) -> list[Event]:
         """Events of one run behind a sequence, in order."""
 

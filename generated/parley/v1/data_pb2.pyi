@@ -328,11 +328,16 @@ class Retention(_message.Message):
 
     CONVERSATION_DAYS_FIELD_NUMBER: _builtins.int
     ARCHIVED_DAYS_FIELD_NUMBER: _builtins.int
+    EVENT_DAYS_FIELD_NUMBER: _builtins.int
     AUDIT_DAYS_FIELD_NUMBER: _builtins.int
     conversation_days: _builtins.int
     """Conversations in which nothing was said or changed."""
     archived_days: _builtins.int
     """The same of those that are archived."""
+    event_days: _builtins.int
+    """Events of conversations, but for those of runs that are not over; what was said stays. Streams that would have to
+    begin before what is kept are refused with OUT_OF_RANGE (`CURSOR_EXPIRED`).
+    """
     audit_days: _builtins.int
     """Records of the audit."""
     def __init__(
@@ -340,11 +345,12 @@ class Retention(_message.Message):
         *,
         conversation_days: _builtins.int | None = ...,
         archived_days: _builtins.int | None = ...,
+        event_days: _builtins.int | None = ...,
         audit_days: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived_days", b"_archived_days", "_audit_days", b"_audit_days", "_conversation_days", b"_conversation_days", "archived_days", b"archived_days", "audit_days", b"audit_days", "conversation_days", b"conversation_days"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived_days", b"_archived_days", "_audit_days", b"_audit_days", "_conversation_days", b"_conversation_days", "_event_days", b"_event_days", "archived_days", b"archived_days", "audit_days", b"audit_days", "conversation_days", b"conversation_days", "event_days", b"event_days"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived_days", b"_archived_days", "_audit_days", b"_audit_days", "_conversation_days", b"_conversation_days", "archived_days", b"archived_days", "audit_days", b"audit_days", "conversation_days", b"conversation_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived_days", b"_archived_days", "_audit_days", b"_audit_days", "_conversation_days", b"_conversation_days", "_event_days", b"_event_days", "archived_days", b"archived_days", "audit_days", b"audit_days", "conversation_days", b"conversation_days", "event_days", b"event_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__archived_days: _TypeAlias = _typing.Literal["archived_days"]  # noqa: Y015
     _WhichOneofArgType__archived_days: _TypeAlias = _typing.Literal["_archived_days", b"_archived_days"]  # noqa: Y015
@@ -352,12 +358,16 @@ class Retention(_message.Message):
     _WhichOneofArgType__audit_days: _TypeAlias = _typing.Literal["_audit_days", b"_audit_days"]  # noqa: Y015
     _WhichOneofReturnType__conversation_days: _TypeAlias = _typing.Literal["conversation_days"]  # noqa: Y015
     _WhichOneofArgType__conversation_days: _TypeAlias = _typing.Literal["_conversation_days", b"_conversation_days"]  # noqa: Y015
+    _WhichOneofReturnType__event_days: _TypeAlias = _typing.Literal["event_days"]  # noqa: Y015
+    _WhichOneofArgType__event_days: _TypeAlias = _typing.Literal["_event_days", b"_event_days"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__archived_days) -> _WhichOneofReturnType__archived_days | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__audit_days) -> _WhichOneofReturnType__audit_days | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__conversation_days) -> _WhichOneofReturnType__conversation_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__event_days) -> _WhichOneofReturnType__event_days | None: ...
 
 Global___Retention: _TypeAlias = Retention  # noqa: Y015
 
@@ -369,10 +379,13 @@ class SetRetentionRequest(_message.Message):
 
     CONVERSATION_DAYS_FIELD_NUMBER: _builtins.int
     ARCHIVED_DAYS_FIELD_NUMBER: _builtins.int
+    EVENT_DAYS_FIELD_NUMBER: _builtins.int
     AUDIT_DAYS_FIELD_NUMBER: _builtins.int
     conversation_days: _builtins.int
     """As in `Retention`, 1 to 36500."""
     archived_days: _builtins.int
+    """As in `Retention`, 1 to 36500."""
+    event_days: _builtins.int
     """As in `Retention`, 1 to 36500."""
     audit_days: _builtins.int
     """As in `Retention`, 90 to 36500."""
@@ -381,11 +394,12 @@ class SetRetentionRequest(_message.Message):
         *,
         conversation_days: _builtins.int | None = ...,
         archived_days: _builtins.int | None = ...,
+        event_days: _builtins.int | None = ...,
         audit_days: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived_days", b"_archived_days", "_audit_days", b"_audit_days", "_conversation_days", b"_conversation_days", "archived_days", b"archived_days", "audit_days", b"audit_days", "conversation_days", b"conversation_days"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archived_days", b"_archived_days", "_audit_days", b"_audit_days", "_conversation_days", b"_conversation_days", "_event_days", b"_event_days", "archived_days", b"archived_days", "audit_days", b"audit_days", "conversation_days", b"conversation_days", "event_days", b"event_days"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived_days", b"_archived_days", "_audit_days", b"_audit_days", "_conversation_days", b"_conversation_days", "archived_days", b"archived_days", "audit_days", b"audit_days", "conversation_days", b"conversation_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archived_days", b"_archived_days", "_audit_days", b"_audit_days", "_conversation_days", b"_conversation_days", "_event_days", b"_event_days", "archived_days", b"archived_days", "audit_days", b"audit_days", "conversation_days", b"conversation_days", "event_days", b"event_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__archived_days: _TypeAlias = _typing.Literal["archived_days"]  # noqa: Y015
     _WhichOneofArgType__archived_days: _TypeAlias = _typing.Literal["_archived_days", b"_archived_days"]  # noqa: Y015
@@ -393,11 +407,15 @@ class SetRetentionRequest(_message.Message):
     _WhichOneofArgType__audit_days: _TypeAlias = _typing.Literal["_audit_days", b"_audit_days"]  # noqa: Y015
     _WhichOneofReturnType__conversation_days: _TypeAlias = _typing.Literal["conversation_days"]  # noqa: Y015
     _WhichOneofArgType__conversation_days: _TypeAlias = _typing.Literal["_conversation_days", b"_conversation_days"]  # noqa: Y015
+    _WhichOneofReturnType__event_days: _TypeAlias = _typing.Literal["event_days"]  # noqa: Y015
+    _WhichOneofArgType__event_days: _TypeAlias = _typing.Literal["_event_days", b"_event_days"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__archived_days) -> _WhichOneofReturnType__archived_days | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__audit_days) -> _WhichOneofReturnType__audit_days | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__conversation_days) -> _WhichOneofReturnType__conversation_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__event_days) -> _WhichOneofReturnType__event_days | None: ...
 
 Global___SetRetentionRequest: _TypeAlias = SetRetentionRequest  # noqa: Y015

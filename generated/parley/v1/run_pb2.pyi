@@ -512,7 +512,8 @@ class StreamRunRequest(_message.Message):
     """The run."""
     after_sequence: _builtins.int
     """Only events with a greater sequence are sent. 0: from the run's first. OUT_OF_RANGE
-    (`CURSOR_IN_FUTURE`) when the conversation has no event of that sequence.
+    (`CURSOR_IN_FUTURE`) when the conversation has no event of that sequence, and (`CURSOR_EXPIRED`) when
+    events behind it are not kept any more: read the state anew and go on from its `last_sequence`.
     """
     def __init__(
         self,
@@ -540,7 +541,8 @@ class WatchThreadRequest(_message.Message):
     """The thread."""
     after_sequence: _builtins.int
     """Only events with a greater sequence are sent. 0: from the thread's first. OUT_OF_RANGE
-    (`CURSOR_IN_FUTURE`) when the conversation has no event of that sequence.
+    (`CURSOR_IN_FUTURE`) when the conversation has no event of that sequence, and (`CURSOR_EXPIRED`) when
+    events behind it are not kept any more: read the state anew and go on from its `last_sequence`.
     """
     def __init__(
         self,

@@ -60,6 +60,7 @@ _AFTER = owned(
     _logged.where(_c.conversation_id == parameter(_c.conversation_id), _behind).order_by(_c.sequence).limit(LIMIT),
     _table,
 )
+_FIRST = owned(select(func.min(_c.sequence)).where(_c.conversation_id == parameter(_c.conversation_id)), _table)
 _OF_RUN_AFTER = owned(_logged.where(_of_run, _behind).order_by(_c.sequence).limit(LIMIT), _table)
 _KINDS_OF_ANSWERS: Final = (MESSAGE_STARTED, TEXT_DELTA, REASONING_DELTA, MESSAGE_COMPLETED)
 _SAID = owned(
@@ -114,6 +115,11 @@ class StoredEvents:
         """Events behind a sequence, in order."""
         rows = await self._scope.fetch(_AFTER, conversation_id=conversation_id, after=sequence, limit=limit)
         return [event_of(row) for row in rows]
+
+    async def first_kept(self, conversation_id: ConversationId) -> int | None:
+        """The sequence of the first event that is still there."""
+        row = await self._scope.fetch_one(_FIRST, conversation_id=conversation_id)
+        return None if row is None else row[0]
 
     async def of_run_after(self, run_id: RunId, sequence: int, *, limit: int) -> list[Event]:
         """Events of one run behind a sequence, in order."""

@@ -85,6 +85,7 @@ _DROP_EVENTS = delete_some(
     _events.sequence < func.coalesce(_first_needed, _FOR_EVER),
     _events.sequence < func.coalesce(_first_young, _FOR_EVER),
     _events.sequence < func.coalesce(_first_untold, _FOR_EVER),
+    in_order=_events.sequence,  # a log is cut at its beginning, and never has a hole
 )
 _DROP_AUDIT = delete_some(
     tables.audit, tables.audit.c.tenant == bindparam("of_tenant", type_=STRING), tables.audit.c.created_at < _before

@@ -13,7 +13,7 @@ _STATES = {
     ErasureState.UNDER_WAY: pb.ERASURE_STATE_UNDER_WAY,
     ErasureState.DONE: pb.ERASURE_STATE_DONE,
 }
-_DAYS = ("conversation_days", "archived_days", "audit_days")
+_DAYS = ("conversation_days", "archived_days", "event_days", "audit_days")
 
 
 def encode_exported(shown: ExportRecord | ExportEnd) -> pb.ExportDataResponse:
@@ -56,5 +56,6 @@ def encode_retention(retention: Retention) -> pb.Retention:
     return pb.Retention(
         conversation_days=retention.conversation_days,
         archived_days=retention.archived_days,
+        event_days=retention.event_days,
         audit_days=retention.audit_days,
     )

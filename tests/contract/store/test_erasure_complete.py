@@ -141,6 +141,7 @@ async def test_while_it_goes_on_the_user_cannot_come_into_being_and_a_second_req
         await stage.store.write_system(lambda tx: tx.provision(ANN, now))
     with pytest.raises(UserBeingErased):
         await stage.store.read_system(lambda tx: tx.member(ANN))
+    await stage.store.write_system(lambda tx: tx.provision(BEA, now))
     assert await stage.store.read_system(lambda tx: tx.member(BEA)) is not None
     # Two processes at once do each other no harm.
     done = await asyncio.gather(stage.erasing.finish(wanted[0].id), stage.erasing.finish(wanted[0].id))

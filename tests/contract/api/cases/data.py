@@ -146,7 +146,7 @@ CASES = [
         "data: unless it says otherwise a tenant keeps everything",
         _RETENTION,
         {},
-        Reply({"conversation_days": ABSENT, "archived_days": ABSENT, "audit_days": ABSENT}),
+        Reply({"conversation_days": ABSENT, "archived_days": ABSENT, "event_days": ABSENT, "audit_days": ABSENT}),
     ),
     Case(
         "data: what a tenant has said of retention can be read",
@@ -158,8 +158,8 @@ CASES = [
     Case(
         "data: a tenant says how long it keeps what",
         _SET,
-        {"conversation_days": 400, "archived_days": 90, "audit_days": 365},
-        Reply({"conversation_days": 400, "archived_days": 90, "audit_days": 365}),
+        {"conversation_days": 400, "archived_days": 90, "event_days": 30, "audit_days": 365},
+        Reply({"conversation_days": 400, "archived_days": 90, "event_days": 30, "audit_days": 365}),
     ),
     Case(
         "data: retention is for administrators",
@@ -169,5 +169,6 @@ CASES = [
         caller=ANNA_HERSELF,
     ),
     _bad("nothing is kept for no time", _SET, {"archived_days": 0}, "archived_days"),
+    _bad("no event is kept for no time", _SET, {"event_days": 0}, "event_days"),
     _bad("the audit is kept for 90 days at least", _SET, {"audit_days": 89}, "audit_days"),
 ]
