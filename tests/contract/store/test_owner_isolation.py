@@ -273,6 +273,7 @@ SEES: dict[str, tuple[Probe, Any]] = {
         False,
     ),
     "events.after": (lambda tx, a: tx.events.after(a.talk.id, 0, limit=9), []),
+    "events.first_kept": (lambda tx, a: tx.events.first_kept(a.talk.id), None),
     "events.of_run_after": (lambda tx, a: tx.events.of_run_after(a.run.id, 0, limit=9), []),
     "events.partial_answer": (lambda tx, a: tx.events.partial_answer(a.run.id, epoch=1), None),
     "sessions.get": (lambda tx, a: tx.sessions.get(a.session.id), None),
