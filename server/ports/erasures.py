@@ -56,8 +56,9 @@ class Graves(Protocol):
         """Delete at most about so many rows of buried conversations and those that hold nothing any more; returns how
         many rows, 0 when no conversation of the tenant is buried."""
 
-    async def tenant_with_graves(self) -> str | None:
-        """A tenant with conversations that are buried and not deleted; `None`: there is none."""
+    async def tenant_with_graves(self, after: str = "") -> str | None:
+        """The first tenant behind one, by name, with conversations that are buried and not deleted; `None`: there is
+        none."""
 
 
 class Erasures(Protocol):

@@ -16,7 +16,8 @@ class Retentions(Protocol):
         """What the tenant has said; `None`: nothing, so everything is kept."""
 
     async def claim_sweep(self, lease: Lease, now: datetime, *, not_since: datetime) -> str | None:
-        """Take a tenant whose data was not swept since a moment and is nobody's at `now` (the store's time)."""
+        """Take a tenant whose data was not swept since a moment and is nobody's at `now` (the store's time): first such
+        as nobody has left half done."""
 
     async def hold_sweep(self, tenant: str, lease: Lease) -> bool:
         """Renew the claim of the lease's worker; `False`: another has it, and the unit must be undone."""

@@ -67,7 +67,7 @@ _FIRST = Statement(select(_c.id).where(_of_tenant, _is_buried).order_by(_c.id).l
 _DELETE = Statement(delete(_table).where(_c.id == parameter(_c.id), _is_buried).returning(_c.id))
 _ANY = Statement(
     select(_c.tenant)
-    .where(_is_buried, _c.tenant > literal_column("''"))
+    .where(_is_buried, _c.tenant > bindparam("after", type_=STRING))
     .order_by(_c.tenant, _c.id)
     .limit(literal_column("1"))
 )
@@ -152,9 +152,9 @@ async def dig(executor: Executor, tenant: str, *, limit: int) -> int:
     return gone
 
 
-async def tenant_with_graves(executor: Executor) -> str | None:
-    """A tenant with conversations that are buried and not deleted."""
-    rows = await executor.fetch(_ANY, {})
+async def tenant_with_graves(executor: Executor, after: str) -> str | None:
+    """The next tenant with conversations that are buried and not deleted."""
+    rows = await executor.fetch(_ANY, {"after": after})
     return str(rows[0][0]) if rows else None
 
 

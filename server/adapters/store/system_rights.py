@@ -52,9 +52,9 @@ class StoredRights:
         """Delete rows of buried conversations."""
         return await graves.dig(self._executor, tenant, limit=limit)
 
-    async def tenant_with_graves(self) -> str | None:
+    async def tenant_with_graves(self, after: str = "") -> str | None:
         """A tenant with buried conversations."""
-        return await graves.tenant_with_graves(self._executor)
+        return await graves.tenant_with_graves(self._executor, after)
 
     async def bar(self, user: Owner, now: datetime) -> None:
         """Revoke every key of a user."""

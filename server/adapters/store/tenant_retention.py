@@ -39,7 +39,10 @@ SET = Statement(
     )
 )
 _is_due = (_c.swept_at < bindparam("not_since", type_=BigInteger), _c.lease_until <= _now)
-_DUE = Statement(select(_c.tenant).where(*_is_due).order_by(_c.swept_at, _c.tenant).limit(literal_column("1")))
+# One whose sweep has failed comes behind all others: its lease was given back by nobody.
+_DUE = Statement(
+    select(_c.tenant).where(*_is_due).order_by(_c.lease_until, _c.swept_at, _c.tenant).limit(literal_column("1"))
+)
 _CLAIM = Statement(
     update(_table).where(_of_tenant, *_is_due).values(lease_worker=_worker, lease_until=_until).returning(_c.tenant)
 )
