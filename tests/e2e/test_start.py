@@ -53,7 +53,8 @@ def test_the_line_of_the_banner_works_as_it_is(service: Service) -> None:
 
 def test_what_is_kept_is_for_its_user_alone(service: Service) -> None:
     assert mode(service.data) == 0o700
-    assert {path.name: oct(mode(path)) for path in service.data.iterdir() if mode(path) != 0o600} == {}
+    shown = {path.name: (mode(path), 0o700 if path.is_dir() else 0o600) for path in service.data.rglob("*")}
+    assert {name: oct(found) for name, (found, wanted) in shown.items() if found != wanted} == {}
     assert re.fullmatch(r"[0-9a-f]{64}", (service.data / "pepper").read_text().strip())
 
 

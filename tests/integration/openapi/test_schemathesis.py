@@ -33,7 +33,8 @@ NUMBERS = count()
 # The reasons with which the gateway and the validation of the service refuse a request for its form.
 BAD_FORM = ("INVALID_BODY", "INVALID_FIELD")
 # What no JSON Schema can say of a form: that the members of a list differ in one of their own, that a member is itself
-# a schema of objects, that a name is one of the operator's, that a time comes behind another, that a month has no 31st.
+# a schema of objects, that a name is one of the operator's, that a time comes behind another, that a month has no 31st,
+# which names of files some system takes for something else.
 BEYOND_SCHEMAS = (
     "must have different names",
     "must name each call once",
@@ -41,6 +42,14 @@ BEYOND_SCHEMAS = (
     "no tool server is called",
     "must not be before since",
     "must be a day such as",
+    "bytes in UTF-8",
+    "no control characters and no invisible ones that change how it reads",
+    "must have no slashes",
+    "nor end with a dot",
+    "is reserved on some systems",
+    "must read as a short text",
+    "is not base64",
+    "must be a media type",
 )
 
 
