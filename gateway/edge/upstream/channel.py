@@ -200,12 +200,20 @@ async def _send(call: Any, requests: Any) -> None:
     try:
         async with aclosing(requests):
             async for request in requests:
-                if not await _is_taken(call.write(request)):
+                if not await _is_taken(_write(call, request)):
                     return
     except Exception:
         call.cancel()  # nobody is left to send what the server waits for
         raise
     await _is_taken(call.done_writing())
+
+
+async def _write(call: Any, request: Any) -> None:
+    """As `call.write`. That one, where it fails because the call is over, puts INTERNAL in the place of the status that
+    is on its way, and nobody would learn why the server wants no more."""
+    await call.wait_for_connection()
+    message = request if isinstance(request, bytes) else request.SerializeToString()
+    await call._cython_call.send_serialized_message(message)  # noqa: SLF001 - there is no public way without that
 
 
 async def _is_taken(step: Awaitable[None]) -> bool:
