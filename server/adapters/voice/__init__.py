@@ -1,0 +1,1 @@
+"""Conversations that are spoken: the rooms of Daily, and the bot that joins them as a process of its own."""
