@@ -12,7 +12,7 @@ ARGS ?=
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install generate check-generate format lint check-breaking typecheck test test-faults audit bench run ci clean
+.PHONY: help install voice generate check-generate format lint check-breaking typecheck test test-faults audit bench run ci clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,18 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 install: $(VENV)/.installed ## Create .venv from the lock
+
+# The lock holds only what the extra adds to requirements.lock. To make it anew, with uv:
+#   uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra voice \
+#     -c requirements.lock $$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
+#     pyproject.toml -o requirements-voice.lock
+$(VENV)/.voice: requirements-voice.lock $(VENV)/.installed
+	@echo "installing from requirements-voice.lock (about half a minute and 430 MB, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-voice.lock
+	@$(BIN)/python -m pip check --disable-pip-version-check
+	@touch $@
+
+voice: $(VENV)/.voice ## Add what voice sessions need to .venv
 
 generate: install ## Regenerate Python code and descriptors from the protos
 	@rm -rf $(OUT)/parley $(OUT)/buf && mkdir -p $(OUT)
@@ -73,7 +85,7 @@ test: install ## Run every test; TESTS=path for some
 test-faults: install ## Kill, pause and break real server processes at every step; takes about an hour
 	@GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/pytest -n 2 --dist worksteal -m '' tests/faults
 
-audit: install ## Ask for known vulnerabilities of everything in the lock
+audit: install ## Ask for known vulnerabilities of everything in the locks
 	@$(BIN)/python -m tests.architecture.audit
 
 bench: install ## Print the figures of DESIGN.md 10 as ratios within one run

@@ -1,4 +1,4 @@
-"""Asks for known vulnerabilities of everything in the lock: `python -m tests.architecture.audit`, or `make audit`.
+"""Asks for known vulnerabilities of everything in the locks: `python -m tests.architecture.audit`, or `make audit`.
 
 A vulnerability fails, unless `.ci/accepted_advisories.toml` lists it with a reason. Where the advisories cannot be
 reached nothing is known, which is said and fails nothing: a build is not to hang on somebody else's service.
@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 _ROOT: Final = Path(__file__).parents[2]
 _ACCEPTED: Final = _ROOT / ".ci" / "accepted_advisories.toml"
+LOCKS: Final = ("requirements.lock", "requirements-voice.lock")
 _SECONDS: Final = 300
 _MOST_NAMED: Final = 5
 
@@ -69,8 +70,10 @@ def unreachable(fact: str) -> Verdict:
 
 
 def audit() -> Verdict:
-    """Ask about the lock, and judge."""
-    command = [sys.executable, "-m", "pip_audit", "--requirement", "requirements.lock", "--disable-pip"]
+    """Ask about the locks, and judge."""
+    command = [sys.executable, "-m", "pip_audit", "--disable-pip"]
+    for lock in LOCKS:
+        command += ["--requirement", lock]
     command += ["--format", "json", "--progress-spinner", "off", "--timeout", "15"]
     try:
         done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=_SECONDS, check=False)
