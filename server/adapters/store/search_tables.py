@@ -6,6 +6,8 @@ what the owner wrote, whatever others did. The scope keeps costs apart, not righ
 
 Triggers keep the index beside the rows of `message_words`: a table of FTS5 that stores no text, a table of vectors
 without positions. Where words stand is found out from `words`, which works on both alike and for texts of any length.
+SQLite's index is written once for all units that are committed together, for it writes a part of its own in each
+savepoint: a trigger notes what came, and `INDEX_PENDING` comes before every commit. No note outlives its transaction.
 On PostgreSQL the vectors have a table of their own because that has no policies: behind one no GIN index is used, for
 what it compares with might tell of other rows. They name no owner, and lead to nothing but rows that do have policies.
 """
@@ -22,17 +24,31 @@ _STATE: Final = (
     "CREATE TABLE message_index_state (id INTEGER PRIMARY KEY CHECK (id = 1), indexed TEXT NOT NULL, "
     "last TEXT NOT NULL, removed BIGINT NOT NULL, removing BIGINT NOT NULL)"
 )
+_WAS_INDEXED: Final = "old.number NOT IN (SELECT number FROM message_index_pending)"
 SEARCH_SQLITE: Final = (
     _STATE,
     "INSERT INTO message_index_state VALUES (1, '', '', 0, 0)",
     "CREATE VIRTUAL TABLE message_index USING fts5(words, content='', columnsize=0, detail=none, tokenize='ascii')",
-    "CREATE TRIGGER message_words_added AFTER INSERT ON message_words BEGIN "  # noqa: S608 - of constants
-    f"INSERT INTO message_index(rowid, words) VALUES (new.number, {_INDEXED.format('new.')}); END",
+    "CREATE TABLE message_index_pending (number INTEGER PRIMARY KEY)",
+    "CREATE TRIGGER message_words_added AFTER INSERT ON message_words BEGIN "
+    "INSERT INTO message_index_pending VALUES (new.number); END",
+    # What is still pending is in no index from which it could be removed.
     "CREATE TRIGGER message_words_removed AFTER DELETE ON message_words BEGIN "  # noqa: S608 - of constants
     "INSERT INTO message_index(message_index, rowid, words) "
-    f"VALUES ('delete', old.number, {_INDEXED.format('old.')}); "
-    "UPDATE message_index_state SET removed = removed + 1 WHERE id = 1; END",
+    f"SELECT 'delete', old.number, {_INDEXED.format('old.')} WHERE {_WAS_INDEXED}; "
+    f"UPDATE message_index_state SET removed = removed + 1 WHERE id = 1 AND {_WAS_INDEXED}; "
+    "DELETE FROM message_index_pending WHERE number = old.number; END",
 )
+IS_PENDING: Final = "SELECT EXISTS (SELECT 1 FROM message_index_pending)"
+"""Whether SQLite's index lacks words of this transaction."""
+INDEX_PENDING: Final = (
+    # One statement, and so one part of the index; what is pending is looked up, not looked for.
+    "INSERT INTO message_index(rowid, words) "  # noqa: S608 - of constants
+    f"SELECT found.number, {_INDEXED.format('found.')} FROM message_index_pending AS pending "
+    "CROSS JOIN message_words AS found ON found.number = pending.number",
+    "DELETE FROM message_index_pending",
+)
+"""Index them."""
 SEARCH_POSTGRES: Final = (
     _STATE.replace("TEXT", 'TEXT COLLATE "C"'),
     "INSERT INTO message_index_state VALUES (1, '', '', 0, 0)",

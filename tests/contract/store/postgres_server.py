@@ -55,6 +55,11 @@ class PostgresServer:
         """Delete the data of a stopped server."""
         shutil.rmtree(self._data)
 
+    @property
+    def pid(self) -> int:
+        """The process of a server that runs: the parent of all its others."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
     def execute(self, sql: str, *, database: str = "postgres") -> None:
         """Execute statements as superuser, together if there are several."""
         self._run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.superuser_dsn(database), "-c", sql)

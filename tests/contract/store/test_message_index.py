@@ -1,5 +1,6 @@
 """The index of messages: costs nothing of what others wrote, holds nothing of what is gone, and catches up."""
 
+import asyncio
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from server.adapters.store.sqlite import schema
 from server.domain.ids import ConversationId
 from server.domain.message_query import read_query
 from server.domain.message_search import MessageSearch, SearchOrder
-from server.ports.store import Store
+from server.ports.store import Store, Transaction
 from tests.contract.store.builders import ALICE, BOB, conversation, message, new_id, stored
 from tests.contract.store.postgres_server import PostgresServer
 
@@ -150,6 +151,63 @@ async def test_no_word_of_a_deleted_conversation_stays_in_the_index(sqlite_path:
         assert not await store.write_system(lambda tx: tx.clean_index(effort=1))
     with closing(sqlite3.connect(sqlite_path)) as connection:
         connection.execute("INSERT INTO message_index(message_index) VALUES ('integrity-check')")
+
+
+async def test_units_that_are_committed_together_are_indexed_as_far_as_they_succeed(sqlite_url: str) -> None:
+    """All that begin in one turn of the loop share a commit, and are written to the index at its end."""
+    async with open_store(sqlite_url, feed=LocalFeed()) as store:
+        await _commit_together(store)
+        assert await _count(store, "words") == 2
+        assert await _count(store, "go") == await _count(store, "fail") == await _count(store, "before") == 0
+
+
+async def _commit_together(store: Store) -> None:
+    kept, gone, cut = conversation("kept"), conversation("gone"), conversation("cut")
+    await stored(store, kept, gone, cut)
+    await store.write(ALICE, lambda tx: tx.messages.append(message(gone, "words of before")))
+
+    async def fail(tx: Transaction) -> None:
+        await tx.messages.append(message(cut, "words that fail"))
+        raise _Killed
+
+    async def come_and_go(tx: Transaction) -> None:
+        await tx.messages.append(message(cut, "words that go at once"))
+        await tx.conversations.delete(cut.id)
+
+    units = [
+        lambda tx: tx.messages.append(message(gone, "words that go")),
+        lambda tx: tx.messages.append(message(kept, "words that stay")),
+        fail,
+        come_and_go,
+        lambda tx: tx.conversations.delete(gone.id),
+        lambda tx: tx.messages.append(message(kept, "words that stay, too")),
+    ]
+    ends = await asyncio.gather(*(store.write(ALICE, unit) for unit in units), return_exceptions=True)
+    assert [type(each) for each in ends if isinstance(each, BaseException)] == [_Killed]
+    left = await store.read(ALICE, lambda tx: tx.messages.history(kept.id, last=10))
+    assert [each.content for each in left] == ["words that stay", "words that stay, too"]
+
+
+async def test_no_word_waits_for_the_index_and_none_is_removed_that_was_never_there(
+    sqlite_path: Path, sqlite_url: str
+) -> None:
+    async with open_store(sqlite_url, feed=LocalFeed()) as store:
+        kept, gone = conversation("kept"), conversation("gone")
+        await stored(store, kept, gone)
+
+        async def come_and_go(tx: Transaction) -> None:
+            await tx.messages.append(message(gone, "nobody reads this"))
+            await tx.messages.append(message(kept, "somebody reads this"))
+            await tx.conversations.delete(gone.id)
+
+        await store.write(ALICE, come_and_go)
+        assert not await store.read_system(lambda tx: tx.index_needs_cleaning())
+    with closing(sqlite3.connect(sqlite_path)) as connection:
+        assert connection.execute("SELECT count(*) FROM message_index_pending").fetchone() == (0,)
+        connection.execute("CREATE VIRTUAL TABLE temp.held USING fts5vocab(main, message_index, row)")
+        held = {term[9:]: documents for term, documents in connection.execute("SELECT term, doc FROM held")}
+    assert held.pop("nobody", None) is None
+    assert held["somebody"] == held["reads"] == 1
 
 
 async def test_the_index_of_either_database_needs_no_cleaning_at_first(store: Store) -> None:

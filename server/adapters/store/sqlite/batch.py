@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from server.adapters.store.search_tables import INDEX_PENDING, IS_PENDING
 from server.adapters.store.sqlite.connection import is_broken, primary_code, unavailable
 from server.adapters.store.sqlite.executor import SqliteExecutor
 from server.adapters.store.sqlite.patterns import SearchingConnection
@@ -68,6 +69,7 @@ class BatchCommitter:
         connection.execute("BEGIN IMMEDIATE")
         executor = SqliteExecutor(connection)
         answers = [_run(connection, executor, work) for work in works]
+        _index_words(connection)
         has_events = any(isinstance(answer, Outcome) and answer.events for answer in answers)
         if has_events:
             failpoint("store.committing")
@@ -88,6 +90,13 @@ class BatchCommitter:
             self.close()
         if is_broken(error) and primary_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL):
             self.close()
+
+
+def _index_words(connection: SearchingConnection) -> None:
+    """Let the messages that the units stored be found once they are committed."""
+    if connection.execute(IS_PENDING).fetchone()[0]:
+        for statement in INDEX_PENDING:
+            connection.execute(statement)
 
 
 def _run(connection: SearchingConnection, executor: SqliteExecutor, work: Work[Any]) -> Answer:
