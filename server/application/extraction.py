@@ -133,10 +133,10 @@ class Extraction:
 
     async def _remember(self, run: Run, fact: str) -> bool:
         """Whether it is new; one at a time, so that what the model says twice is stored once."""
-        known = await self._search.find(run.owner, fact, limit=1)
+        (vector,) = await self._embedder.embed([fact])
+        known = await self._search.find(run.owner, fact, limit=1, vector=vector)
         if (known and known[0].score >= _SAME) or not await self._guard.allows(fact):
             return False
-        (vector,) = await self._embedder.embed([fact])
 
         async def unit(tx: Transaction) -> bool:
             if (await tx.memories.book()).count >= self._limits.memories:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
 
-from server.domain.memory import MemoryBook, Placed, Remembered, ScoredMemory
+from server.domain.memory import MemoryBook, Placed, Remembered, ScoredMemory, Vector
 from server.domain.memory_errors import EmbedderUnavailable
 from server.domain.principal import Owner
 from server.ports.memories import Embedder, MemoryIndex, MemoryIndexes
@@ -21,12 +22,16 @@ Result = TypeVar("Result")
 _LOADED_AT_ONCE: Final = 1000
 _RENEWED_AT_ONCE: Final = 64
 """How many vectors of another embedder a search replaces: memories of before a change of the embedder."""
+_IDLE: Final = timedelta(minutes=10)
 _QUICK: Final = 2000
 """Up to so many memories are searched faster than another thread is asked to."""
 
 
 class MemorySearch:
-    """Searches memories."""
+    """Searches memories. What it keeps of them in this process it gives up when a user has not searched for a while."""
+
+    INTERVAL: Final = timedelta(minutes=1)
+    """How often to `tidy`."""
 
     def __init__(self, *, store: Store, embedder: Embedder, indexes: MemoryIndexes) -> None:
         self._store = store
@@ -34,12 +39,14 @@ class MemorySearch:
         self._indexes = indexes
         self._locks: WeakValueDictionary[Owner, asyncio.Lock] = WeakValueDictionary()
 
-    async def find(self, owner: Owner, text: str, *, limit: int) -> list[ScoredMemory]:
+    async def find(self, owner: Owner, text: str, *, limit: int, vector: Vector | None = None) -> list[ScoredMemory]:
         """What fits a text best, the best first: of the memories that are there now, whichever process stored them.
+        `vector` is the text's, where somebody has it already.
 
         Raises `EmbedderUnavailable`, `StoreUnavailable`.
         """
-        (vector,) = await self._embedder.embed([text])
+        if vector is None:
+            (vector,) = await self._embedder.embed([text])
         lock = self._locks.setdefault(owner, asyncio.Lock())
         async with lock:
             index = self._indexes.of(owner)
@@ -51,6 +58,14 @@ class MemorySearch:
         found = await self._store.read(owner, lambda tx: tx.memories.among([identity for identity, _ in hits]))
         memories = {memory.id: memory for memory in found}
         return [ScoredMemory(memories[identity], score) for identity, score in hits if identity in memories]
+
+    def forget(self, owner: Owner) -> None:
+        """Give up at once what this process holds of an owner's memories. A search under way ends with what it has."""
+        self._indexes.forget(owner)
+
+    async def tidy(self) -> None:
+        """Give up what nobody has asked for lately."""
+        self._indexes.forget_idle(_IDLE)
 
     async def _bring_up_to_date(self, owner: Owner, index: MemoryIndex) -> None:
         """Take in what has changed, a page at a time, and drop what is gone."""

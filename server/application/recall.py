@@ -1,7 +1,6 @@
 """What the model of a run is shown of the user's memories."""
 
-from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 
@@ -25,16 +24,23 @@ _SHARE_OF_ROOM: Final = 8
 """Memories take at most this part of the model's context, …"""
 _CHARACTERS_OF_TOKEN: Final = 3
 """… a token being about so many characters."""
-_REMEMBERED: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the model of a run is shown for a question, which a digest tells from others."""
+
+    question: bytes
+    memories: str | None
 
 
 class Recall:
-    """Adds memories to the contexts of runs. A run that asks its model again is shown the same, as long as this process
-    remembers which they were: tool rounds neither search anew nor see another system message."""
+    """Adds memories to the contexts of runs. A run that asks its model again is shown the same until `forget`: tool
+    rounds neither search anew nor see another system message."""
 
     def __init__(self, search: MemorySearch) -> None:
         self._search = search
-        self._shown: OrderedDict[tuple[RunId, bytes], str | None] = OrderedDict()
+        self._shown: dict[RunId, _Shown] = {}
 
     async def recalled(self, run: Run, context: ModelContext) -> ModelContext:
         """The context with the memories that fit its question, if the conversation wants them shown. Without them when
@@ -43,20 +49,22 @@ class Recall:
         question = next((each.content for each in reversed(context.history) if each.role is Role.USER), "")
         if not settings.inject or not question.strip() or run.options.image:
             return context
-        key = run.id, sha256(question.encode(errors="replace")).digest()
-        if key not in self._shown:
+        digest = sha256(question.encode(errors="replace")).digest()
+        shown = self._shown.get(run.id)
+        if shown is None or shown.question != digest:
             try:
-                self._shown[key] = await self._found(run, context, question)
+                shown = self._shown[run.id] = _Shown(digest, await self._found(run, context, question))
             except (EmbedderUnavailable, StoreUnavailable) as error:
                 _log.warning("memories_not_recalled", run=run.id, reason=error.reason)
                 return context
-            if len(self._shown) > _REMEMBERED:
-                self._shown.popitem(last=False)
-        memories = self._shown[key]
-        if memories is None:
+        if shown.memories is None:
             return context
         texts = [context.system_prompt] if context.system_prompt else []
-        return replace(context, system_prompt="\n\n".join([*texts, memories]))
+        return replace(context, system_prompt="\n\n".join([*texts, shown.memories]))
+
+    def forget(self, run_id: RunId) -> None:
+        """Learn that this process does not work on a run any more."""
+        self._shown.pop(run_id, None)
 
     async def _found(self, run: Run, context: ModelContext, question: str) -> str | None:
         found = await self._search.find(run.owner, question, limit=context.conversation.settings.memory.most)

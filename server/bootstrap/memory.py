@@ -45,7 +45,7 @@ async def opened_memory(
 ) -> AsyncGenerator[Remembering, None]:
     """Without `config` texts are compared by their words. On leaving, what is being taken is given up."""
     async with _embedder(config, clock) as embedder:
-        search = MemorySearch(store=store, embedder=embedder, indexes=OwnerIndexes())
+        search = MemorySearch(store=store, embedder=embedder, indexes=OwnerIndexes(clock=clock))
         extraction = Extraction(
             store=store,
             clock=clock,

@@ -167,6 +167,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 servers=tools,
                 schemas=schemas,
                 recall=remembering.recall,
+                memories=remembering.search,
                 take_memories=remembering.extraction.begin,
             )
         )

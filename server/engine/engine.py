@@ -12,6 +12,7 @@ import structlog
 
 from server.application.audit import Audit
 from server.application.guard import Guard
+from server.application.memory_search import MemorySearch
 from server.application.metering import Bill, Meter
 from server.application.recall import Recall
 from server.domain.errors import ShuttingDown, StoreUnavailable
@@ -72,6 +73,7 @@ class Engine:
         schemas: ToolSchemas,
         figures: Figures | None = None,
         recall: Recall,
+        memories: MemorySearch,
         take_memories: Callable[[Run], None],
     ) -> None:
         """`wakes` hears of what other processes do on the same store; without news the worker looks by itself.
@@ -95,6 +97,8 @@ class Engine:
             schemas=schemas,
             recall=recall,
         )
+        self._recall = recall
+        self._memories = memories
         self._take_memories = take_memories
         self._lease_clock = LeaseClock(store=store, clock=clock)
         self._recovery = Recovery(store=store, clock=clock, lease_clock=self._lease_clock, limits=limits)
@@ -110,6 +114,7 @@ class Engine:
             limits=limits,
             worker=self._worker,
             left=self._leave,
+            erased=memories.forget,
         )
         self._retention_sweep = RetentionSweep(
             store=store,
@@ -140,6 +145,7 @@ class Engine:
             self._group.create_task(self._repeat(self._file_sweep.sweep, every=FileSweep.INTERVAL)),
             self._group.create_task(self._repeat(self._index_upkeep.tend, every=IndexUpkeep.INTERVAL)),
             self._group.create_task(self._repeat(self._erasing.look, every=heartbeat)),
+            self._group.create_task(self._repeat(self._memories.tidy, every=MemorySearch.INTERVAL)),
             self._group.create_task(self._repeat(self._retention_sweep.sweep, every=RetentionSweep.INTERVAL)),
         ]
         return self
@@ -236,6 +242,7 @@ class Engine:
     def _forget(self, execution: _Execution) -> None:
         if self._executions.get(execution.run.id) is execution:
             del self._executions[execution.run.id]
+            self._recall.forget(execution.run.id)
 
     def _executes_in(self, conversation_id: ConversationId) -> bool:
         return any(execution.run.conversation_id == conversation_id for execution in self._executions.values())

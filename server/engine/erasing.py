@@ -41,7 +41,7 @@ class Erasing:
     """Takes erasures that are nobody's and brings them to their end.
 
     `left` is told of runs and conversations that are gone, so that this process stops working on them and shows them to
-    nobody any more.
+    nobody any more; `erased` of users of whom nothing is left in the store.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Erasing:
         limits: Limits,
         worker: WorkerId,
         left: Callable[[Collection[RunId], Collection[ConversationId]], None],
+        erased: Callable[[Owner], None],
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -62,6 +63,7 @@ class Erasing:
         self._limits = limits
         self._worker = worker
         self._left = left
+        self._erased = erased
         self._graves = Gravedigger(store=store, blobs=blobs)
 
     async def look(self) -> None:
@@ -96,6 +98,7 @@ class Erasing:
         try:
             while await self._pass(erasure) or not await self._has_settled(erasure):
                 pass
+            self._erased(erasure.user)
             await self._store.scrub()
             failpoint("erasure.ending")
             await self._end(erasure)

@@ -4,6 +4,7 @@ The store is the truth. An index is a copy in this process, brought up to date b
 """
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from server.domain.ids import MemoryId
@@ -89,4 +90,7 @@ class MemoryIndexes(Protocol):
         """The index of an owner, empty at first."""
 
     def forget(self, owner: Owner) -> None:
-        """Give up an owner's."""
+        """Give up an owner's. A search under way ends with what it has."""
+
+    def forget_idle(self, idle: timedelta) -> None:
+        """Give up all that nobody has asked for as long as that."""

@@ -17,6 +17,7 @@ from server.adapters.memory.hashing import HashingEmbedder
 from server.adapters.memory.index import OwnerIndexes
 from server.adapters.store import open_store
 from server.adapters.store.sqlite.schema import migrate
+from server.adapters.system import SystemClock
 from server.application.memory_search import MemorySearch
 from server.domain.ids import MemoryId
 from server.domain.limits import Limits
@@ -53,7 +54,7 @@ async def _measured(path: Path) -> tuple[float, float, float]:
     """Milliseconds: of the first search, of later ones, of the index alone."""
     texts = _texts()
     migrate(path, busy_timeout=timedelta(seconds=5))
-    embedder, indexes = HashingEmbedder(), OwnerIndexes()
+    embedder, indexes = HashingEmbedder(), OwnerIndexes(clock=SystemClock())
     async with open_store(f"sqlite+aiosqlite:///{path}", feed=LocalFeed(limits=Limits())) as store:
         await _fill(store, embedder, texts)
         search = MemorySearch(store=store, embedder=embedder, indexes=indexes)

@@ -255,6 +255,7 @@ async def open_house(
                 servers=servers,
                 schemas=schemas,
                 recall=remembering.recall,
+                memories=remembering.search,
                 take_memories=remembering.extraction.begin,
             )
         )

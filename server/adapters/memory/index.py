@@ -7,6 +7,7 @@ the linear algebra library does in a few milliseconds. An approximate index woul
 from array import array
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 from itertools import islice
 from math import log1p
 from typing import Final
@@ -19,6 +20,7 @@ from server.domain.ids import MemoryId
 from server.domain.memory import Placed, Remembered, Vector, words_of
 from server.domain.principal import Owner
 from server.ports.memories import MemoryIndex
+from server.ports.system import Clock
 
 SIMILARITY: Final = 0.7
 WORDS: Final = 0.3
@@ -167,19 +169,29 @@ class _Matrix:
 class OwnerIndexes:
     """See `ports.memories.MemoryIndexes`."""
 
-    def __init__(self, most: int = _MEMORIES) -> None:
+    def __init__(self, *, clock: Clock, most: int = _MEMORIES) -> None:
         """Hold about so many memories of all owners together; those of one owner in any case."""
+        self._clock = clock
         self._most = most
         self._indexes: OrderedDict[Owner, OwnerIndex] = OrderedDict()
+        self._asked: dict[Owner, float] = {}
 
     def of(self, owner: Owner) -> MemoryIndex:
         """The index of an owner."""
         index = self._indexes.setdefault(owner, OwnerIndex())
         self._indexes.move_to_end(owner)
+        self._asked[owner] = self._clock.monotonic()
         while len(self._indexes) > 1 and sum(map(len, self._indexes.values())) + len(self._indexes) > self._most:
-            self._indexes.popitem(last=False)
+            self.forget(next(iter(self._indexes)))
         return index
 
     def forget(self, owner: Owner) -> None:
         """Give up an owner's."""
         self._indexes.pop(owner, None)
+        self._asked.pop(owner, None)
+
+    def forget_idle(self, idle: timedelta) -> None:
+        """Give up those that nobody has asked for as long as that."""
+        latest = self._clock.monotonic() - idle.total_seconds()
+        while self._indexes and self._asked[longest := next(iter(self._indexes))] <= latest:
+            self.forget(longest)

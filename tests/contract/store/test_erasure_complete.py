@@ -65,6 +65,7 @@ async def stage(store: Store, unbound_url: str, tmp_path: Path) -> AsyncIterator
         limits=Limits(),
         worker=WorkerId(new_id()),
         left=lambda _runs, _conversations: None,
+        erased=lambda _user: None,
     )
     engine = create_async_engine(unbound_url)
     yield _Stage(store, engine, blobs, tmp_path / "files", erasing)

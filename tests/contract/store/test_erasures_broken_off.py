@@ -61,6 +61,7 @@ class _Stage:
             limits=Limits(lease=lease),
             worker=WorkerId(new_id()),
             left=lambda _runs, _conversations: None,
+            erased=lambda _user: None,
         )
 
     async def filled(self) -> None:

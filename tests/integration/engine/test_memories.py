@@ -4,19 +4,24 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from server.application.extraction import INSTRUCTIONS
 from server.application.threads import MemoryChange, SettingsChange
+from server.domain.erasure import Erasure, ErasureState
+from server.domain.ids import ErasureId
 from server.domain.memory import Memory
 from server.domain.memory_errors import MemoryNotFound, TooManyMemories
 from server.domain.run import RunState
+from server.engine.erasing import SETTLING
 from server.ports.provider import CompletionRequest, Piece, ProviderError
 from tests.support.house import ANNA, BERT, QUICK, House, open_house
 from tests.support.invariants import check_invariants
 from tests.support.scripted_provider import ScriptedProvider, Step
+from tests.support.upstream.gate import Gate
 
 FACTS = ["Anna drinks green tea.", "Anna has a dog called Bruno."]
 BOTH = MemoryChange(inject=True, extract=True)
@@ -203,3 +208,42 @@ async def test_thousands_are_searched_while_others_change_them(house: House) -> 
     )
     assert texts[:43] == [f"number {number} of many" for number in range(0, 300, 7)]
     assert len(await house.memories.search(ANNA.owner, "more", limit=100, least=0.2)) == 20
+
+
+async def test_what_a_run_was_shown_is_kept_for_as_long_as_it_runs(house: House, provider: Remembering) -> None:
+    await wanted(house, MemoryChange(inject=True))
+    await house.memories.add(ANNA, FACTS[1])
+    for is_cancelled in (False, True):
+        gate = Gate()
+        provider.script("A dog", gate)
+        run = await house.send("Who is Bruno?")
+        await gate.reached()
+        assert FACTS[1] in _texts_of(house)
+        if is_cancelled:
+            await house.runs.cancel(ANNA, run.id)
+        else:
+            gate.open()
+            await house.ended(run)
+        await until(lambda: _soon(_texts_of(house)), "")
+
+
+def _texts_of(house: House) -> str:
+    """What the engine keeps of memories for its runs."""
+    return "".join(shown.memories or "" for shown in house.engine._recall._shown.values())
+
+
+async def _soon(text: str) -> str:
+    return text
+
+
+async def test_nothing_of_an_erased_user_stays_in_the_process(house: House) -> None:
+    for principal in (ANNA, BERT):
+        await house.memories.add(principal, "likes tea")
+        await house.memories.search(principal.owner, "tea", limit=1, least=0)
+    held = house.engine._memories._indexes._indexes  # type: ignore[attr-defined]  # of the adapter
+    assert set(held) == {ANNA.owner, BERT.owner}
+    then = datetime.now(UTC) - SETTLING
+    wanted = Erasure(ErasureId("e1"), BERT.owner, "erased:1", "anna", then)
+    await house.store.write(ANNA.owner, lambda tx: tx.rights.begin_erasure(wanted))
+    assert (await house.engine._erasing.finish(wanted.id)).state is ErasureState.DONE
+    assert set(held) == {ANNA.owner}

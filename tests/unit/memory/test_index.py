@@ -1,5 +1,7 @@
 """An index finds what a look at every memory finds, whatever was changed before."""
 
+from datetime import timedelta
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from server.adapters.memory.vectors import numbers_of, vector_of
 from server.domain.ids import MemoryId
 from server.domain.memory import Remembered, Vector, words_of
 from server.domain.principal import Owner
+from tests.integration.rpc.manual_clock import ManualClock
 
 WORDS = ("tea", "dog", "Bruno", "morning", "Zürich", "東京", "run", "chess")
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(" ".join)
@@ -106,7 +109,7 @@ def _shares_a_word(text: str, query: str) -> bool:
 
 
 async def test_indexes_are_given_up_when_they_hold_too_much() -> None:
-    indexes = OwnerIndexes(most=4)
+    indexes = OwnerIndexes(clock=ManualClock(), most=4)
     anna, bert = Owner("acme", "anna"), Owner("acme", "bert")
     vector = await embedded("tea")
     indexes.of(anna).apply([remembered(str(n), n, "tea", vector) for n in range(1, 9)])
@@ -115,3 +118,20 @@ async def test_indexes_are_given_up_when_they_hold_too_much() -> None:
     assert (len(indexes.of(bert)), len(indexes.of(anna))) == (1, 0)
     indexes.forget(bert)
     assert len(indexes.of(bert)) == 0
+
+
+async def test_indexes_that_nobody_asks_for_any_more_are_given_up() -> None:
+    clock, idle = ManualClock(), timedelta(minutes=10)
+    indexes = OwnerIndexes(clock=clock)
+    anna, bert = Owner("acme", "anna"), Owner("acme", "bert")
+    for owner in (anna, bert):
+        indexes.of(owner).apply([remembered("a", 1, "tea", await embedded("tea"))])
+    clock.move(599)
+    indexes.forget_idle(idle)
+    assert len(indexes.of(anna)) == 1
+    clock.move(1)
+    indexes.forget_idle(idle)
+    assert (len(indexes.of(anna)), len(indexes.of(bert))) == (1, 0)
+    clock.move(600)
+    indexes.forget_idle(idle)
+    assert len(indexes.of(anna)) == 0
