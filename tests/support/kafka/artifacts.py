@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 VERSION: Final = "4.1.1"
-_POM: Final = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+_POM: Final = f"""<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>parley</groupId><artifactId>kafka-for-tests</artifactId><version>1</version><packaging>pom</packaging>
   <dependencies>
