@@ -90,8 +90,6 @@ class Route:
     errors: Errors
     reply: Replies | None
     events: Events | None
-    is_declared: bool
-    """Whether the protos declare it, rather than every method having it."""
     framing: Framing | None = None
     """The punctuation of its streams; None: what `Accept` asks for."""
     faces: Mapping[str, "Route"] = field(default_factory=dict)
@@ -162,7 +160,7 @@ class RouteCompiler:
 
     def _own_path(self, method: MethodDescriptor) -> Route:
         """Give the route that each method has besides its declared ones, with its Connect faces."""
-        route = replace(self._route(method, default_binding(method)), is_declared=False)
+        route = self._route(method, default_binding(method))
         if method.server_streaming:
             return replace(route, faces={kind: self._stream_face(route, kind) for kind in (STREAM_JSON, STREAM_BINARY)})
         route = replace(route, errors=ConnectErrorWriter(authenticate_scheme=route.dialect.authenticate_scheme))
@@ -219,7 +217,6 @@ class RouteCompiler:
             errors=errors,
             reply=reply,
             events=EventPlan(response, self._codecs, dialect) if method.server_streaming else None,
-            is_declared=True,
             piece=piece,
         )
 

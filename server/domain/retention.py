@@ -15,8 +15,3 @@ class Retention:
     """Events of the logs; what was said stays."""
     audit_days: int | None = None
     """Records of the audit."""
-
-    @property
-    def keeps_everything(self) -> bool:
-        """Whether nothing ever goes."""
-        return self == Retention()

@@ -11,7 +11,6 @@ from orjson import JSONDecodeError, JSONEncodeError, dumps, loads
 
 from gateway.core.codec.anys import Functions
 from gateway.core.codec.compiler import Compiler
-from gateway.core.codec.depth import too_deep
 from gateway.core.codec.document import not_readable, not_writable, refuse_repeated_keys
 from gateway.core.codec.errors import JsonError, spelt
 from gateway.core.codec.fields import Form
@@ -101,15 +100,6 @@ class MessageCodec:
                 refuse_repeated_keys(body, keys, colons)
         except (JSONDecodeError, RecursionError) as error:
             raise not_readable(body, error) from None
-
-    def decode_value(self, value: object) -> Message:
-        """Read a JSON tree, in which a repeated key can no longer be seen, into a new message."""
-        message: Message = self._class()
-        try:
-            self._read(message, value, 1)
-        except RecursionError:
-            raise too_deep() from None
-        return message
 
 
 class FieldCodec:

@@ -7,8 +7,8 @@ from typing import Any
 from google.protobuf import descriptor_pool
 
 from gateway.core.route import RouteCompiler
-from gateway.core.route_table import route_table
 from tests.support.toy.compiled import SERVICES, compiled
+from tests.support.toy.route_table import route_table
 
 FILE = Path(__file__).parents[2] / "golden" / "toy_routes.json"
 

@@ -9,9 +9,9 @@ from google.protobuf import descriptor_pool
 from gateway.bootstrap import load_descriptors
 from gateway.core.http_rule import RuleError
 from gateway.core.route import RouteCompiler, UnknownService, routed
-from gateway.core.route_table import route_table
 from tests.support.toy import SERVICES, compiled, golden
 from tests.support.toy.compiled import compile_set
+from tests.support.toy.route_table import route_table
 
 PROTO = """
 syntax = "proto3";

@@ -299,10 +299,3 @@ def test_a_member_of_a_oneof_excludes_one_that_is_set_already() -> None:
     message = new("Choice", text="a")
     with pytest.raises(JsonError, match="excludes text"):
         codec("Choice").decode_into(message, b'{"number": 1}')
-
-
-def test_decode_value_reads_a_tree() -> None:
-    assert codec("Tree").decode_value({"name": "a", "children": [{}]}) == new("Tree", name="a", children=[new("Tree")])
-    with pytest.raises(JsonError) as caught:
-        codec("Tree").decode_value({"name": 1})
-    assert caught.value.field == "name"

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import orjson
 import pytest
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
@@ -71,7 +72,7 @@ def test_what_a_schema_of_requests_allows_is_read(dialect: Dialect, data: st.Dat
     wire = Wire.received(dialect)
     asked = CODECS.message(BOOK, Dialect(dialect.field_names, dialect.int64_form)).encode_value(message)
     if validator(wire).is_valid(asked):
-        assert CODECS.message(BOOK, dialect).decode_value(asked) is not None
+        assert CODECS.message(BOOK, dialect).decode(orjson.dumps(asked)) is not None
     else:
         assert breaks_a_rule(message)
 
