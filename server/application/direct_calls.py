@@ -81,7 +81,6 @@ class DirectCalls:
         self._schemas = schemas
         self._group = OwnTasks()
         self._under_way: dict[tuple[Owner, str], _UnderWay] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -90,8 +89,6 @@ class DirectCalls:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
         await self._group.__aexit__(kind, error, trace)
 
     async def call(self, principal: Principal, request: CallTool) -> DirectCall:
@@ -119,8 +116,6 @@ class DirectCalls:
         outcome.add_done_callback(lambda _: self._under_way.pop(place, None))
         begun = self._under_way[place] = _UnderWay(key.fingerprint, outcome)
         task = self._group.create_task(self._tell(outcome, self._marked(principal, key, request)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         # One that is cancelled before its first step tells nothing.
         task.add_done_callback(lambda _: outcome.cancel())
         return begun

@@ -1,6 +1,5 @@
 """Counts how often keys are used, beside the calls that use them: no call waits for a count."""
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, timedelta
@@ -31,18 +30,15 @@ class KeyUses:
         self._interval = interval.total_seconds()
         self._counted: dict[tuple[KeyId, date], KeyUse] = {}
         self._tasks = OwnTasks()
-        self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
-        self._writing = self._tasks.create_task(self._write_now_and_then())
+        self._tasks.create_task(self._write_now_and_then())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._writing is not None:
-            self._writing.cancel()
         await self._tasks.__aexit__(kind, error, trace)
         with suppress(StoreUnavailable):
             await self.write()

@@ -8,7 +8,6 @@ A report that comes late makes calls count longer, never shorter. When the store
 by itself and tells the rest later.
 """
 
-import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -52,20 +51,17 @@ class RateExchange:
         self._heard_at: datetime | None = None
         self._exchanges = 0
         self._tasks = OwnTasks()
-        self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         with suppress(StoreUnavailable):
             await self.exchange()
         await self._tasks.__aenter__()
-        self._running = self._tasks.create_task(self._exchange_now_and_then())
+        self._tasks.create_task(self._exchange_now_and_then())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._running is not None:
-            self._running.cancel()
         await self._tasks.__aexit__(kind, error, trace)
         with suppress(StoreUnavailable):
             await self.exchange()

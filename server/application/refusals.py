@@ -1,6 +1,5 @@
 """What callers were refused: told to the audit, each at first, and counted once somebody does nothing else."""
 
-import asyncio
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Self
@@ -64,18 +63,15 @@ class Refusals:
         self._audit = audit
         self._windows: dict[Caller, _Window] = {}
         self._tasks = OwnTasks()
-        self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
-        self._writing = self._tasks.create_task(self._write_now_and_then())
+        self._tasks.create_task(self._write_now_and_then())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._writing is not None:
-            self._writing.cancel()
         await self._tasks.__aexit__(kind, error, trace)
         await self.write(everything=True)
 

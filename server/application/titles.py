@@ -87,8 +87,6 @@ class Titles:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._under_way.values():
-            task.cancel()
         await self._group.__aexit__(kind, error, trace)
 
     def begin(self, run: Run) -> Titling | None:

@@ -69,19 +69,16 @@ class Publisher:
         self._worker = worker
         self._heartbeat = limits.lease_heartbeat.total_seconds()
         self._group = OwnTasks()
-        self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._tenure.announce()
         await self._group.__aenter__()
-        self._task = self._group.create_task(self._lead())
+        self._group.create_task(self._lead())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._task is not None:
-            self._task.cancel()
         await self._group.__aexit__(kind, error, trace)
         with suppress(StoreUnavailable):
             await self._tenure.end()

@@ -69,8 +69,6 @@ class KeySet:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._fetch is not None:
-            self._fetch.cancel()
         await self._tasks.__aexit__(kind, error, trace)
         await self._client.aclose()
 

@@ -20,6 +20,7 @@ from server.adapters.tools.server_config import ToolServerConfig
 from server.adapters.tools.session import Session
 from server.ports.system import Clock
 from server.ports.tools import ToolSchemas, ToolServerUnavailable
+from server.tasks import OwnTasks
 
 _log = structlog.get_logger(__name__)
 
@@ -54,13 +55,13 @@ class Link:
         self,
         config: ToolServerConfig,
         *,
-        group: asyncio.TaskGroup,
+        group: OwnTasks,
         open_wire: OpenWire,
         schemas: ToolSchemas,
         clock: Clock,
         random: Callable[[], float],
     ) -> None:
-        """`group` holds the owning tasks."""
+        """`group` holds the owning tasks, and ends them."""
         self.config = config
         self._group = group
         self._open_wire = open_wire
@@ -69,7 +70,6 @@ class Link:
         self._back_off = BackOff(random=random)
         self._not_before = clock.monotonic()
         self._life: _Life | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def session(self) -> Session:
         """The open session, opened now if there is none. Raises `ToolServerUnavailable`: it cannot be opened, or could
@@ -83,11 +83,6 @@ class Link:
             life = self._begin() if self._life is life or self._life is None else self._life
         return await asyncio.shield(life.opening)
 
-    def close(self) -> None:
-        """Have the owning tasks end; their group waits for them."""
-        for task in self._tasks:
-            task.cancel()
-
     async def _pause(self) -> None:
         seconds = self._not_before - self._clock.monotonic()
         if seconds > _SHORT:
@@ -99,9 +94,7 @@ class Link:
     def _begin(self) -> _Life:
         self._life = life = _Life(self._clock.monotonic())
         # It serves whoever comes: what it logs is no part of the request that happens to be the first.
-        task = self._group.create_task(self._own(life), context=Context())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._group.create_task(self._own(life), context=Context())
         return life
 
     async def _own(self, life: _Life) -> None:

@@ -63,8 +63,6 @@ class McpServers:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for link in self._links.values():
-            link.close()
         await self._group.__aexit__(kind, error, trace)
 
     def servers(self, tenant: str) -> Sequence[ToolServer]:
