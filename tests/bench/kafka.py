@@ -11,6 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ from typing import Final
 from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from tests.bench.figures import Figure, Report
-from tests.contract.store.postgres_server import PostgresMissing
+from tests.contract.store.postgres_server import PostgresMissing, running_postgres
 from tests.faults.client import Client
 from tests.faults.cluster import Node, cluster
 from tests.faults.databases import Databases
@@ -68,21 +69,19 @@ def run() -> Report:
 
 def _report(broker: KafkaBroker, folder: Path) -> Report:
     figures, notes = asyncio.run(_outbox(broker, folder))
-    nursery, databases = Nursery(), Databases(folder)
     kafka = {"PARLEY_KAFKA_BOOTSTRAP_SERVERS": broker.servers, "PARLEY_KAFKA_TOPIC": f"bench.{uuid.uuid4().hex}"}
-    try:
-        for way, settings in (("over Kafka", kafka), ("over PostgreSQL alone", {})):
-            own = folder / way.replace(" ", "-")
-            own.mkdir()
-            delays = asyncio.run(_fan_out(nursery, databases, own, settings))
-            bar = 1.0 if settings else None
-            ratio = LIMIT_SECONDS / statistics.median(delays.there)
-            figures.append(Figure(f"a piece to the other process, {way}", ratio, bar, str(delays)))
-    except PostgresMissing as missing:
-        notes.append(str(missing))
-    finally:
-        databases.remove()
-        nursery.close()
+    with closing(Nursery()) as nursery, ExitStack() as stack:
+        databases = Databases(folder, lambda: stack.enter_context(running_postgres()))
+        try:
+            for way, settings in (("over Kafka", kafka), ("over PostgreSQL alone", {})):
+                own = folder / way.replace(" ", "-")
+                own.mkdir()
+                delays = asyncio.run(_fan_out(nursery, databases, own, settings))
+                bar = 1.0 if settings else None
+                ratio = LIMIT_SECONDS / statistics.median(delays.there)
+                figures.append(Figure(f"a piece to the other process, {way}", ratio, bar, str(delays)))
+        except PostgresMissing as missing:
+            notes.append(str(missing))
     notes.append(f"of the delays the ratio is of {LIMIT_SECONDS * 1000:.0f} ms to the median, of {PIECES} pieces")
     return Report("Kafka between processes", figures, notes)
 

@@ -4,13 +4,14 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 from json import loads
 from pathlib import Path
 
 from tests.bench.figures import Figure, Report
-from tests.contract.store.postgres_server import PostgresMissing
+from tests.contract.store.postgres_server import PostgresMissing, running_postgres
 from tests.faults.client import Client, Seen
 from tests.faults.cluster import Cluster, cluster
 from tests.faults.databases import Databases
@@ -28,13 +29,9 @@ _USUAL = {"PARLEY_LEASE_SECONDS": "6", "PARLEY_LEASE_HEARTBEAT_SECONDS": "2"}
 
 def run() -> Report:
     """Kill, and measure."""
-    with tempfile.TemporaryDirectory() as name:
-        nursery, databases = Nursery(), Databases(Path(name))
-        try:
-            figures, notes = asyncio.run(_measure(nursery, databases, Path(name)))
-        finally:
-            databases.remove()
-            nursery.close()
+    with tempfile.TemporaryDirectory() as name, closing(Nursery()) as nursery, ExitStack() as stack:
+        databases = Databases(Path(name), lambda: stack.enter_context(running_postgres()))
+        figures, notes = asyncio.run(_measure(nursery, databases, Path(name)))
     return Report("Seconds until a run whose process was killed goes on", figures, notes)
 
 

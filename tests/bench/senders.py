@@ -38,7 +38,7 @@ from server.domain.limits import Limits
 from server.domain.run import Lease, Run, RunState
 from server.ports.store import Store, Transaction
 from tests.bench.figures import Figure, Report
-from tests.contract.store.postgres_server import PostgresMissing, PostgresServer
+from tests.contract.store.postgres_server import PostgresMissing, PostgresServer, running_postgres
 from tests.support.house import ANNA, ScriptedModels
 from tests.support.scripted_provider import ScriptedProvider
 
@@ -209,11 +209,6 @@ def postgres_server() -> Iterator[tuple[PostgresServer, str]]:
     """A server that waits for the disk, and the URL of an empty database there. Raises `PostgresMissing`."""
     if find_spec("asyncpg") is None:
         raise PostgresMissing("asyncpg is not installed (extra `postgres`)")
-    server = PostgresServer(syncs=True)
-    server.start()
-    try:
+    with running_postgres(syncs=True) as server:
         server.create("bench")
         yield server, server.url("bench")
-    finally:
-        server.stop()
-        server.remove()

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from tests.contract.store.postgres_server import PostgresServer
 from tests.e2e.service import Service, running
 
 
@@ -18,3 +20,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def data(tmp_path: Path) -> Path:
     """A data directory that does not exist yet."""
     return tmp_path / "data"
+
+
+@pytest.fixture
+def url(postgres_server: PostgresServer) -> str:
+    """An empty PostgreSQL database of the test's own, as an operator names it."""
+    name = f"e2e_{uuid4().hex}"
+    postgres_server.create(name)
+    return postgres_server.dsn(name)

@@ -1,7 +1,6 @@
 """Images outlive what happens to real processes: a kill at every step, a restart, a second process on the database."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import httpx
 import pytest
 
 from server.adapters.provider.echo_image import pattern
-from tests.contract.store.postgres_server import PostgresMissing, PostgresServer
 from tests.e2e.service import parley, running
 
 # Processes start and stop here; a busy machine takes its time.
@@ -76,21 +74,6 @@ def test_an_image_survives_a_kill_at_every_step(data: Path, step: str) -> None:
         assert len(contents(data / "files")) == (0 if step == "image.drawn" else 1)
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    for needed in ("asyncpg", "greenlet"):
-        pytest.importorskip(needed, reason=f"PostgreSQL needs {needed} (extra `postgres`)")
-    try:
-        server = PostgresServer()
-    except PostgresMissing as missing:
-        pytest.skip(str(missing))
-    server.start()
-    server.create("parley")
-    yield server.dsn("parley")
-    server.stop("immediate")
-    server.remove()
-
-
 def test_processes_on_one_database_share_their_files(tmp_path: Path, url: str) -> None:
     files = tmp_path / "shared"
     env = {
@@ -114,4 +97,5 @@ def test_processes_on_one_database_share_their_files(tmp_path: Path, url: str) -
             assert download(client, messages).content == pattern("a dot")
             client.post(f"{_GATEWAY}/delete-thread", json=_TALK).raise_for_status()
         assert download(elsewhere, messages).status_code == 404
-    assert [path.parent.parent.name for path in contents(files)] == ["postgresql-parley"]  # the orphan
+    # The orphan, in the folder of the database.
+    assert [path.parent.parent.name for path in contents(files)] == [f"postgresql-{url.rpartition('/')[2]}"]

@@ -1,7 +1,6 @@
 """Limits of callers on the real service: bursts, what a development key may, and two processes on one database."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,6 @@ import httpx
 import jwt
 import pytest
 
-from tests.contract.store.postgres_server import PostgresMissing, PostgresServer
 from tests.e2e.service import Service, parley, running
 
 # Processes start and stop here; a busy machine takes its time.
@@ -54,21 +52,6 @@ def _burst_over_grpc(service: Service, key: str) -> None:
             codes.append(call.code())
             assert dict(call.initial_metadata())["x-ratelimit-limit"] == "5"
     assert codes == [grpc.StatusCode.OK] * 5 + [grpc.StatusCode.RESOURCE_EXHAUSTED] * 3
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    for needed in ("asyncpg", "greenlet"):
-        pytest.importorskip(needed, reason=f"PostgreSQL needs {needed} (extra `postgres`)")
-    try:
-        server = PostgresServer()
-    except PostgresMissing as missing:
-        pytest.skip(str(missing))
-    server.start()
-    server.create("parley")
-    yield server.dsn("parley")
-    server.stop("immediate")
-    server.remove()
 
 
 def test_two_processes_hear_of_each_others_calls_and_of_a_changed_limit(tmp_path: Path, url: str) -> None:

@@ -1,12 +1,10 @@
 """The same service on PostgreSQL: another URL, nothing else."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.contract.store.postgres_server import PostgresMissing, PostgresServer
 from tests.e2e.service import echo, parley, running
 
 # Processes start and stop here; a busy machine takes its time.
@@ -14,21 +12,6 @@ pytestmark = pytest.mark.timeout(180)
 
 _GATEWAY = "/api/v1/llm/gateway"
 _RECOVERY_SECONDS = 40
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    for needed in ("asyncpg", "greenlet"):
-        pytest.importorskip(needed, reason=f"PostgreSQL needs {needed} (extra `postgres`)")
-    try:
-        server = PostgresServer()
-    except PostgresMissing as missing:
-        pytest.skip(str(missing))
-    server.start()
-    server.create("parley")
-    yield server.dsn("parley")
-    server.stop("immediate")
-    server.remove()
 
 
 def test_an_acknowledged_message_survives_a_kill_and_is_answered(data: Path, tmp_path: Path, url: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -119,8 +119,10 @@ class PostgresDatabase(Database):
 class Databases:
     """Makes databases for cells, each a copy of one that is prepared when it is first needed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: Callable[[], PostgresServer]) -> None:
+        """`server` gives the PostgreSQL server, and is called when a database on one is first asked for."""
         self._folder = folder
+        self._server = server
         self._postgres: PostgresServer | None = None
         self._keys: dict[str, str] = {}
         self._made = 0
@@ -133,10 +135,10 @@ class Databases:
         return SqliteDatabase(self._keys["sqlite"], Path(shutil.copy(template, folder / "shared.db")))
 
     async def postgres(self, folder: Path) -> PostgresDatabase:
-        """A new database; the server is started with the first. Raises `PostgresMissing`."""
+        """A new database. Raises what asking for the server raises."""
         del folder
         if self._postgres is None:
-            self._postgres = await asyncio.to_thread(_started)
+            self._postgres = self._server()
             await asyncio.to_thread(self._postgres.create, "template_parley")
             self._keys["postgres"] = await _new_key(self._postgres.url("template_parley"))
         self._made += 1
@@ -149,15 +151,3 @@ class Databases:
         """The PostgreSQL server, once a database on it was asked for."""
         assert self._postgres is not None
         return self._postgres
-
-    def remove(self) -> None:
-        """Stop the server, if there is one."""
-        if self._postgres is not None:
-            self._postgres.stop("immediate")
-            self._postgres.remove()
-
-
-def _started() -> PostgresServer:
-    server = PostgresServer()
-    server.start()
-    return server

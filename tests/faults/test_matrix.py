@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.store.postgres_server import PostgresMissing
 from tests.faults.cells import REPRESENTATIVE, Cell, cells
 from tests.faults.databases import Databases
 from tests.faults.kinds import play
@@ -30,13 +29,7 @@ def _parameter(cell: Cell) -> object:
 
 @pytest.mark.parametrize("cell", [_parameter(cell) for cell in cells()])
 async def test_cell(cell: Cell, databases: Databases, nursery: Nursery, tmp_path: Path) -> None:
-    if cell.store == "postgres":
-        for needed in ("asyncpg", "greenlet"):
-            pytest.importorskip(needed, reason=f"PostgreSQL needs {needed} (extra `postgres`)")
-    try:
-        database = await getattr(databases, cell.store)(tmp_path)
-    except PostgresMissing as missing:
-        pytest.skip(str(missing))
+    database = await getattr(databases, cell.store)(tmp_path)
     began = time.monotonic()
     outcome = await play(cell, tmp_path, database, nursery)
     _report(cell, outcome, time.monotonic() - began)

@@ -6,6 +6,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.canaries.marks import canary
@@ -96,6 +98,18 @@ class PostgresServer:
         if done.returncode:
             log = self._data / "log"
             raise RuntimeError(f"{program} failed: {log.read_text() if log.exists() else done.returncode}")
+
+
+@contextmanager
+def running_postgres(*, syncs: bool = False) -> Iterator[PostgresServer]:
+    """A server for the length of a block. Raises `PostgresMissing`."""
+    server = PostgresServer(syncs=syncs)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop("immediate")
+        server.remove()
 
 
 def _binaries() -> Path:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ from server.domain.ids import ToolCallId
 from server.domain.run import RunState
 from server.domain.tool import ToolCallState, ToolPolicy
 from server.domain.tool_call_errors import ToolCallAlreadyDecided
-from tests.contract.store.postgres_server import PostgresMissing, PostgresServer
+from tests.contract.store.postgres_server import PostgresServer
 from tests.support.house import ANNA, QUICK, House
 from tests.support.mcp.actions import execute, reply, wait
 from tests.support.mcp.scripted import ScriptedMcp
@@ -26,26 +26,12 @@ from tests.support.tool_talk import calls, open_talk, paused, states, tool_house
 CALM = replace(QUICK, lease=timedelta(seconds=20), lease_heartbeat=timedelta(seconds=1), tool_calls_at_once=32)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server."""
-    pytest.importorskip("asyncpg", reason="the store on PostgreSQL needs asyncpg (extra `postgres`)")
-    try:
-        postgres = PostgresServer()
-    except PostgresMissing as missing:
-        pytest.skip(str(missing))
-    postgres.start()
-    yield postgres
-    postgres.stop("immediate")
-    postgres.remove()
-
-
 @pytest.fixture
-def url(server: PostgresServer, request: pytest.FixtureRequest) -> str:
+def url(postgres_server: PostgresServer, request: pytest.FixtureRequest) -> str:
     """An empty database of the test's own."""
     name = request.node.name[-60:]
-    server.create(name)
-    return server.url(name)
+    postgres_server.create(name)
+    return postgres_server.url(name)
 
 
 @pytest.fixture

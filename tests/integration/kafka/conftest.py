@@ -1,19 +1,10 @@
-"""One broker for the whole run, a topic for each test, and stores to publish from."""
+"""One broker for the whole run, and a topic for each test."""
 
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.store.conftest import (  # noqa: F401 - fixtures
-    migrated_file,
-    postgres_database,
-    postgres_server,
-    postgres_url,
-    sqlite_path,
-    sqlite_url,
-)
-from tests.faults.conftest import databases, nursery, postgres  # noqa: F401 - likewise
 from tests.support.kafka.artifacts import KafkaMissing
 from tests.support.kafka.broker import KafkaBroker
 
