@@ -1,4 +1,4 @@
-"""What the configuration file says: providers, prices and budgets, guardrails, tool servers."""
+"""What the configuration file says: providers, prices and budgets, guardrails, storage, tool servers."""
 
 import tomllib
 from collections.abc import Callable, Mapping
@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from server.adapters.blobs.s3.config import S3Config, read_storage
+from server.adapters.blobs.s3.draft import LARGEST_BYTES
 from server.adapters.guardrails.configuration import GuardrailsConfig, load_guardrails
 from server.adapters.memory.configuration import EmbedderConfig, read_memory
 from server.adapters.provider.configuration import ConfigurationError, ProvidersConfig, load_providers
@@ -20,7 +22,10 @@ from server.failure import InvalidConfiguration
 _log = structlog.get_logger(__name__)
 
 _TABLES_OF_THE_FILE = frozenset(
-    {"providers", "guardrails", "mcp_servers", "memory", "default_model", "default_image_model", "prices", "budgets"}
+    {
+        *("providers", "guardrails", "mcp_servers", "memory", "storage", "default_model", "default_image_model"),
+        *("prices", "budgets"),
+    }
 )
 
 
@@ -69,6 +74,19 @@ def read_embedder(settings: Settings, providers: ProvidersConfig) -> EmbedderCon
         raise InvalidConfiguration(f"{settings.config}: {error}.") from error
 
 
+def read_s3(settings: Settings, env: Mapping[str, str]) -> S3Config | None:
+    """The bucket of the configuration file; `None` for a directory. Raises `InvalidConfiguration`."""
+    try:
+        config = read_storage(_read_toml(settings.config), env)
+    except ConfigurationError as error:
+        raise InvalidConfiguration(f"{settings.config}: {error}.") from error
+    if config is not None and settings.files is not None:
+        raise InvalidConfiguration(f"PARLEY_FILES names a directory, and {settings.config} a bucket; take one away.")
+    if config is not None and settings.upload_bytes > LARGEST_BYTES:
+        raise InvalidConfiguration(f"PARLEY_UPLOAD_BYTES: a bucket takes at most {LARGEST_BYTES} bytes a file.")
+    return config
+
+
 def _read_toml(path: Path | None, *, parse_float: Callable[[str], Any] = float) -> Mapping[str, Any] | None:
     if path is None:
         return None
@@ -82,6 +100,6 @@ def _read_toml(path: Path | None, *, parse_float: Callable[[str], Any] = float) 
         raise InvalidConfiguration(
             f"The file {path} of --config has {unknown[0]!r}, which nobody reads; "
             "it may hold default_model, default_image_model, [[providers]], [prices], [budgets], "
-            "[guardrails], [memory] and [[mcp_servers]]."
+            "[guardrails], [memory], [storage] and [[mcp_servers]]."
         )
     return table

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import structlog
 
-from server.adapters.blobs.directory import DirectoryBlobs
 from server.adapters.feed.local import LocalFeed
 from server.adapters.figures import PrometheusFigures
 from server.adapters.provider.configuration import ProviderKind, ProvidersConfig
@@ -35,9 +34,10 @@ from server.bootstrap.configuration import (
     read_guardrails,
     read_mcp_servers,
     read_providers,
+    read_s3,
     read_spending,
 )
-from server.bootstrap.files import files_directory
+from server.bootstrap.files import opened_blobs
 from server.bootstrap.identity import open_authenticator
 from server.bootstrap.kafka import FEED_PATIENCE, opened_kafka, read_kafka
 from server.bootstrap.keys import key_factory, operated_keys
@@ -100,6 +100,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
     spending = read_spending(settings, providers)
     rules = SpendingRules(prices=spending.prices, free=spending.free, budgets=spending.budgets)
     tool_configs, schemas = read_mcp_servers(settings, os.environ), JsonSchemas()
+    s3 = read_s3(settings, os.environ)
     clock, ids, limits, metrics = SystemClock(), SystemIds(), settings.limits, Metrics()
     kafka, outbox = read_kafka(settings), asyncio.Event()
     feed = LocalFeed(limits=limits, stored=outbox.set)
@@ -140,7 +141,9 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
         models = await stack.enter_async_context(build_registry(providers, clock=clock, random=random.random))
         tools = await stack.enter_async_context(opened_tool_servers(tool_configs, schemas=schemas, clock=clock))
         meter = Meter(store=store, clock=clock, ids=ids, rules=rules)
-        blobs = DirectoryBlobs(files_directory(settings, files))
+        blobs = await stack.enter_async_context(
+            opened_blobs(settings, s3, usual=files, secret=factory.derived("names of objects"), clock=clock)
+        )
         remembering = await stack.enter_async_context(
             opened_memory(
                 read_embedder(settings, providers),

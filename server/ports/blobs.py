@@ -28,8 +28,8 @@ class Blobs(Protocol):
     """Where contents lie; every process of a service sees the same. Failures raise `StoreUnavailable`."""
 
     async def put(self, file_id: FileId, content: bytes) -> None:
-        """Keep a content: whole and durable when this returns, not there at all when it raises or is cancelled before
-        it has begun. The same id again replaces it."""
+        """Keep a content: whole and durable when this returns; when it raises or is cancelled, whole or not there at
+        all. The same id again replaces it."""
         ...
 
     def draft(self, file_id: FileId) -> AbstractAsyncContextManager[Draft]:
@@ -40,9 +40,10 @@ class Blobs(Protocol):
         """Bytes of a content; `None` when there is none."""
         ...
 
-    def read(self, file_id: FileId) -> AsyncGenerator[bytes, None]:
-        """A content in pieces of at most 256 KiB; none at all when there is none. One that is deleted while it is read
-        is read to its end."""
+    def read(self, file_id: FileId, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        """A content in pieces of at most 256 KiB, from the byte `start` to before `end` (`None`: to its end); none at
+        all when there is none, or none of these. One that is deleted while it is read is read to its end, or raises
+        `FileNotFound` where it breaks off."""
         ...
 
     async def delete(self, file_ids: Collection[FileId]) -> None:

@@ -70,6 +70,7 @@ def test_every_setting_says_what_it_is(settings: type[BaseSettings]) -> None:
 def test_the_configuration_file_it_shows_is_one() -> None:
     examples = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
     assert examples
+    from server.adapters.blobs.s3.config import read_storage
     from server.adapters.guardrails.configuration import load_guardrails
     from server.adapters.memory.configuration import read_memory
     from server.adapters.provider.configuration import load_providers
@@ -88,7 +89,9 @@ def test_the_configuration_file_it_shows_is_one() -> None:
         if "memory" in example:
             remembering = {"name": "openai", "models": ["gpt-4o-mini"]}
             assert read_memory(example, load_providers(toml={"providers": [remembering]}, env={})) is not None
-        assert {"providers", "guardrails", "mcp_servers", "prices", "memory"} & example.keys()
+        if "storage" in example:
+            assert read_storage(example, {"S3_ACCESS_KEY": "AKIA", "S3_SECRET_KEY": "example"}) is not None
+        assert {"providers", "guardrails", "mcp_servers", "prices", "memory", "storage"} & example.keys()
 
 
 def test_the_python_it_shows_compiles() -> None:

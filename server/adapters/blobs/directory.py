@@ -5,7 +5,6 @@ contents that the database does not know are orphans.
 """
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -14,6 +13,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from server.adapters.blobs.ids import is_id
 from server.adapters.blobs.reading import Reading
 from server.adapters.blobs.writing import DRAFT, Writing
 from server.domain.errors import StoreUnavailable
@@ -22,8 +22,6 @@ from server.ports.blobs import Draft
 
 _log = structlog.get_logger(__name__)
 _PIECE_BYTES: Final = 256 * 1024
-# Ids come from rows and from callers alike; nothing else may become part of a path.
-_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Result = TypeVar("Result")
 
@@ -52,15 +50,15 @@ class DirectoryBlobs:
 
     async def size(self, file_id: FileId) -> int | None:
         """Bytes of a content."""
-        if not _ID.fullmatch(file_id):
+        if not is_id(file_id):
             return None
         return await _in_thread(lambda: _size(self._place(file_id)))
 
-    async def read(self, file_id: FileId) -> AsyncGenerator[bytes, None]:
+    async def read(self, file_id: FileId, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """A content in pieces."""
-        if not _ID.fullmatch(file_id):
+        if not is_id(file_id):
             return
-        reading = Reading(self._place(file_id), piece_bytes=_PIECE_BYTES)
+        reading = Reading(self._place(file_id), piece_bytes=_PIECE_BYTES, start=start, end=end)
         try:
             while piece := await _in_thread(reading.piece):
                 yield piece
@@ -69,7 +67,7 @@ class DirectoryBlobs:
 
     async def delete(self, file_ids: Collection[FileId]) -> None:
         """Destroy contents."""
-        places = [self._place(file_id) for file_id in file_ids if _ID.fullmatch(file_id)]
+        places = [self._place(file_id) for file_id in file_ids if is_id(file_id)]
         if places:
             await _in_thread(lambda: _unlink(places))
 
@@ -81,7 +79,7 @@ class DirectoryBlobs:
                 yield found[start : start + batch]
 
     def _place(self, file_id: FileId) -> Path:
-        if not _ID.fullmatch(file_id):
+        if not is_id(file_id):
             raise ValueError(f"no id of a file: {file_id!r}")
         # The last digits are random; the first ones are time.
         return self._path / file_id[-2:] / file_id
@@ -135,5 +133,5 @@ def _stale(folder: Path, before: float) -> Iterator[FileId]:
                 place.unlink()
         except FileNotFoundError:  # another process was there first
             continue
-        if _ID.fullmatch(place.name):
+        if is_id(place.name):
             yield FileId(place.name)

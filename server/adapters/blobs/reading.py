@@ -9,10 +9,12 @@ class Reading:
     """One pass over a file. A caller that is cancelled leaves its thread behind in the middle of a read; a descriptor
     that was closed under it might by then be another file's."""
 
-    def __init__(self, place: Path, *, piece_bytes: int) -> None:
-        """Read `place` from its beginning; it is opened with the first piece."""
+    def __init__(self, place: Path, *, piece_bytes: int, start: int = 0, end: int | None = None) -> None:
+        """Read `place` from `start` to before `end` (`None`: to its end); it is opened with the first piece."""
         self._place = place
         self._piece_bytes = piece_bytes
+        self._at = start
+        self._end = end
         self._file: FileIO | None = None
         self._lock = threading.Lock()
         self._left = False
@@ -36,7 +38,12 @@ class Reading:
                 self._file = FileIO(self._place)
             except FileNotFoundError:
                 return b""
-        return self._file.read(self._piece_bytes) or b""
+            if self._at:
+                self._file.seek(self._at)
+        size = self._piece_bytes if self._end is None else min(self._piece_bytes, self._end - self._at)
+        piece = self._file.read(size) or b"" if size > 0 else b""
+        self._at += len(piece)
+        return piece
 
     def _settle(self) -> None:
         """Close what was left. Whoever holds the lock comes here once more after releasing it."""
