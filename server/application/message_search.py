@@ -94,15 +94,19 @@ def _mark(owner: Owner, request: SearchRequest) -> str:
 
 
 def _token(mark: str, position: HitPosition) -> str:
-    return parts_token(_KIND, mark, position.score, position.number, position.message_id)
+    return parts_token(_KIND, mark, position.score, position.number, position.message_id, position.floor)
 
 
 def _position(mark: str, token: str) -> HitPosition | None:
     if not token:
         return None
-    found, score, number, message_id = parts_position(_KIND, token, 4)
-    if found != mark or type(score) is not int or type(number) is not int or type(message_id) is not str:
+    found, score, number, message_id, floor = parts_position(_KIND, token, 5)
+    if found != mark or type(message_id) is not str or not (message_id.isascii() and message_id.isprintable()):
         raise InvalidPageToken
-    if not (0 <= score < _MOST and 0 <= number < _MOST and message_id.isascii() and message_id.isprintable()):
+    return HitPosition(_number(score), _number(number), MessageId(message_id), _number(floor))
+
+
+def _number(part: object) -> int:
+    if type(part) is not int or not 0 <= part < _MOST:
         raise InvalidPageToken
-    return HitPosition(score, number, MessageId(message_id))
+    return part

@@ -10,6 +10,9 @@ from server.domain.ids import ConversationId, MessageId, RunId
 from server.domain.message import MessageStatus, Role
 from server.domain.message_query import MessageQuery
 
+MOST_RANKED: Final = 10_000
+"""So many messages are compared with each other, the newest, of those that have all the words and meet what the index
+knows of: roles, conversation, model and time."""
 USUAL_ROLES: Final = frozenset({Role.USER, Role.ASSISTANT})
 """Who is listened to unless the search says so: people and models, neither tools nor instructions."""
 IN_HISTORY: Final = frozenset({MessageStatus.COMPLETE, MessageStatus.INTERRUPTED, MessageStatus.FAILED})
@@ -53,6 +56,8 @@ class HitPosition:
     number: int
     """Grows with the time of the message."""
     message_id: MessageId
+    floor: int = 0
+    """The smallest number that takes part in a comparison, from its first page on."""
 
 
 @dataclass(frozen=True, slots=True)

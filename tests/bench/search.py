@@ -50,7 +50,7 @@ _MESSAGE = """
 INSERT INTO messages (id, tenant, owner, conversation_id, role, content, created_at, status, position)
 VALUES (?, 'bench', ?, ?, ?, ?, ?, 'COMPLETE', ?)
 """
-_SEARCHES: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+SEARCHES: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "a word that every third message has": ("word1", {}),
     "a rare word": ("word9000", {}),
     "two words": ("word40 word90", {}),
@@ -72,14 +72,14 @@ def run() -> Report:
 async def _bench(folder: Path) -> Report:
     alone, beside = folder / "alone.db", folder / "beside.db"
     migrate(alone, busy_timeout=timedelta(seconds=5))
-    _fill(alone, [OWNER.user], OWN, seed=1)
+    fill(alone, [OWNER.user], OWN, seed=1)
     await _index(alone)
     shutil.copy(alone, beside)
-    _fill(beside, [f"other {number}" for number in range(OTHER_OWNERS)], OTHERS, seed=2)
+    fill(beside, [f"other {number}" for number in range(OTHER_OWNERS)], OTHERS, seed=2)
     seconds = await _index(beside)
     async with AsyncExitStack() as stack:
         stores = [await stack.enter_async_context(_opened(path)) for path in (alone, beside)]
-        figures = [await _figure(name, stores, *search) for name, search in _SEARCHES.items()]
+        figures = [await _figure(name, stores, *search) for name, search in SEARCHES.items()]
     sizes = f"{OWN} messages of one's own, {OTHERS} of {OTHER_OWNERS} others"
     rate = f"{OTHERS} older messages were indexed in {seconds:.0f} s, {OTHERS / seconds:.0f} a second, without pauses"
     return Report(f"Searches in messages: time without others over time beside them ({sizes})", figures, [rate])
@@ -90,7 +90,7 @@ def _opened(path: Path) -> Any:
     return open_store(f"sqlite+aiosqlite:///{path}", feed=LocalFeed())
 
 
-def _fill(path: Path, owners: list[str], count: int, *, seed: int) -> None:
+def fill(path: Path, owners: list[str], count: int, *, seed: int) -> None:
     """Store so many messages of the owners in turns, a minute apart, that are not indexed yet."""
     chance = random.Random(seed)
     words = [f"word{number}" for number in range(1, _VOCABULARY + 1)]
@@ -115,13 +115,17 @@ def _fill(path: Path, owners: list[str], count: int, *, seed: int) -> None:
         connection.commit()
 
 
-async def _index(path: Path) -> float:
+async def index(store: Store) -> float:
     """Index what is not indexed; returns seconds."""
     began = time.perf_counter()
-    async with _opened(path) as store:
-        while await store.write_system(lambda tx: tx.index_older(limit=64)):
-            pass
+    while await store.write_system(lambda tx: tx.index_older(limit=64)):
+        pass
     return time.perf_counter() - began
+
+
+async def _index(path: Path) -> float:
+    async with _opened(path) as store:
+        return await index(store)
 
 
 async def _figure(name: str, stores: list[Store], query: str, narrowed: Mapping[str, Any]) -> Figure:

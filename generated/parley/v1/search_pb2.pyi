@@ -32,7 +32,11 @@ class _SearchOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SearchOrd
     SEARCH_ORDER_NEWEST: _SearchOrder.ValueType  # 1
     """The newest first, to the millisecond."""
     SEARCH_ORDER_RELEVANCE: _SearchOrder.ValueType  # 2
-    """Those first in which the words occur more often for the length of the message, then the newest."""
+    """Those first in which the words occur more often for the length of the message, then the newest. Of very many hits
+    the newest are ranked: the 10000 newest messages in which all words occur, in whatever order, and that meet
+    `roles`, `conversation_key`, `model`, `since` and `until`. Which they are is settled with the first page. Older
+    ones are found by `NEWEST`, or with `until`.
+    """
 
 class SearchOrder(_SearchOrder, metaclass=_SearchOrderEnumTypeWrapper):
     """How hits are sorted. Either order is stable: whatever is stored between two pages, nothing is shown twice and
@@ -44,7 +48,11 @@ SEARCH_ORDER_UNSPECIFIED: SearchOrder.ValueType  # 0
 SEARCH_ORDER_NEWEST: SearchOrder.ValueType  # 1
 """The newest first, to the millisecond."""
 SEARCH_ORDER_RELEVANCE: SearchOrder.ValueType  # 2
-"""Those first in which the words occur more often for the length of the message, then the newest."""
+"""Those first in which the words occur more often for the length of the message, then the newest. Of very many hits
+the newest are ranked: the 10000 newest messages in which all words occur, in whatever order, and that meet
+`roles`, `conversation_key`, `model`, `since` and `until`. Which they are is settled with the first page. Older
+ones are found by `NEWEST`, or with `until`.
+"""
 Global___SearchOrder: _TypeAlias = SearchOrder  # noqa: Y015
 
 @_typing.final

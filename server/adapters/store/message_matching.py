@@ -53,30 +53,45 @@ def matched(shape: Shape) -> Owned:
     return owned(narrowed.where(behind).order_by(*order).limit(LIMIT), tables.messages)
 
 
+def least_ranked(dialect: str) -> Owned:
+    """The number of the last of the newest hits that are ranked: the parameters of a search, and `beyond`, which is how
+    many come before it. No row when there are not so many."""
+    hits = _indexed_by_fts5() if dialect == SQLITE.name else _indexed_by_tsvector(_words.number + _ZERO)
+    order = _fts5.c.rowid.desc() if dialect == SQLITE.name else (_words.number + _ZERO).desc()
+    return owned(hits.order_by(order).limit(literal_column("1")).offset(_bound("beyond")), tables.message_words)
+
+
 def _number(shape: Shape) -> ColumnElement[int]:
     """Of PostgreSQL an expression is asked: it would walk the numbers of all owners otherwise, in the hope of a hit."""
     return _words.number if shape.dialect == SQLITE.name else _words.number + _ZERO
 
 
 def _hits_of_fts5(shape: Shape) -> Select[Any]:
+    scored = _indexed_by_fts5().add_columns(_score(shape).label("score"), _words.message_id)
+    return scored.join(tables.messages, _message.id == _words.message_id)
+
+
+def _indexed_by_fts5() -> Select[Any]:
     number = _fts5.c.rowid
     return (
-        select(_words.number, _score(shape).label("score"), _words.message_id)
+        select(_words.number)
         .select_from(_fts5)
         .join(tables.message_words, _words.number == number)
-        .join(tables.messages, _message.id == _words.message_id)
         .where(literal_column("message_index").op("MATCH")(_named("match")))
         .where(number >= _bound("first"), number <= _bound("last"))
     )
 
 
 def _hits_of_tsvector(shape: Shape) -> Select[Any]:
-    number = _number(shape)
+    scored = _indexed_by_tsvector(_number(shape)).add_columns(_score(shape).label("score"), _words.message_id)
+    return scored.join(tables.messages, _message.id == _words.message_id)
+
+
+def _indexed_by_tsvector(number: ColumnElement[int]) -> Select[Any]:
     return (
-        select(_words.number, _score(shape).label("score"), _words.message_id)
+        select(_words.number)
         .select_from(_vectors)
         .join(tables.message_words, _words.message_id == _vectors.c.message_id)
-        .join(tables.messages, _message.id == _words.message_id)
         .where(_vectors.c.vector.op("@@")(cast(_named("match"), TSQUERY)))
         .where(number >= _bound("first"), number <= _bound("last"))
     )

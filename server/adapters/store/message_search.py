@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select
 from server.adapters.store import tables
 from server.adapters.store.columns import STRING
 from server.adapters.store.executor import Row
-from server.adapters.store.message_matching import matched
+from server.adapters.store.message_matching import least_ranked, matched
 from server.adapters.store.message_shape import Shape, parameters_of, shape_of
 from server.adapters.store.messages import ROLES, STATUSES
 from server.adapters.store.scope import Scope
@@ -21,7 +21,7 @@ from server.adapters.store.times import moment
 from server.domain.excerpt import excerpt
 from server.domain.ids import MessageId
 from server.domain.message_query import MessageQuery
-from server.domain.message_search import HitPosition, MessageHit, MessageSearch
+from server.domain.message_search import MOST_RANKED, HitPosition, MessageHit, MessageSearch, SearchOrder
 
 _message = tables.messages.c
 _STATEMENTS_KEPT: Final = 256
@@ -39,10 +39,15 @@ class StoredMessageIndex:
 
     async def find(self, search: MessageSearch, *, limit: int, after: HitPosition | None) -> list[MessageHit]:
         """The hits of a search in its order, behind a position."""
-        statement = found_statement(shape_of(search, self._scope.dialect.name))
-        wanted = parameters_of(self._scope.owner, search, self._scope.dialect.name, after)
-        rows = await self._scope.fetch(statement, **wanted, limit=limit)
-        positions = {row[2]: HitPosition(row[1], row[0], MessageId(row[2])) for row in rows}
+        dialect = self._scope.dialect.name
+        wanted = parameters_of(self._scope.owner, search, dialect, after)
+        floor = after.floor if after else 0
+        if search.order is SearchOrder.RELEVANCE and after is None:
+            least = await self._scope.fetch_one(least_ranked_statement(dialect), **wanted, beyond=MOST_RANKED - 1)
+            floor = least[0] if least else 0
+            wanted["first"] = max(wanted["first"], floor)
+        rows = await self._scope.fetch(found_statement(shape_of(search, dialect)), **wanted, limit=limit)
+        positions = {row[2]: HitPosition(row[1], row[0], MessageId(row[2]), floor) for row in rows}
         return await self._shown(positions, search.query) if positions else []
 
     async def _shown(self, positions: dict[str, HitPosition], query: MessageQuery) -> list[MessageHit]:
@@ -65,6 +70,13 @@ def found_statement(shape: Shape) -> Owned:
     """Numbers, scores and ids of the hits of all searches of a shape, in their order. Its parameters are those of
     `parameters_of`, and `limit`."""
     return matched(shape)
+
+
+@lru_cache(maxsize=2)
+def least_ranked_statement(dialect: str) -> Owned:
+    """The number of the oldest hit that is ranked, if there are so many. Its parameters are those of `parameters_of`,
+    and `beyond`."""
+    return least_ranked(dialect)
 
 
 @lru_cache(maxsize=8)

@@ -56,7 +56,7 @@ def parameters_of(owner: Owner, search: MessageSearch, dialect: str, after: HitP
         "match": match,
         "since": micros(search.since) if search.since else -_EVER,
         "until": micros(search.until) if search.until else _EVER,
-        "first": number_at(search.since) if search.since else 0,
+        "first": max(number_at(search.since) if search.since else 0, position.floor),
         "last": min(newest, number_at(search.until) + NUMBERS - 1 if search.until else _LAST),
         "wanted_model": search.model or "",
         "wanted_conversation": search.conversation_id or "",

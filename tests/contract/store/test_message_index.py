@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.engine import Dialect
 
 from server.adapters.feed.local import LocalFeed
 from server.adapters.store import migrations, open_store
 from server.adapters.store.dialects import POSTGRES, SQLITE
-from server.adapters.store.message_search import found_statement, shown_statement
+from server.adapters.store.message_search import found_statement, least_ranked_statement, shown_statement
 from server.adapters.store.message_shape import Shape, parameters_of
 from server.adapters.store.row_security import AS_SERVICE, as_owner
 from server.adapters.store.sqlite import schema
@@ -225,6 +226,13 @@ def test_a_search_is_bound_to_tenant_and_owner(shape: Shape) -> None:
     sql = found_statement(shape).compiled(dialect).sql
     assert "messages.tenant = " in sql
     assert "messages.owner = " in sql
+
+
+@pytest.mark.parametrize("dialect", [SQLITE, POSTGRES], ids=lambda dialect: dialect.name)
+def test_what_is_ranked_is_bound_to_tenant_and_owner(dialect: Dialect) -> None:
+    sql = least_ranked_statement(dialect.name).compiled(dialect).sql
+    assert "message_words.tenant = " in sql
+    assert "message_words.owner = " in sql
 
 
 @pytest.mark.parametrize("order", SearchOrder)

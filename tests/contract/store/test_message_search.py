@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from server.adapters.store import message_search
 from server.domain.branch import ORIGINAL, Branch, BranchCause
 from server.domain.conversation import Conversation
 from server.domain.message import Message, MessageStatus, Role
@@ -323,3 +324,29 @@ async def test_what_nobody_narrows_is_every_status_of_a_history(store: Store, ta
     made = [message(talk, f"word {status}", status=status) for status in sorted(IN_HISTORY)]
     await store.write(ALICE, lambda tx: tx.messages.extend(talk.id, [replace(each) for each in made]))
     assert len(await found(store, "word")) == len(IN_HISTORY)
+
+
+async def test_by_relevance_the_newest_of_very_many_hits_are_ranked_from_the_first_page_on(
+    store: Store, talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_search, "MOST_RANKED", 6)
+
+    async def say(number: int, text: str) -> None:
+        await store.write(ALICE, lambda tx: tx.messages.append(message(talk, text, time=number)))
+
+    for number in range(4):
+        await say(number, f"tea tea tea {number}")
+    assert len(await hits(store, "tea", order=SearchOrder.RELEVANCE)) == 4
+    for number in range(4, 10):
+        await say(number, f"tea {number}" + " tea" * (number % 2))
+    texts = ["tea 9 tea", "tea 7 tea", "tea 5 tea", "tea 8", "tea 6", "tea 4"]
+    assert await found(store, "tea", order=SearchOrder.RELEVANCE) == texts
+    first = await hits(store, "tea", order=SearchOrder.RELEVANCE, limit=4)
+    for number in range(10, 14):
+        await say(number, f"tea tea tea {number}")
+    rest = await hits(store, "tea", order=SearchOrder.RELEVANCE, after=first[-1].position)
+    assert [each.excerpt.text for each in (*first, *rest)] == texts
+    assert await found(store, "tea", order=SearchOrder.RELEVANCE, since=at(0), until=at(4)) == [
+        f"tea tea tea {number}" for number in (3, 2, 1, 0)
+    ]
+    assert len(await hits(store, "tea")) == 14
