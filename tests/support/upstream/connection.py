@@ -22,7 +22,7 @@ class RecordedRequest:
     headers: dict[str, str]
     """By lower-case name."""
     body: Any
-    """The parsed JSON; `None` without a body."""
+    """The parsed JSON, bytes where it is a form; `None` without a body."""
 
 
 class ClientGone(Exception):
@@ -76,7 +76,8 @@ class Connection(asyncio.Protocol):
         length = int(headers.get("content-length", "0"))
         await self._received_until(lambda: len(self._received) >= length)
         body = self._take(length)
-        return RecordedRequest(method, path, headers, json.loads(body) if body else None)
+        is_form = headers.get("content-type", "").startswith("multipart/")
+        return RecordedRequest(method, path, headers, body if is_form else json.loads(body) if body else None)
 
     async def send(self, data: bytes) -> None:
         """Write and wait until the client reads on. Raises `ClientGone`."""
