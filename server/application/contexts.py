@@ -65,12 +65,12 @@ class Contexts:
         Under SUMMARIZE, messages that would be cut off are summarised first; when that fails they are cut off. Raises
         `StoreUnavailable`. May be cancelled at any moment.
         """
-        context = await self._read(answer)
+        context = await self._read(answer, bill)
         chosen = context.selected() if context else None
         failure = None
         if context and chosen and _cuts_off_what_can_be_summarised(context, chosen):
             failure = await self._compactor.automatic(answer.run, context.bounds, bill)
-            context = await self._read(answer)
+            context = await self._read(answer, bill)
             chosen = context.selected() if context else None
         if context is None or chosen is None:
             return None
@@ -78,7 +78,7 @@ class Contexts:
         wants_memories = context.conversation.settings.memory.extract
         return Prepared(request, self._record(answer, context, chosen, failure), chosen.tokens, wants_memories)
 
-    async def _read(self, answer: NextAnswer) -> ModelContext | None:
+    async def _read(self, answer: NextAnswer, bill: Bill) -> ModelContext | None:
         run = answer.run
         model = configured(self._models, provider=run.provider, name=run.model)
 
@@ -94,7 +94,7 @@ class Contexts:
         context = await self._store.read(run.owner, unit)
         if context is None:
             return None
-        context = await self._recall.recalled(run, context)
+        context = await self._recall.recalled(run, context, bill)
         if answer.most_tokens is None:
             return context
         known = answer.most_tokens if context.bounds.tokens is None else context.bounds.tokens

@@ -122,19 +122,18 @@ class Extraction:
             return 0
         lasts = 2 * self._limits.title_duration
         bill = self._meter.beside(run.owner, run.conversation_id, lasts=lasts, payer=run.payer, run_id=run.id)
+        taken = 0
         try:
-            said = await self._said_of(run, history, bill)
+            for fact in facts_in(await self._said_of(run, history, bill)):
+                taken += await self._remember(run, fact, bill)
         finally:
             await bill.close()
-        taken = 0
-        for fact in facts_in(said):
-            taken += await self._remember(run, fact)
         return taken
 
-    async def _remember(self, run: Run, fact: str) -> bool:
+    async def _remember(self, run: Run, fact: str, bill: Bill) -> bool:
         """Whether it is new; one at a time, so that what the model says twice is stored once."""
-        (vector,) = await self._embedder.embed([fact])
-        known = await self._search.find(run.owner, fact, limit=1, vector=vector)
+        (vector,) = await bill.embed(self._embedder, [fact])
+        known = await self._search.find(run.owner, fact, limit=1, bill=bill, vector=vector)
         if (known and known[0].score >= _SAME) or not await self._guard.allows(fact):
             return False
 

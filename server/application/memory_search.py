@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from server.application.metering import Bill
 from server.domain.memory import MemoryBook, Placed, Remembered, ScoredMemory, Vector
 from server.domain.memory_errors import EmbedderUnavailable
 from server.domain.principal import Owner
@@ -39,14 +40,16 @@ class MemorySearch:
         self._indexes = indexes
         self._locks: WeakValueDictionary[Owner, asyncio.Lock] = WeakValueDictionary()
 
-    async def find(self, owner: Owner, text: str, *, limit: int, vector: Vector | None = None) -> list[ScoredMemory]:
+    async def find(
+        self, owner: Owner, text: str, *, limit: int, bill: Bill, vector: Vector | None = None
+    ) -> list[ScoredMemory]:
         """What fits a text best, the best first: of the memories that are there now, whichever process stored them.
-        `vector` is the text's, where somebody has it already.
+        `vector` is the text's, where somebody has it already; the `bill` is for what others cost.
 
         Raises `EmbedderUnavailable`, `StoreUnavailable`.
         """
         if vector is None:
-            (vector,) = await self._embedder.embed([text])
+            (vector,) = await bill.embed(self._embedder, [text])
         lock = self._locks.setdefault(owner, asyncio.Lock())
         async with lock:
             index = self._indexes.of(owner)
@@ -54,7 +57,7 @@ class MemorySearch:
             hits = await _apart(index, lambda: index.search(text, vector, limit=limit))
             outdated = index.outdated(self._embedder.name, limit=_RENEWED_AT_ONCE)
         if outdated:
-            await self._renew(owner, outdated)
+            await self._renew(owner, outdated, bill)
         found = await self._store.read(owner, lambda tx: tx.memories.among([identity for identity, _ in hits]))
         memories = {memory.id: memory for memory in found}
         return [ScoredMemory(memories[identity], score) for identity, score in hits if identity in memories]
@@ -81,14 +84,14 @@ class MemorySearch:
                 index.revision = max(index.revision, book.revision)
                 return
 
-    async def _renew(self, owner: Owner, outdated: list[Placed]) -> None:
+    async def _renew(self, owner: Owner, outdated: list[Placed], bill: Bill) -> None:
         """Give some memories vectors that can be compared; the next searches go on. What fails here is tried again by
         the next one."""
         found = await self._store.read(owner, lambda tx: tx.memories.among([each.id for each in outdated]))
         texts = {memory.id: memory.text for memory in found}
         there = [each for each in outdated if each.id in texts]
         try:
-            vectors = await self._embedder.embed([texts[each.id] for each in there])
+            vectors = await bill.embed(self._embedder, [texts[each.id] for each in there])
         except EmbedderUnavailable as error:
             _log.warning("memories_not_renewed", cause=error.message)
             return

@@ -6,21 +6,25 @@ first, is not counted; every other one is, once, whatever became of its run.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from server.application.spending_rules import SpendingRules
 from server.domain.budget import ANSWER_TOKENS
 from server.domain.events import PartialAnswer
 from server.domain.ids import ConversationId, MessageId, ModelRequestId, RunId
+from server.domain.memory import Vector
+from server.domain.memory_errors import EmbedderUnavailable
 from server.domain.message import Usage
-from server.domain.principal import Owner
+from server.domain.principal import Owner, Principal
 from server.domain.run import Run
 from server.domain.spending import NOBODY, Payer
 from server.domain.tokens import TokenEstimator
-from server.domain.usage import CallKind, ModelCall, Spent
+from server.domain.usage import NO_CONVERSATION, CallKind, ModelCall, Spent
 from server.failpoint import failpoint
+from server.ports.memories import Embedder
 from server.ports.provider import (
     CompletionRequest,
     Image,
@@ -148,6 +152,25 @@ class Bill:
         line.is_over = True
         return image
 
+    async def embed(self, embedder: Embedder, texts: Sequence[str]) -> list[Vector]:
+        """Vectors of texts, counted where a model gives them. No budget is asked: they are for something that was
+        permitted, and cost little of it. Raises `EmbedderUnavailable`."""
+        model = embedder.model
+        if model is None:
+            return (await embedder.embed(texts)).vectors
+        line = _Line(self._call(CallKind.EMBEDDING, model.provider, model.name, sum(map(TokenEstimator().text, texts))))
+        self._lines.append(line)
+        try:
+            embedded = await embedder.embed(texts)
+        except EmbedderUnavailable as error:
+            line.is_refused = error.cause_reason in _REFUSALS
+            raise
+        finally:
+            line.is_over = True
+        if embedded.input_tokens is not None:
+            line.reported = Usage(embedded.input_tokens, 0, embedded.input_tokens)
+        return embedded.vectors
+
     @property
     def has_unsettled(self) -> bool:
         """Whether there are calls whose outcome nobody has stored."""
@@ -166,7 +189,7 @@ class Bill:
     async def account(self, tx: Transaction) -> None:
         """Store the outcomes so far, in the transaction of what came of the calls, whose conversation is there."""
         for line in self._lines:
-            await tx.usage.settle(line.call, line.spent)
+            await tx.usage.settle(line.call, line.spent, is_kept=self._conversation_id != NO_CONVERSATION)
         failpoint("usage.accounted")
 
     def accounted(self) -> None:
@@ -189,30 +212,33 @@ class Bill:
                 await tx.usage.settle(line.call, line.spent, is_kept=is_there)
 
     async def _begun(self, asked: Asked, model: str, most_output: int) -> _Line:
+        call = self._call(asked.kind, asked.provider.name, model, asked.estimated_input)
+        call = replace(call, id=asked.id or call.id, message_id=asked.message_id, most_output=most_output)
+        line = _Line(call)
+        if self._meter.rules.concern(self._owner.tenant, self._payer):
+            await self._reserve(call, call.started_at)
+            line.is_stored = True
+        self._lines.append(line)
+        return line
+
+    def _call(self, kind: CallKind, provider: str, model: str, estimated_input: int) -> ModelCall:
+        """A call that begins now, and whose answer is nothing."""
         meter, now = self._meter, self._meter.clock.now()
-        provider = asked.provider.name
-        call = ModelCall(
-            id=asked.id or ModelRequestId(str(meter.ids.uuid())),
-            kind=asked.kind,
+        return ModelCall(
+            id=ModelRequestId(str(meter.ids.uuid())),
+            kind=kind,
             conversation_id=self._conversation_id,
             provider=provider,
             model=model,
             started_at=now,
-            estimated_input=asked.estimated_input,
-            most_output=most_output,
+            estimated_input=estimated_input,
+            most_output=0,
             price=meter.rules.price(provider, model),
             run_id=self._run_id,
-            message_id=asked.message_id,
             key_id=self._payer.key_id,
             account=self._payer.account,
             expires_at=now + self._lasts if self._lasts is not None else None,
         )
-        line = _Line(call)
-        if meter.rules.concern(self._owner.tenant, self._payer):
-            await self._reserve(call, now)
-            line.is_stored = True
-        self._lines.append(line)
-        return line
 
     async def _reserve(self, call: ModelCall, now: datetime) -> None:
         """Store the call before it is made, unless a budget forbids it; and what came of those before it."""
@@ -247,6 +273,22 @@ class Meter:
         `ModelUnpriced`."""
         if self.rules.concern(tx.owner.tenant, payer):
             await self.rules.check(tx, payer, provider, model, now=self.clock.now())
+
+    async def of_request(self, principal: Principal, embedder: Embedder) -> Bill:
+        """The bill of a call that needs vectors and has no conversation, if budgets allow that. Raises as `check`."""
+        owner, payer, model = principal.owner, principal.payer, embedder.model
+        if model is not None and self.rules.concern(owner.tenant, payer):
+            checked = partial(self.check, payer=payer, provider=model.provider, model=model.name)
+            await self.store.read(owner, checked)
+        return Bill(
+            meter=self,
+            owner=owner,
+            conversation_id=NO_CONVERSATION,
+            payer=payer,
+            run_id=None,
+            hold=None,
+            lasts=None,
+        )
 
     def of_run(self, run: Run, *, hold: Hold) -> Bill:
         """The bill of an attempt: its calls are under way as long as `hold` does not raise."""

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from server.application.memory_search import MemorySearch
+from server.application.metering import Bill
 from server.application.model_context import ModelContext
 from server.domain.errors import StoreUnavailable
 from server.domain.ids import RunId
@@ -42,7 +43,7 @@ class Recall:
         self._search = search
         self._shown: dict[RunId, _Shown] = {}
 
-    async def recalled(self, run: Run, context: ModelContext) -> ModelContext:
+    async def recalled(self, run: Run, context: ModelContext, bill: Bill) -> ModelContext:
         """The context with the memories that fit its question, if the conversation wants them shown. Without them when
         they cannot be found: an answer is worth more."""
         settings = context.conversation.settings.memory
@@ -53,7 +54,7 @@ class Recall:
         shown = self._shown.get(run.id)
         if shown is None or shown.question != digest:
             try:
-                shown = self._shown[run.id] = _Shown(digest, await self._found(run, context, question))
+                shown = self._shown[run.id] = _Shown(digest, await self._found(run, context, question, bill))
             except (EmbedderUnavailable, StoreUnavailable) as error:
                 _log.warning("memories_not_recalled", run=run.id, reason=error.reason)
                 return context
@@ -66,8 +67,9 @@ class Recall:
         """Learn that this process does not work on a run any more."""
         self._shown.pop(run_id, None)
 
-    async def _found(self, run: Run, context: ModelContext, question: str) -> str | None:
-        found = await self._search.find(run.owner, question, limit=context.conversation.settings.memory.most)
+    async def _found(self, run: Run, context: ModelContext, question: str, bill: Bill) -> str | None:
+        most_found = context.conversation.settings.memory.most
+        found = await self._search.find(run.owner, question, limit=most_found, bill=bill)
         room = context.bounds.tokens
         most = _MOST_CHARACTERS if room is None else room // _SHARE_OF_ROOM * _CHARACTERS_OF_TOKEN
         fitting = [each.memory.text for each in found if each.score >= _LEAST_SCORE]

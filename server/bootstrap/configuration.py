@@ -58,10 +58,13 @@ def read_mcp_servers(settings: Settings, env: Mapping[str, str]) -> tuple[ToolSe
         raise InvalidConfiguration(f"{settings.config}: {error}.") from error
 
 
-def read_spending(settings: Settings, providers: ProvidersConfig) -> SpendingConfig:
+def read_spending(
+    settings: Settings, providers: ProvidersConfig, embedder: EmbedderConfig | None = None
+) -> SpendingConfig:
     """Prices and budgets of the configuration file. Raises `InvalidConfiguration`."""
+    embedding = embedder.paid if embedder else None
     try:
-        return load_spending(_read_toml(settings.config, parse_float=Decimal), providers)
+        return load_spending(_read_toml(settings.config, parse_float=Decimal), providers, embedding)
     except ConfigurationError as error:
         raise InvalidConfiguration(f"{settings.config}: {error}.") from error
 

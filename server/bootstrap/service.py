@@ -97,7 +97,8 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
     Raises `CommandFailed`.
     """
     providers, guardrails = read_providers(settings, os.environ), read_guardrails(settings)
-    spending = read_spending(settings, providers)
+    embedder = read_embedder(settings, providers)
+    spending = read_spending(settings, providers, embedder)
     rules = SpendingRules(prices=spending.prices, free=spending.free, budgets=spending.budgets)
     tool_configs, schemas = read_mcp_servers(settings, os.environ), JsonSchemas()
     s3 = read_s3(settings, os.environ)
@@ -146,7 +147,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
         )
         remembering = await stack.enter_async_context(
             opened_memory(
-                read_embedder(settings, providers),
+                embedder,
                 store=store,
                 clock=clock,
                 ids=ids,

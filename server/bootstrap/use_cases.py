@@ -198,6 +198,7 @@ def use_cases(parts: Parts) -> UseCases:
             limits=parts.limits,
             repeats=repeats,
             guard=parts.guard,
+            meter=parts.meter,
         ),
         exports=Exports(
             store=parts.store,

@@ -40,6 +40,24 @@ class Vector:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedded:
+    """What became of texts."""
+
+    vectors: list[Vector]
+    """One for each, in their order."""
+    input_tokens: int | None = None
+    """What a model was sent for it; `None`: nobody said."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """What is to be paid for vectors."""
+
+    provider: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """A memory as the index takes it."""
 

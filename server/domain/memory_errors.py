@@ -28,6 +28,8 @@ class EmbedderUnavailable(ParleyError):
 
     reason = "EMBEDDER_UNAVAILABLE"
 
-    def __init__(self, cause: str) -> None:
+    def __init__(self, cause: str, *, cause_reason: str = "") -> None:
+        """`cause_reason`: the reason of the provider's error."""
+        self.cause_reason = cause_reason
         super().__init__(f"texts cannot be compared now: {cause}; send again in a moment")
         self.retry_after = timedelta(seconds=1)

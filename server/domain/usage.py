@@ -9,6 +9,8 @@ from typing import Final
 from server.domain.ids import ConversationId, KeyId, MessageId, ModelRequestId, RunId
 from server.domain.tokens import TokenEstimator
 
+NO_CONVERSATION: Final = ConversationId("")
+"""Of calls that are for none: only the sums know of them."""
 _MILLION: Final = 1_000_000
 
 
@@ -21,6 +23,8 @@ class CallKind(StrEnum):
     SUMMARY = "SUMMARY"
     MEMORY = "MEMORY"
     """What is worth remembering was looked for."""
+    EMBEDDING = "EMBEDDING"
+    """Texts were placed among others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from server.domain.ids import MemoryId
-from server.domain.memory import Memory, MemoryBook, Placed, Remembered, Vector
+from server.domain.memory import Embedded, EmbeddingModel, Memory, MemoryBook, Placed, Remembered, Vector
 from server.domain.principal import Owner
 
 if TYPE_CHECKING:
@@ -56,7 +56,11 @@ class Embedder(Protocol):
     def name(self) -> str:
         """Distinguishes it from all whose vectors are not comparable with its own."""
 
-    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+    @property
+    def model(self) -> EmbeddingModel | None:
+        """The model that gives the vectors; `None`: they cost nothing."""
+
+    async def embed(self, texts: Sequence[str]) -> Embedded:
         """One vector per text. Raises `EmbedderUnavailable`."""
 
 

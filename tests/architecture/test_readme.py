@@ -76,6 +76,7 @@ def test_the_configuration_file_it_shows_is_one() -> None:
     from server.adapters.provider.configuration import load_providers
     from server.adapters.spending.configuration import load_spending
     from server.adapters.tools.toml_servers import read_tool_servers
+    from server.domain.memory import EmbeddingModel
 
     for example in map(tomllib.loads, examples):
         if "providers" in example:
@@ -85,7 +86,9 @@ def test_the_configuration_file_it_shows_is_one() -> None:
         assert "mcp_servers" not in example or read_tool_servers(example, {})
         if "prices" in example:
             priced = {"name": "openai", "models": ["gpt-4o-mini"], "image_model": "gpt-image-1"}
-            assert load_spending(example, load_providers(toml={"providers": [priced]}, env={})).budgets.has_costs
+            providers = load_providers(toml={"providers": [priced]}, env={})
+            embedding = EmbeddingModel("openai", "text-embedding-3-small")
+            assert load_spending(example, providers, embedding).budgets.has_costs
         if "memory" in example:
             remembering = {"name": "openai", "models": ["gpt-4o-mini"]}
             assert read_memory(example, load_providers(toml={"providers": [remembering]}, env={})) is not None

@@ -346,6 +346,7 @@ async def open_house(
                 limits=limits,
                 repeats=repeats,
                 guard=guard,
+                meter=meter,
             ),
             models=models,
             sessions=Sessions(store=store, clock=time, ids=ids, catalogue=catalogue, runs=runs, repeats=repeats),

@@ -75,7 +75,9 @@ class MemoryServiceServicer:
 
     def AddMemory(self, request, context):
         """Stores a memory. RESOURCE_EXHAUSTED (`TOO_MANY_MEMORIES`) for a user who has 100000; UNAVAILABLE
-        (`EMBEDDER_UNAVAILABLE`) while the model that texts are compared by does not answer.
+        (`EMBEDDER_UNAVAILABLE`) while the model that texts are compared by does not answer. What that model takes is
+        counted in the usage and the budgets of who calls; RESOURCE_EXHAUSTED (`BUDGET_EXCEEDED`) when one is used up, for
+        SearchMemories and UpdateMemory as well.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -20,7 +20,9 @@ class MemoryServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     AddMemory: _aio.UnaryUnaryMultiCallable[_memory_pb2.AddMemoryRequest, _memory_pb2.Memory]
     """Stores a memory. RESOURCE_EXHAUSTED (`TOO_MANY_MEMORIES`) for a user who has 100000; UNAVAILABLE
-    (`EMBEDDER_UNAVAILABLE`) while the model that texts are compared by does not answer.
+    (`EMBEDDER_UNAVAILABLE`) while the model that texts are compared by does not answer. What that model takes is
+    counted in the usage and the budgets of who calls; RESOURCE_EXHAUSTED (`BUDGET_EXCEEDED`) when one is used up, for
+    SearchMemories and UpdateMemory as well.
     """
     SearchMemories: _aio.UnaryUnaryMultiCallable[_memory_pb2.SearchMemoriesRequest, _memory_pb2.SearchMemoriesResponse]
     """Finds the memories that fit a text best, by meaning (as far as the configured model knows one) and by words. What
@@ -48,7 +50,9 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_memory_pb2.AddMemoryRequest, _abc.Awaitable[_memory_pb2.Memory]],
     ) -> _abc.Awaitable[_memory_pb2.Memory]:
         """Stores a memory. RESOURCE_EXHAUSTED (`TOO_MANY_MEMORIES`) for a user who has 100000; UNAVAILABLE
-        (`EMBEDDER_UNAVAILABLE`) while the model that texts are compared by does not answer.
+        (`EMBEDDER_UNAVAILABLE`) while the model that texts are compared by does not answer. What that model takes is
+        counted in the usage and the budgets of who calls; RESOURCE_EXHAUSTED (`BUDGET_EXCEEDED`) when one is used up, for
+        SearchMemories and UpdateMemory as well.
         """
 
     @_abc_1.abstractmethod

@@ -36,6 +36,12 @@ class _CallKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallKind.Val
     """For the title of a conversation."""
     CALL_KIND_SUMMARY: _CallKind.ValueType  # 4
     """For a summary of older messages."""
+    CALL_KIND_MEMORY: _CallKind.ValueType  # 5
+    """For what is worth remembering of a conversation."""
+    CALL_KIND_EMBEDDING: _CallKind.ValueType  # 6
+    """For vectors, by which texts are compared. Those that calls of MemoryService need are in the sums of their day, and
+    belong to no run or thread.
+    """
 
 class CallKind(_CallKind, metaclass=_CallKindEnumTypeWrapper):
     """What a model was called for."""
@@ -50,6 +56,12 @@ CALL_KIND_TITLE: CallKind.ValueType  # 3
 """For the title of a conversation."""
 CALL_KIND_SUMMARY: CallKind.ValueType  # 4
 """For a summary of older messages."""
+CALL_KIND_MEMORY: CallKind.ValueType  # 5
+"""For what is worth remembering of a conversation."""
+CALL_KIND_EMBEDDING: CallKind.ValueType  # 6
+"""For vectors, by which texts are compared. Those that calls of MemoryService need are in the sums of their day, and
+belong to no run or thread.
+"""
 Global___CallKind: _TypeAlias = CallKind  # noqa: Y015
 
 class _BudgetOwner:

@@ -14,6 +14,7 @@ from typing import Any
 
 from server.adapters.provider.configuration import ConfigurationError, ProviderConfig, ProviderKind, ProvidersConfig
 from server.adapters.provider.toml_table import TomlTable
+from server.domain.memory import EmbeddingModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class EmbedderConfig:
     provider: ProviderConfig
     model: str
     dimensions: int | None = None
+
+    @property
+    def paid(self) -> EmbeddingModel:
+        """What it is known by where calls are paid."""
+        return EmbeddingModel(self.provider.name, self.model)
 
 
 def read_memory(toml: Mapping[str, Any] | None, providers: ProvidersConfig) -> EmbedderConfig | None:

@@ -18,7 +18,7 @@ from server.adapters.provider.failures import Failures
 from server.adapters.provider.http_client import http_client, not_answered
 from server.adapters.provider.patience import Patience, PatienceEnded
 from server.adapters.provider.provider_config import ProviderConfig
-from server.domain.memory import Vector
+from server.domain.memory import Embedded, EmbeddingModel, Vector
 from server.domain.memory_errors import EmbedderUnavailable
 from server.ports.provider import ProviderError
 from server.ports.system import Clock
@@ -29,6 +29,7 @@ _FIRST_DELAY: Final = 0.25
 _LONGEST_DELAY: Final = 2.0
 _TEXTS_AT_ONCE: Final = 64
 _MOST_NUMBERS: Final = 8192
+_MOST_TOKENS: Final = 10**9
 _BYTES_PER_NUMBER: Final = 32
 """A JSON number with all its digits, and what stands around it."""
 
@@ -49,37 +50,39 @@ class EndpointEmbedder:
         """`dimensions`: how many numbers the server is asked for; `None` leaves that to the model. `random` gives
         numbers in [0, 1)."""
         self._config = config
-        self._model = model
+        self._model_name = model
         self._dimensions = dimensions
         self._clock = clock
         self._random = random
         self._client = client or http_client(config)
         self._failures = Failures(provider=config.name, secrets=secrets_of(config))
+        self.model = EmbeddingModel(config.name, model)
         self.name = f"{config.name}/{model}" + (f"@{dimensions}" if dimensions else "")
 
-    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+    async def embed(self, texts: Sequence[str]) -> Embedded:
         """One vector per text, in their order."""
-        vectors: list[Vector] = []
-        for begin in range(0, len(texts), _TEXTS_AT_ONCE):
-            vectors += await self._embedded(texts[begin : begin + _TEXTS_AT_ONCE])
-        return vectors
+        several = range(0, len(texts), _TEXTS_AT_ONCE)
+        parts = [await self._embedded(texts[begin : begin + _TEXTS_AT_ONCE]) for begin in several]
+        tokens = [part.input_tokens for part in parts if part.input_tokens is not None]
+        told = sum(tokens) if len(tokens) == len(parts) else None
+        return Embedded([vector for part in parts for vector in part.vectors], told)
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._client.aclose()
 
-    async def _embedded(self, texts: Sequence[str]) -> list[Vector]:
+    async def _embedded(self, texts: Sequence[str]) -> Embedded:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return await self._asked(texts)
             except ProviderError as error:
                 if attempt == _ATTEMPTS or not error.retryable:
-                    raise EmbedderUnavailable(error.message) from error
+                    raise EmbedderUnavailable(error.message, cause_reason=error.reason) from error
             longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (attempt - 1))
             await self._clock.sleep(longest / 2 + longest / 2 * self._random())
         raise AssertionError("the last attempt returns or raises")
 
-    async def _asked(self, texts: Sequence[str]) -> list[Vector]:
+    async def _asked(self, texts: Sequence[str]) -> Embedded:
         timeout = self._config.timeouts.first_token
         patience = Patience(timeout)
         try:
@@ -89,7 +92,7 @@ class EndpointEmbedder:
         finally:
             patience.close()
 
-    async def _exchange(self, texts: Sequence[str], patience: Patience) -> list[Vector]:
+    async def _exchange(self, texts: Sequence[str], patience: Patience) -> Embedded:
         request = self._client.build_request(
             "POST", f"{self._config.base_url}/embeddings", content=self._body(texts), headers={"Accept": _JSON}
         )
@@ -103,7 +106,7 @@ class EndpointEmbedder:
                     status=response.status_code,
                     headers=response.headers,
                     body=await body.collect(),
-                    model=self._model,
+                    model=self._model_name,
                     now=self._clock.now(),
                 )
             content = await self._collect(body, patience, len(texts))
@@ -121,18 +124,18 @@ class EndpointEmbedder:
         return bytes(collected)
 
     def _body(self, texts: Sequence[str]) -> bytes:
-        body: dict[str, Any] = {"model": self._model, "input": list(texts), "encoding_format": "float"}
+        body: dict[str, Any] = {"model": self._model_name, "input": list(texts), "encoding_format": "float"}
         if self._dimensions is not None:
             body["dimensions"] = self._dimensions
         return orjson.dumps(body)
 
-    def _read(self, content: bytes, texts: int) -> list[Vector]:
+    def _read(self, content: bytes, texts: int) -> Embedded:
         try:
             reply = orjson.loads(content)
         except orjson.JSONDecodeError:
             raise self._failures.malformed("a reply that is not JSON") from None
         if isinstance(reply, dict) and reply.get("error"):
-            raise self._failures.reported(reply["error"], self._model)
+            raise self._failures.reported(reply["error"], self._model_name)
         found: dict[int, Vector] = {}
         try:
             for item in reply["data"]:
@@ -141,7 +144,7 @@ class EndpointEmbedder:
             raise self._failures.malformed("a reply without vectors") from None
         if sorted(found) != list(range(texts)):
             raise self._failures.malformed("vectors of other texts than it was given")
-        return [found[index] for index in range(texts)]
+        return Embedded([found[index] for index in range(texts)], _tokens(reply.get("usage")))
 
     def _vector(self, numbers: object) -> Vector:
         if not isinstance(numbers, list) or not 0 < len(numbers) <= _MOST_NUMBERS:
@@ -151,3 +154,9 @@ class EndpointEmbedder:
         if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
             raise self._failures.malformed("a vector of what is no number")
         return vector_of(self.name, np.array(numbers, dtype=np.float64))
+
+
+def _tokens(usage: object) -> int | None:
+    """What a server says it was sent; `None` when that is no number of tokens."""
+    said = usage.get("prompt_tokens", usage.get("total_tokens")) if isinstance(usage, dict) else None
+    return said if type(said) is int and 0 <= said <= _MOST_TOKENS else None

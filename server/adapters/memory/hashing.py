@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from server.adapters.memory.vectors import vector_of
-from server.domain.memory import Vector, words_of
+from server.domain.memory import Embedded, Vector, words_of
 
 DIMENSIONS: Final = 384
 _NAME: Final = f"hashing-{DIMENSIONS}"
@@ -31,9 +31,13 @@ class HashingEmbedder:
         """Changes whenever its vectors do."""
         return _NAME
 
-    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+    @property
+    def model(self) -> None:
+        """None is asked."""
+
+    async def embed(self, texts: Sequence[str]) -> Embedded:
         """About 0.1 ms for a sentence."""
-        return [_vector(text) for text in texts]
+        return Embedded([_vector(text) for text in texts])
 
 
 def _vector(text: str) -> Vector:

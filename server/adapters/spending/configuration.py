@@ -5,6 +5,8 @@ input = "0.15"                  # for a million tokens
 output = "0.60"
 cached_input = "0.075"          # as `input`, unless it is there
 image = "0.04"                  # for one image
+[prices.openai."text-embedding-3-small"]
+input = "0.02"                  # all that is to be said of the model of [memory]
 
 [budgets.key]                   # what every key may spend
 tokens_per_day = 1000000
@@ -16,7 +18,7 @@ cost_per_day = 5.50
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -26,6 +28,8 @@ from server.adapters.provider.provider_config import (
     ProviderKind,
     ProvidersConfig,
 )
+from server.domain.memory import EmbeddingModel
+from server.domain.model import Model
 from server.domain.money import money_amount
 from server.domain.spending import UNBOUNDED, Budget, Budgets
 from server.domain.usage import Price
@@ -48,18 +52,27 @@ class SpendingConfig:
     budgets: Budgets = field(default_factory=Budgets)
 
 
-def load_spending(toml: Mapping[str, Any] | None, providers: ProvidersConfig) -> SpendingConfig:
-    """Read both tables of a file that was parsed with decimals. With a budget in money every model that the file lists
-    must have a price: what is passed through without one is refused as it is asked for. Raises `ConfigurationError`."""
+def load_spending(
+    toml: Mapping[str, Any] | None, providers: ProvidersConfig, embedding: EmbeddingModel | None = None
+) -> SpendingConfig:
+    """Read both tables of a file that was parsed with decimals; `embedding` is the model of its `[memory]`.
+
+    With a budget in money every model that the file names must have a price: what is passed through without one is
+    refused as it is asked for. Raises `ConfigurationError`.
+    """
     table = toml or {}
     free = frozenset(one.name for one in providers.providers if one.kind is ProviderKind.ECHO)
-    config = SpendingConfig(_prices(table.get(_PRICES, {}), providers), free, _budgets(table.get(_BUDGETS, {})))
+    config = SpendingConfig(
+        _prices(table.get(_PRICES, {}), providers, embedding), free, _budgets(table.get(_BUDGETS, {}))
+    )
     if config.budgets.has_costs:
-        _check_priced(config, providers)
+        _check_priced(config, providers, embedding)
     return config
 
 
-def _prices(value: object, providers: ProvidersConfig) -> dict[tuple[str, str], Price]:
+def _prices(
+    value: object, providers: ProvidersConfig, embedding: EmbeddingModel | None
+) -> dict[tuple[str, str], Price]:
     known = {one.name: one for one in providers.providers}
     found: dict[tuple[str, str], Price] = {}
     for provider, models in _table(value, _PRICES).items():
@@ -67,15 +80,19 @@ def _prices(value: object, providers: ProvidersConfig) -> dict[tuple[str, str], 
             raise ConfigurationError(f"{_PRICES}.{provider}: no provider of that name is configured")
         for model, price in _table(models, f"{_PRICES}.{provider}").items():
             key = f'{_PRICES}.{provider}."{model}"'
-            if not _offers(known[provider], model):
+            embeds = embedding == EmbeddingModel(provider, model)
+            if not embeds and not _offers(known[provider], model):
                 raise ConfigurationError(f"{key}: the provider does not offer that model")
-            found[provider, model] = _price(price, key)
+            found[provider, model] = _price(price, key, embeds=embeds)
     return found
 
 
-def _price(value: object, key: str) -> Price:
+def _price(value: object, key: str, *, embeds: bool) -> Price:
     table = _table(value, key, _AMOUNTS)
     price = Price(**{name: _money(table[name], f"{key}.{name}") for name in table})
+    if embeds and price.output is None:
+        # Such a model says nothing.
+        price = replace(price, output=0)
     if (price.input is None) != (price.output is None) or (price.input is None and price.image is None):
         raise ConfigurationError(f"{key}: give input and output, or image, or all three")
     if price.cached_input is not None and price.input is None:
@@ -99,19 +116,23 @@ def _budget(value: object, key: str) -> Budget:
     return Budget(**tokens, **{name: _money(table[name], f"{key}.{name}") for name in _COSTS if name in table})
 
 
-def _check_priced(config: SpendingConfig, providers: ProvidersConfig) -> None:
+def _check_priced(config: SpendingConfig, providers: ProvidersConfig, embedding: EmbeddingModel | None) -> None:
+    used: list[EmbeddingModel | Model] = [embedding] if embedding else []
     for provider in providers.providers:
-        if provider.name in config.free:
-            continue
-        for model in (*provider.models, *([provider.image_model] if provider.image_model else [])):
-            if (model.provider, model.name) not in config.prices:
-                key = f'{_PRICES}.{model.provider}."{model.name}"'
-                raise ConfigurationError(f"{key}: missing; a budget in money needs the price of every model")
+        if provider.name not in config.free:
+            used += _listed(provider)
+    for model in used:
+        if (model.provider, model.name) not in config.prices:
+            key = f'{_PRICES}.{model.provider}."{model.name}"'
+            raise ConfigurationError(f"{key}: missing; a budget in money needs the price of every model")
 
 
 def _offers(provider: ProviderConfig, model: str) -> bool:
-    listed = {one.name for one in (*provider.models, *([provider.image_model] if provider.image_model else []))}
-    return model in listed or provider.accepts_any_model
+    return model in {one.name for one in _listed(provider)} or provider.accepts_any_model
+
+
+def _listed(provider: ProviderConfig) -> list[Model]:
+    return [*provider.models, *([provider.image_model] if provider.image_model else [])]
 
 
 def _table(value: object, key: str, names: tuple[str, ...] | None = None) -> Mapping[str, Any]:

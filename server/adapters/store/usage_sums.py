@@ -101,8 +101,8 @@ TOTALS_OF_CONVERSATION = owned(
 
 def shard_of(call: ModelCall) -> int:
     """Which of the rows of its day a call is added to: the same one for the whole conversation, whose units follow each
-    other anyway."""
-    return crc32(call.conversation_id.encode()) % _SHARDS
+    other anyway; any for a call of none."""
+    return crc32((call.conversation_id or call.id).encode()) % _SHARDS
 
 
 def day_values(call: ModelCall, shard: int) -> dict[str, Any]:

@@ -20,6 +20,8 @@ KINDS: Final[Mapping[CallKind, pb.CallKind.ValueType]] = {
     CallKind.IMAGE: pb.CALL_KIND_IMAGE,
     CallKind.TITLE: pb.CALL_KIND_TITLE,
     CallKind.SUMMARY: pb.CALL_KIND_SUMMARY,
+    CallKind.MEMORY: pb.CALL_KIND_MEMORY,
+    CallKind.EMBEDDING: pb.CALL_KIND_EMBEDDING,
 }
 _OWNERS: Final = {Whose.KEY: pb.BUDGET_OWNER_KEY, Whose.TENANT: pb.BUDGET_OWNER_TENANT}
 _PERIODS: Final = {Period.DAY: pb.BUDGET_PERIOD_DAY, Period.MONTH: pb.BUDGET_PERIOD_MONTH}

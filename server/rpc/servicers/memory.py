@@ -23,7 +23,7 @@ class MemoryServicer(memory_pb2_grpc.MemoryServiceServicer):
 
     async def SearchMemories(self, request: pb.SearchMemoriesRequest, _context: Any) -> pb.SearchMemoriesResponse:
         """What fits best."""
-        found = await self._memories.search(owner(), request.query, limit=request.limit, least=request.min_score)
+        found = await self._memories.search(principal(), request.query, limit=request.limit, least=request.min_score)
         return pb.SearchMemoriesResponse(memories=[encode_memory(each.memory, each.score) for each in found])
 
     async def ListMemories(self, request: pb.ListMemoriesRequest, _context: Any) -> pb.ListMemoriesResponse:

@@ -167,7 +167,7 @@ async def test_a_failed_run_leaves_no_memories(house: House, provider: Rememberi
 
 async def test_another_node_finds_what_this_one_stored_changed_and_destroyed(house: House, tmp_path: Path) -> None:
     async def found(by: House, query: str) -> list[str]:
-        return [each.memory.text for each in await by.memories.search(ANNA.owner, query, limit=5, least=0.1)]
+        return [each.memory.text for each in await by.memories.search(ANNA, query, limit=5, least=0.1)]
 
     async with open_house(tmp_path, Remembering()) as other:
         first = await house.memories.add(ANNA, "likes tea")
@@ -200,14 +200,14 @@ async def test_thousands_are_searched_while_others_change_them(house: House) -> 
     await asyncio.gather(*(house.memories.add(ANNA, f"number {number} of many") for number in range(300)))
 
     async def look(number: int) -> str:
-        (best,) = await house.memories.search(ANNA.owner, f"number {number} of many", limit=1, least=0)
+        (best,) = await house.memories.search(ANNA, f"number {number} of many", limit=1, least=0)
         return best.memory.text
 
     texts = await asyncio.gather(
         *(look(number) for number in range(0, 300, 7)), *(house.memories.add(ANNA, f"more {n}") for n in range(20))
     )
     assert texts[:43] == [f"number {number} of many" for number in range(0, 300, 7)]
-    assert len(await house.memories.search(ANNA.owner, "more", limit=100, least=0.2)) == 20
+    assert len(await house.memories.search(ANNA, "more", limit=100, least=0.2)) == 20
 
 
 async def test_what_a_run_was_shown_is_kept_for_as_long_as_it_runs(house: House, provider: Remembering) -> None:
@@ -239,7 +239,7 @@ async def _soon(text: str) -> str:
 async def test_nothing_of_an_erased_user_stays_in_the_process(house: House) -> None:
     for principal in (ANNA, BERT):
         await house.memories.add(principal, "likes tea")
-        await house.memories.search(principal.owner, "tea", limit=1, least=0)
+        await house.memories.search(principal, "tea", limit=1, least=0)
     held = house.engine._memories._indexes._indexes  # type: ignore[attr-defined]  # of the adapter
     assert set(held) == {ANNA.owner, BERT.owner}
     then = datetime.now(UTC) - SETTLING

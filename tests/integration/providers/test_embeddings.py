@@ -10,6 +10,7 @@ import pytest
 from server.adapters.memory.endpoint import EndpointEmbedder
 from server.adapters.memory.vectors import numbers_of
 from server.adapters.provider.provider_config import ProviderConfig, Timeouts
+from server.domain.memory import EmbeddingModel
 from server.domain.memory_errors import EmbedderUnavailable
 from tests.integration.providers.conftest import KEY, LONG
 from tests.integration.providers.test_images import SHORT, replied, whole
@@ -58,7 +59,7 @@ async def failure(embedder: EndpointEmbedder) -> str:
 
 async def test_texts_are_placed_in_their_order(upstream: ScriptedUpstream, made: Made) -> None:
     upstream.script(vectors([0, 3.0], [4, 0], order=(1, 0)))
-    one, other = await made.embedder(dimensions=2).embed(["tea", "dog"])
+    one, other = (await made.embedder(dimensions=2).embed(["tea", "dog"])).vectors
     assert (one.embedder, list(numbers_of(one)), list(numbers_of(other))) == ("openai/small@2", [1, 0], [0, 1])
     (asked,) = upstream.requests
     assert asked.path.endswith("/embeddings")
@@ -68,15 +69,38 @@ async def test_texts_are_placed_in_their_order(upstream: ScriptedUpstream, made:
 
 async def test_many_texts_are_asked_for_in_several_requests(upstream: ScriptedUpstream, made: Made) -> None:
     upstream.script(vectors(*[[1.0, n] for n in range(64)]), vectors([1.0, 64.0]))
-    found = await made.embedder().embed([str(n) for n in range(65)])
+    found = (await made.embedder().embed([str(n) for n in range(65)])).vectors
     assert [round(float(numbers_of(each)[1] / numbers_of(each)[0])) for each in found] == list(range(65))
     assert [len(asked.body["input"]) for asked in upstream.requests] == [64, 1]
     assert "dimensions" not in upstream.requests[0].body
 
 
+@pytest.mark.parametrize(
+    ("usage", "told"),
+    [
+        ({"prompt_tokens": 7, "total_tokens": 8}, 7),
+        ({"total_tokens": 8}, 8),
+        (None, None),
+        ([], None),
+        ({}, None),
+        ({"prompt_tokens": -1}, None),
+        ({"prompt_tokens": True}, None),
+        ({"prompt_tokens": 1e9}, None),
+        ({"prompt_tokens": 10**30}, None),
+    ],
+)
+async def test_tokens_are_those_that_the_server_tells_of(
+    upstream: ScriptedUpstream, made: Made, usage: object, told: int | None
+) -> None:
+    upstream.script(replied({"data": [{"index": 0, "embedding": [1.0]}], "usage": usage}))
+    embedder = made.embedder()
+    assert (await embedder.embed(["tea"])).input_tokens == told
+    assert embedder.model == EmbeddingModel("openai", "small")
+
+
 async def test_what_passes_is_tried_again(upstream: ScriptedUpstream, made: Made) -> None:
     upstream.script(refusal(503), raw(RESET), vectors([1.0]))
-    (vector,) = await made.embedder().embed(["tea"])
+    (vector,) = (await made.embedder().embed(["tea"])).vectors
     assert np.array_equal(numbers_of(vector), [1.0])
 
 

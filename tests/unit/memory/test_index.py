@@ -20,7 +20,7 @@ changes = st.lists(st.tuples(st.integers(0, 120), texts), max_size=300)
 
 
 async def embedded(text: str) -> Vector:
-    (vector,) = await HashingEmbedder().embed([text])
+    (vector,) = (await HashingEmbedder().embed([text])).vectors
     return vector
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from server.adapters.provider.configuration import ConfigurationError, load_providers
 from server.adapters.spending.configuration import SpendingConfig, load_spending
+from server.domain.memory import EmbeddingModel
 from server.domain.money import money_amount, money_text
 from server.domain.spending import Budget, Budgets
 from server.domain.usage import CallKind, Price, Spent
@@ -24,10 +25,31 @@ kind = "echo"
 """
 
 
-def load(text: str) -> SpendingConfig:
+def load(text: str, embedding: EmbeddingModel | None = None) -> SpendingConfig:
     """What a file says beside its providers."""
     whole = PROVIDERS + text
-    return load_spending(tomllib.loads(whole, parse_float=Decimal), load_providers(toml=tomllib.loads(whole), env={}))
+    providers = load_providers(toml=tomllib.loads(whole), env={})
+    return load_spending(tomllib.loads(whole, parse_float=Decimal), providers, embedding)
+
+
+EMBEDS = EmbeddingModel("open", "vectors")
+OTHERS = (
+    "[prices.open.small]\ninput = 1\noutput = 1\n[prices.open.painter]\nimage = 1\n[budgets.key]\ncost_per_day = 1\n"
+)
+
+
+def test_an_embedding_model_has_a_price_of_its_input() -> None:
+    config = load("[prices.open.vectors]\ninput = 0.02", EMBEDS)
+    assert config.prices == {("open", "vectors"): Price(input=20_000, output=0)}
+    with pytest.raises(ConfigurationError, match=r'prices.open."vectors": the provider does not offer'):
+        load("[prices.open.vectors]\ninput = 0.02")
+
+
+def test_with_a_budget_in_money_the_embedding_model_has_a_price_too() -> None:
+    assert load(OTHERS).budgets.has_costs
+    with pytest.raises(ConfigurationError, match=r'prices.open."vectors": missing'):
+        load(OTHERS, EMBEDS)
+    assert load("[prices.open.vectors]\ninput = 1\n" + OTHERS, EMBEDS).budgets.has_costs
 
 
 @pytest.mark.parametrize("input_price", ["0.1", '"0.1"', '"0.100000"'])
