@@ -7,7 +7,7 @@ from typing import TypeVar
 from server.adapters.voice.link import Ended, Piece, Spoken, ToBot, ToServer, decode_to_server, encode
 
 _Message = TypeVar("_Message")
-SECONDS = 20
+SECONDS = 45
 """How long a message may take on a busy machine."""
 
 

@@ -30,7 +30,8 @@ class Stage:
         self.services = services
         self.rooms: list[LoopbackRoom] = []
         self.has_opened = asyncio.Event()
-        self.session: asyncio.Task[Outcome] | None = None
+        self.outcomes: list[Outcome] = []
+        self.session: asyncio.Task[None] | None = None
 
     @property
     def room(self) -> LoopbackRoom:
@@ -51,7 +52,9 @@ class Stage:
         """How the session ended, once it has."""
         assert self.session is not None
         async with asyncio.timeout(SECONDS):
-            return await asyncio.shield(self.session)
+            await asyncio.shield(self.session)
+        assert len(self.outcomes) == 1
+        return self.outcomes[0]
 
 
 @asynccontextmanager
@@ -82,7 +85,8 @@ async def stage(
 
         start = start_at(upstream.base_url, seconds=seconds, language=language)
         more = {} if patience is None else {"patience": patience}
-        made.session = asyncio.create_task(hold_session(start, link, open_room, make_speech=_speech, **more))
+        holding = hold_session(start, link, open_room, at_end=made.outcomes.append, make_speech=_speech, **more)
+        made.session = asyncio.create_task(holding)
         try:
             if lets_in:
                 assert await made.server.next() == Joined()

@@ -9,11 +9,15 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from server.adapters.voice.link import Heard, Joined, Leave, Left, encode
+import pytest
+
+from server.adapters.voice.link import Heard, Joined, Left, encode
 from tests.support.upstream import ScriptedUpstream
 from tests.voice_bot.server_end import ServerEnd
 from tests.voice_bot.speech import SENTENCE, SpeechServices, start_at, transcript
 from tests.voice_bot.voice import silent, voiced
+
+pytestmark = pytest.mark.timeout(180)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ async def running() -> AsyncGenerator[Running, None]:
             await process.communicate()
 
 
-async def test_a_voice_is_heard_and_answered() -> None:
+async def test_a_voice_is_heard_and_answered_until_the_process_is_asked_to_end() -> None:
     async with running() as bot:
         bot.services.hears.append(transcript("Who are you?"))
         bot.microphone.write(silent(0.3) + voiced("aeiouaeo") + silent(5))
@@ -63,7 +67,7 @@ async def test_a_voice_is_heard_and_answered() -> None:
         bot.server.answer(1, "I am a ", "machine.")
         assert await bot.server.done(1) == "I am a machine."
         assert await bot.loudspeaker.readexactly(len(SENTENCE)) == SENTENCE
-        bot.server.send(Leave())
+        bot.process.send_signal(signal.SIGTERM)
         assert await bot.server.next() == Left(reason="LEAVE")
         assert await bot.server.next() is None
         assert await bot.process.wait() == 0
@@ -74,13 +78,6 @@ async def test_a_voice_is_heard_and_answered() -> None:
             assert secret not in log
         headers = [each.headers for each in bot.services.upstream.requests]
         assert [each for each in headers if "nor-this" in each.values()] == []
-
-
-async def test_a_bot_that_is_asked_to_end_leaves() -> None:
-    async with running() as bot:
-        bot.process.send_signal(signal.SIGTERM)
-        assert await bot.server.next() == Left(reason="LEAVE")
-        assert await bot.process.wait() == 0
 
 
 async def test_a_bot_whose_server_is_gone_ends() -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _START_SECONDS: Final = 30.0
 """In which the first line has to come."""
-_LAST_SECONDS: Final = 8.0
-"""That the process may take to end once the session has: native libraries have threads of their own."""
+_LAST_SECONDS: Final = 5.0
+"""That the process may take to leave the room and end: the library of Daily lets go of no room while it joins it."""
 
 
 def main(open_room: "OpenRoom | None" = None) -> int:
@@ -39,42 +39,56 @@ def _clean_environment() -> None:
     os.environ["RUST_LOG"] = "off"
 
 
+class _LastWord:
+    """Says why the session ends; then the process does, whatever its libraries wait for."""
+
+    def __init__(self, link: Pipes) -> None:
+        self._link = link
+        self.status = 1
+
+    def __call__(self, outcome: Left | Failed) -> None:
+        self.status = int(isinstance(outcome, Failed))
+        self._link.send(outcome)
+        timer = threading.Timer(_LAST_SECONDS, os._exit, [self.status])
+        timer.daemon = True
+        timer.start()
+
+
 async def _serve(output: int, open_room: "OpenRoom | None") -> int:
     take_over_loop()
     async with open_pipes(os.dup(sys.stdin.fileno()), output) as link:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, link.stop_receiving)
-        outcome = await _outcome(link, open_room)
-        status = int(isinstance(outcome, Failed))
-        _end_in_any_case(status)
-        link.send(outcome)
-    return status
+        end = _LastWord(link)
+        await _hold(link, open_room, end)
+    return end.status
 
 
-async def _outcome(link: Pipes, open_room: "OpenRoom | None") -> Left | Failed:
+async def _hold(link: Pipes, open_room: "OpenRoom | None", end: _LastWord) -> None:
     try:
         async with asyncio.timeout(_START_SECONDS):
             start = await link.receive()
     except (LinkError, TimeoutError) as error:
-        return Failed(reason="BAD_START", message=str(error) or "no start came")
+        end(Failed(reason="BAD_START", message=str(error) or "no start came"))
+        return
     if start is None:
-        return Left(reason="LEAVE")
-    if not isinstance(start, Start):
-        return Failed(reason="BAD_START", message="the first line is no start")
+        end(Left(reason="LEAVE"))
+    elif isinstance(start, Start):
+        await _hold_started(start, link, open_room, end)
+    else:
+        end(Failed(reason="BAD_START", message="the first line is no start"))
+
+
+async def _hold_started(start: Start, link: Pipes, open_room: "OpenRoom | None", end: _LastWord) -> None:
     try:
         take_over_loguru()
         from server.adapters.voice.bot.daily_room import open_daily_room
         from server.adapters.voice.bot.session import hold_session
     except ImportError as error:
         missing = (error.name or "a package").partition(".")[0]
-        return Failed(reason="NOT_INSTALLED", message=f"the extra `voice` is not installed: {missing} is missing")
-    return await hold_session(start, link, open_room or open_daily_room)
-
-
-def _end_in_any_case(status: int) -> None:
-    timer = threading.Timer(_LAST_SECONDS, os._exit, [status])
-    timer.daemon = True
-    timer.start()
+        end(Failed(reason="NOT_INSTALLED", message=f"the extra `voice` is not installed: {missing} is missing"))
+        return
+    await hold_session(start, link, open_room or open_daily_room, at_end=end)
 
 
 if __name__ == "__main__":

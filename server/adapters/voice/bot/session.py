@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from pipecat.pipeline.worker import PipelineWorker
@@ -28,10 +29,15 @@ async def hold_session(
     link: Pipes,
     open_room: OpenRoom,
     *,
+    at_end: Callable[[Outcome], None],
     make_speech: Callable[[Start], Speech] = speech_of,
     patience: Patience = _PATIENT,
-) -> Outcome:
-    """Join the room, talk until there is a reason to end, leave. The reason is returned, for the link's last line."""
+) -> None:
+    """Join the room, talk until there is a reason to end, leave.
+
+    `at_end` is told the reason as soon as everything else has been said on the link, before the room is left: the
+    room's library may take its time for that.
+    """
     ending = Ending()
     reports = Reports(link.send)
     turns = Turns(reports.tell)
@@ -40,19 +46,20 @@ async def hold_session(
     expiry = asyncio.get_running_loop().call_later(start.expires_at - time.time(), lambda: ending.leave("EXPIRED"))
     try:
         worker = worker_of(open_room(start, presence), make_speech(start), turns, mouth)
-        await _talk(worker, link, mouth, ending)
-        return await ending.outcome()
+        async with _running(worker, ending), _obeying(link, mouth, ending):
+            outcome = await ending.outcome()
+            turns.close()
+            reports.close()
+            at_end(outcome)
     finally:
         expiry.cancel()
         presence.close()
-        turns.close()
         reports.close()
 
 
-async def _talk(worker: PipelineWorker, link: Pipes, mouth: Mouth, ending: Ending) -> None:
-    """Run the pipeline and do what the link says, until the end comes."""
-    runner = WorkerRunner(handle_sigint=False)
-    await runner.add_workers(worker)
+@asynccontextmanager
+async def _running(worker: PipelineWorker, ending: Ending) -> AsyncGenerator[None, None]:
+    """Run the pipeline; leave the room on leaving."""
 
     async def note_error(_worker: Any, frame: Any) -> None:
         # Others are no reason to end: whoever can work no more ends the pipeline, and rooms tell by themselves.
@@ -60,15 +67,24 @@ async def _talk(worker: PipelineWorker, link: Pipes, mouth: Mouth, ending: Endin
             ending.fail("SPEECH_FAILED", str(frame.exception))
 
     worker.add_event_handler("on_pipeline_error", note_error)
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(_run(runner, ending))
-        obeying = tasks.create_task(_obey(link, mouth, ending))
-        await ending.outcome()
-        obeying.cancel()
-        # Leaves the room. Again and again, for a runner that is just beginning forgets that it was cancelled.
+        yield
+        # Again and again, for a runner that is just beginning forgets that it was cancelled.
         while not running.done():
             await runner.cancel()
             await asyncio.wait((running,), timeout=_AGAIN_SECONDS)
+
+
+@asynccontextmanager
+async def _obeying(link: Pipes, mouth: Mouth, ending: Ending) -> AsyncGenerator[None, None]:
+    """Do what the link says."""
+    async with asyncio.TaskGroup() as tasks:
+        obeying = tasks.create_task(_obey(link, mouth, ending))
+        yield
+        obeying.cancel()
 
 
 async def _run(runner: WorkerRunner, ending: Ending) -> None:
