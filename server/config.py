@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server import limit_settings
 from server.address import Address, Network, is_safe_url
+from server.attachment_settings import AttachmentSettings
 from server.domain.limits import Limits
 from server.failure import InvalidConfiguration
 from server.kafka_settings import KafkaSettings
@@ -62,7 +63,7 @@ class ClientSettings(BaseSettings):
         return self
 
 
-class Settings(KafkaSettings):
+class Settings(KafkaSettings, AttachmentSettings):
     """What `parley serve` and `parley keys` read."""
 
     model_config = SettingsConfigDict(
@@ -251,6 +252,7 @@ class Settings(KafkaSettings):
             upload_bytes=self.upload_bytes,
             storage_bytes=self.storage_bytes,
             storage_entries=self.storage_entries,
+            attachments=self.attachment_limits,
             stream_buffer_bytes=self.stream_buffer_bytes,
             stream_heartbeat=timedelta(seconds=self.stream_heartbeat_seconds),
         )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from server.application.compaction import Compactor
+from server.application.enclosing import Enclosing
 from server.application.metering import Bill
 from server.application.model_context import ModelContext, configured, model_context, question_alone
 from server.application.recall import Recall
@@ -50,7 +51,15 @@ class Contexts:
     """Requests of runs. Keeps nothing between calls."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, ids: Ids, models: Models, compactor: Compactor, recall: Recall
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        models: Models,
+        compactor: Compactor,
+        recall: Recall,
+        enclosing: Enclosing,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -58,6 +67,7 @@ class Contexts:
         self._models = models
         self._compactor = compactor
         self._recall = recall
+        self._enclosing = enclosing
 
     async def prepare(self, answer: NextAnswer, bill: Bill) -> Prepared | None:
         """The request for an answer; `None` when the run is not that attempt's any more.
@@ -74,9 +84,15 @@ class Contexts:
             chosen = context.selected() if context else None
         if context is None or chosen is None:
             return None
-        request = CompletionRequest(chosen.messages, answer.run.generation, answer.tools)
-        wants_memories = context.conversation.settings.memory.extract
-        return Prepared(request, self._record(answer, context, chosen, failure), chosen.tokens, wants_memories)
+        enclosed = await self._enclosing.enclosed(
+            answer.run.owner,
+            chosen.parts,
+            accepted=context.estimator.accepted,
+            text_allowance=chosen.text_allowance,
+        )
+        request = CompletionRequest(enclosed.messages, answer.run.generation, answer.tools)
+        record = replace(self._record(answer, context, chosen, failure), files=enclosed.files)
+        return Prepared(request, record, chosen.tokens, context.conversation.settings.memory.extract)
 
     async def _read(self, answer: NextAnswer, bill: Bill) -> ModelContext | None:
         run = answer.run

@@ -95,7 +95,8 @@ async def unsummarised(tx: Transaction, conversation: Conversation, model: Model
 
 async def estimator_for(tx: Transaction, conversation: Conversation, model: Model) -> TokenEstimator:
     """Estimates as the model's provider has been seen to count in that conversation."""
-    return calibrated(await tx.model_requests.counts(conversation.id, provider=model.provider, model=model.name))
+    counts = await tx.model_requests.counts(conversation.id, provider=model.provider, model=model.name)
+    return calibrated(counts, accepted=model.accepted)
 
 
 async def usable(

@@ -1,14 +1,17 @@
 """Use case of seeing what the model was sent: the requests of a run, made again from what is kept of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from server.application.model_context import summary_of
 from server.application.paging import Page, cut, number_position, number_token
 from server.application.run_lookup import find_run
 from server.domain.addressed import addressed
+from server.domain.attachment import Attachment
 from server.domain.context import PromptMessage
+from server.domain.enclosure import Shown
 from server.domain.errors import ReplyTooLarge
-from server.domain.ids import MessageId, RunId
+from server.domain.ids import FileId, MessageId, RunId
 from server.domain.limits import Limits
 from server.domain.message import Message
 from server.domain.model_request import assembled, included_of
@@ -31,6 +34,8 @@ class ShownPart:
     source_id: MessageId | None
     is_shortened: bool = False
     """Whether it is the beginning of a tool's result only."""
+    attachments: tuple[tuple[Attachment, Shown], ...] = ()
+    """Its files, and what of them the model was shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +95,20 @@ async def _shown(tx: Transaction, run: Run, record: RequestRecord) -> ShownReque
     compaction = await tx.compactions.get(record.compaction_id) if record.compaction_id else None
     parts = assembled(included, system_prompt=record.system_prompt, summary=summary_of(compaction))
     sent = addressed([part.message for part in parts], Origin(record.provider, run.model))
+    files = {(each.position, each.file_id): each.shown for each in record.files}
     return ShownRequest(
         record,
         tuple(
-            ShownPart(message, source.id if source else None, source is not None and source.id in short)
+            ShownPart(
+                message,
+                source.id if source else None,
+                source is not None and source.id in short,
+                _files(source, files) if source else (),
+            )
             for message, source in zip(sent, (part.source for part in parts), strict=True)
         ),
     )
+
+
+def _files(source: Message, files: Mapping[tuple[int, FileId], Shown]) -> tuple[tuple[Attachment, Shown], ...]:
+    return tuple((each, files[source.position or 0, each.file_id]) for each in source.attachments)

@@ -9,6 +9,7 @@ from datetime import datetime
 from server.application.metering import give_up_calls
 from server.application.run_log import record
 from server.application.tool_call_states import end_open_calls
+from server.domain.attachment import Attachment
 from server.domain.events import MessageCompleted, Payload, RunEnded, RunStarted
 from server.domain.ids import ConversationId, MessageId
 from server.domain.message import (
@@ -121,8 +122,8 @@ async def withdraw(tx: Transaction, run: Run, *, now: datetime, by: Acting) -> R
     return ended
 
 
-def user_message(run: Run, content: str) -> Message:
-    """The message that a run is accepted with."""
+def user_message(run: Run, content: str, attachments: tuple[Attachment, ...] = ()) -> Message:
+    """The message that a run is accepted with, and the files that it brings along."""
     return Message(
         id=run.user_message_id,
         conversation_id=run.conversation_id,
@@ -132,6 +133,7 @@ def user_message(run: Run, content: str) -> Message:
         run_id=run.id,
         session_id=run.session_id,
         actor=run.actor,
+        attachments=attachments,
     )
 
 

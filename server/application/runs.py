@@ -1,34 +1,33 @@
 """Use cases of runs: send a message, revise one, look, cancel."""
 
-import hashlib
-import json
 from collections.abc import Awaitable, Callable
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
+from server.application.attaching import Attaching, Looked
 from server.application.client_tools import checked
 from server.application.conversations import find, lock
 from server.application.guard import Guard
 from server.application.metering import Meter
 from server.application.paging import Page, cut, list_position, list_token
 from server.application.repeats import Repeats
-from server.application.revisions import Edit, Fork, Revision, inherited, locate, start_branch
+from server.application.revisions import Edit, Fork, inherited, locate, start_branch
 from server.application.run_log import record
 from server.application.run_lookup import as_accepted, find_run
 from server.application.run_places import must_wait
 from server.application.run_states import begin, cut_off, start_next, user_message, withdraw
-from server.domain.conversation import Conversation, InterruptPolicy
+from server.application.send_message import SendMessage
+from server.domain.conversation import Conversation
 from server.domain.errors import FieldViolation, InvalidField, QueueFull, RequestIdReused, ShuttingDown
 from server.domain.events import RunQueued
 from server.domain.generation import GenerationConfig
 from server.domain.history_errors import RunActive
-from server.domain.ids import MessageId, RunId, SessionId
+from server.domain.ids import MessageId, RunId
 from server.domain.limits import Limits
 from server.domain.message import Message, MessageStatus
 from server.domain.model import Model
 from server.domain.principal import Owner, Principal, RequestKey
-from server.domain.run import PLAIN, Lease, Run, RunOptions, RunState
+from server.domain.run import Lease, Run, RunState
 from server.failpoint import failpoint
 from server.ports.provider import Models
 from server.ports.store import ListPosition, RememberedRequest, Store, Transaction
@@ -36,43 +35,10 @@ from server.ports.system import Clock, Ids
 from server.ports.tools import ToolSchemas
 from server.ports.worker import Worker
 
+__all__ = ["Accepted", "Prepare", "Runs", "SendMessage"]
+
 Prepare = Callable[[Transaction], Awaitable[None]]
 """What happens in the transaction that accepts a message, before it is: what it raises refuses the message."""
-
-
-@dataclass(frozen=True, slots=True)
-class SendMessage:
-    """A user message to a conversation."""
-
-    conversation_key: str
-    content: str
-    request_id: str = ""
-    """Makes the send repeatable; empty: every send is a new one."""
-    generation: GenerationConfig = field(default_factory=GenerationConfig)
-    """Overrides the conversation's, field by field."""
-    session_id: SessionId | None = None
-    model: Model | None = None
-    """The session's model; overrides both."""
-    options: RunOptions = PLAIN
-    interrupt_policy: InterruptPolicy | None = None
-    """Overrides the conversation's."""
-    revision: Revision | None = None
-    """What of the history it revises instead of extending it; a regeneration has no content of its own."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Equal for equal sends: SHA-256 of everything but the request id."""
-        model = self.model.id if self.model else None
-        parts: list[Any] = [self.conversation_key, self.content, astuple(self.generation), self.session_id, model]
-        if self.options != PLAIN:  # so that fingerprints from before there were options stay what they were
-            parts.append([self.options.use_cache, self.options.image])
-        if self.options.client_tools:
-            parts.append([astuple(tool) for tool in self.options.client_tools])
-        if self.interrupt_policy is not None:
-            parts.append(self.interrupt_policy)
-        if self.revision is not None:
-            parts.append([type(self.revision).__name__, self.revision.message_id])
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +75,7 @@ class Runs:
         guard: Guard,
         meter: Meter,
         schemas: ToolSchemas,
+        attaching: Attaching,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -120,6 +87,7 @@ class Runs:
         self._guard = guard
         self._meter = meter
         self._schemas = schemas
+        self._attaching = attaching
 
     async def send(self, principal: Principal, command: SendMessage, *, prepare: Prepare | None = None) -> Run:
         """Accept a message and start its run, or queue it behind the active one; a revision starts a branch and its
@@ -127,17 +95,18 @@ class Runs:
 
         Returns the run as it was accepted, RUNNING or QUEUED. Raises `ConversationNotFound`, `UnknownModel`,
         `ImagesUnavailable`, `QueueFull`, `TooManyRuns`, `RequestIdReused`, `ShuttingDown`, `InvalidField` for a schema
-        of a client's tool that is none, and what `Guard.check` and `Meter.check` raise; for a revision what
-        `revisions.locate` raises, and `RunActive`. Cancelled, it may have been accepted; then it is carried out.
+        of a client's tool that is none and for files with an image, and what `Attaching`, `Guard.check` and
+        `Meter.check` raise; for a revision what `revisions.locate` raises, and `RunActive`. Cancelled, it may have been
+        accepted; then it is carried out.
         """
         tools = command.options.client_tools
-        await self._guard.check(
-            command.content, *(text for tool in tools for text in (tool.description, tool.input_schema))
-        )
+        looked = await self._attaching.look(principal, command.file_ids)
+        described = [text for tool in tools for text in (tool.description, tool.input_schema)]
+        await self._guard.check(command.content, *described, *looked.texts)
         if tools:
             canonical = await checked(self._schemas, tools, field="client_tools")
             command = replace(command, options=replace(command.options, client_tools=canonical))
-        return await self._worker.uninterrupted(self._send(principal, command, prepare))
+        return await self._worker.uninterrupted(self._send(principal, command, looked, prepare))
 
     async def get(self, owner: Owner, run_id: RunId) -> Run:
         """A run. Raises `RunNotFound`."""
@@ -164,14 +133,14 @@ class Runs:
         """End a run; one that is over stays as it is. The next one in the queue starts. Raises `RunNotFound`."""
         return await self._worker.uninterrupted(self._cancel(principal, run_id))
 
-    async def _send(self, principal: Principal, command: SendMessage, prepare: Prepare | None) -> Run:
+    async def _send(self, principal: Principal, command: SendMessage, looked: Looked, prepare: Prepare | None) -> Run:
         async def unit(tx: Transaction) -> Accepted:
             if prepare is not None:
                 repeated = await self._repeated(tx, _request_key(principal, command), self._clock.now())
                 if repeated is not None:
                     return Accepted(repeated, repeated=True)
                 await prepare(tx)
-            return await self._accept(tx, principal, command)
+            return await self._accept(tx, principal, command, looked)
 
         failpoint("send.parsed")
         accepted = await self._store.write(principal.owner, unit)
@@ -212,7 +181,7 @@ class Runs:
             self._worker.start(cancelled.following)
         return cancelled.run
 
-    async def _accept(self, tx: Transaction, principal: Principal, command: SendMessage) -> Accepted:
+    async def _accept(self, tx: Transaction, principal: Principal, command: SendMessage, looked: Looked) -> Accepted:
         conversation = await lock(tx, command.conversation_key)
         now = self._clock.now()
         key = _request_key(principal, command)
@@ -222,6 +191,7 @@ class Runs:
         fork = await locate(tx, conversation, command.revision) if command.revision else None
         revised = await self._revised(tx, command, fork) if fork else command
         run = self._new_run(principal, conversation, revised, now)
+        revised = replace(revised, attachments=await self._attaching.confirmed(tx, looked, run))
         await self._meter.check(tx, run.payer, provider=run.provider, model=run.model)
         if fork:
             accepted = await self._branch_off(tx, conversation, fork, run, revised)
@@ -248,7 +218,7 @@ class Runs:
     async def _place(
         self, tx: Transaction, conversation: Conversation, run: Run, command: SendMessage, lease: Lease
     ) -> Accepted:
-        message = user_message(run, command.content)
+        message = user_message(run, command.content, command.attachments)
         active = await tx.runs.active(conversation.id)
         if await self._must_wait(tx, conversation, run, command, active):
             return Accepted(await self._enqueue(tx, run, message))
@@ -269,7 +239,8 @@ class Runs:
         await start_branch(tx, conversation, fork, now=run.created_at, actor=run.actor)
         lease = self._worker.lease()
         if isinstance(command.revision, Edit):
-            return Accepted(await begin(tx, run, user_message(run, command.content), lease), interrupted=active)
+            message = user_message(run, command.content, command.attachments)
+            return Accepted(await begin(tx, run, message, lease), interrupted=active)
         again = replace(run, user_message_id=fork.question.id)
         return Accepted(await begin(tx, again, replace(fork.question, branch=None), lease), interrupted=active)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from server.application.approvals import PendingApproval, pending_approvals
+from server.application.attached import with_deletions
 from server.application.client_tools import checked
 from server.application.conversations import described, find, lock, new_conversation, save
 from server.application.deletion import Deletion
@@ -175,8 +176,8 @@ class Threads:
             return ConversationState(
                 conversation=conversation,
                 active_run=active,
-                messages=await tx.messages.history(conversation.id),
-                queued_messages=await tx.messages.queued(conversation.id),
+                messages=await with_deletions(tx, await tx.messages.history(conversation.id)),
+                queued_messages=await with_deletions(tx, await tx.messages.queued(conversation.id)),
                 pending_approvals=await pending_approvals(tx, conversation),
                 pending_client_calls=await tx.tool_calls.of_conversation(
                     conversation.id, ToolCallState.AWAITING_CLIENT
@@ -202,6 +203,7 @@ class Threads:
                 found = await tx.messages.page(conversation.id, after_position=position, limit=size + 1)
             else:
                 found = await self._of_branch(tx, conversation, number, after=position, limit=size + 1)
+            found = await with_deletions(tx, found)
             return cut(found, size, lambda message: numbers_token(kind, number, message.position or 0))
 
         return await self._store.read(owner, unit)

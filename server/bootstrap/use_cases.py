@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from server.application.approvals import Approvals
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
+from server.application.attaching import Attaching
 from server.application.audit import Audit, AuditRecords
 from server.application.branches import Branches
 from server.application.catalogue import Catalogue
@@ -89,6 +90,7 @@ def use_cases(parts: Parts) -> UseCases:
         guard=parts.guard,
         meter=parts.meter,
         schemas=parts.schemas,
+        attaching=Attaching(store=parts.store, blobs=parts.blobs, models=parts.models, limits=parts.limits.attachments),
     )
     compactor = Compactor(
         store=parts.store, clock=parts.clock, ids=parts.ids, models=parts.models, limits=parts.limits, guard=parts.guard

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 from server.domain.context import PromptMessage
+from server.domain.enclosure import Enclosure
 from server.domain.message import Role
 from server.domain.run import Run
 from server.domain.tool import ToolSpec
@@ -29,5 +30,13 @@ def cache_key(
     if tools or not run.options.use_cache or run.options.image or roles not in ([Role.USER], [Role.SYSTEM, Role.USER]):
         return None
     said = [[message.role.value, message.content] for message in prompt]
-    parts = [run.provider, run.model, astuple(run.generation), said, guard_version]
+    files = [_said_of(each) for message in prompt for each in message.enclosures]
+    parts: list[object] = [run.provider, run.model, astuple(run.generation), said, guard_version]
+    if files:  # so that keys from before there were files stay what they were
+        parts.append(files)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _said_of(enclosure: Enclosure) -> list[str]:
+    file = enclosure.attachment
+    return [file.sha256, file.name, file.media_type, enclosure.shown, enclosure.text]

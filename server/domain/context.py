@@ -1,5 +1,7 @@
 """One message as a model sees it."""
 
+from server.domain.attachment import Attachment
+from server.domain.enclosure import Enclosure
 from server.domain.message import Message, Role, ToolCall
 from server.domain.origin import Origin
 from server.domain.value import value
@@ -17,6 +19,10 @@ class PromptMessage:
     """Who wrote it, when a model did."""
     provider_parts: str | None = None
     """What its origin wants to see again with it, and nobody else may: see `addressed`."""
+    attachments: tuple[Attachment, ...] = ()
+    """Files that it brings along."""
+    enclosures: tuple[Enclosure, ...] = ()
+    """The same files as the model is shown them; only in a request that is about to be sent."""
 
 
 def shown(message: Message) -> PromptMessage:
@@ -30,5 +36,11 @@ def shown(message: Message) -> PromptMessage:
         content = f"{content}\n\n[image drawn from: {message.image.prompt}]".lstrip()
     origin = Origin(message.provider, message.model) if message.provider and message.model else None
     return PromptMessage(
-        message.role, content, message.tool_calls, message.tool_call_id, origin, message.provider_parts
+        message.role,
+        content,
+        message.tool_calls,
+        message.tool_call_id,
+        origin,
+        message.provider_parts,
+        message.attachments,
     )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from server.domain.attachment import USUAL_LIMITS, AttachmentLimits
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -63,3 +65,5 @@ class Limits:
     """How many signed URLs of a user may wait for their upload …"""
     uploads_at_once: int = 8
     """… and how many of them each process takes contents for at a time."""
+    attachments: AttachmentLimits = USUAL_LIMITS
+    """How much messages may bring along."""

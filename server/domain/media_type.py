@@ -21,6 +21,9 @@ _MAGIC: Final = (
     (b"\x1f\x8b", "application/gzip"),
     (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
     (b"ID3", "audio/mpeg"),
+    (b"\xff\xfb", "audio/mpeg"),  # a frame of MPEG-1 or -2, layer III, without tags in front
+    (b"\xff\xf3", "audio/mpeg"),
+    (b"\xff\xf2", "audio/mpeg"),
     (b"OggS", "audio/ogg"),
     (b"fLaC", "audio/flac"),
     (b"\x1aE\xdf\xa3", "video/webm"),
@@ -60,6 +63,11 @@ def declared_type(text: str) -> str:
     if bare and not _TYPE.fullmatch(bare):
         raise InvalidField([FieldViolation("media_type", "must be a media type such as text/plain")])
     return "" if bare == BINARY else bare
+
+
+def is_textual(media_type: str) -> bool:
+    """Whether contents of that type are texts."""
+    return _TEXTUAL.fullmatch(media_type) is not None
 
 
 def judged_type(prefix: bytes, declared: str) -> str:

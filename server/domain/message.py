@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from server.domain.attachment import Attachment
 from server.domain.ids import ConversationId, FileId, MessageId, RunId, SessionId
 from server.domain.value import value
 
@@ -113,6 +114,8 @@ class Message:
     metadata: MessageMetadata = NO_METADATA
     actor: str | None = None
     """The user who sent it on behalf of its owner."""
+    attachments: tuple[Attachment, ...] = ()
+    """Files that a user's message brings along, in the sender's order."""
     provider_parts: str | None = None
     """What its provider wants to see again with it, as JSON text; never shown, and sent to no other provider."""
 

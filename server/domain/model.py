@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from server.domain.attachment import TEXT_ALONE, AcceptedTypes
 from server.domain.ids import ModelId, model_id
 
 
@@ -14,6 +15,8 @@ class Model:
     name: str
     config: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     """What of its settings concerns a caller, e.g. `context_tokens`."""
+    accepted: AcceptedTypes = TEXT_ALONE
+    """What files its users may show it."""
 
     @property
     def id(self) -> ModelId:

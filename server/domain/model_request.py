@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from server.domain.attachment_room import text_allowance
 from server.domain.compaction import Summary
 from server.domain.context import PromptMessage
 from server.domain.message import Message, Role
@@ -81,6 +82,8 @@ class RequestMessages:
     """Whether the summary that was given stands in the system message."""
     tokens: int
     """Estimated tokens of the messages."""
+    text_allowance: int | None = None
+    """Tokens, without calibration, that each text file may take at most; `None`: all that it has."""
 
     @property
     def messages(self) -> tuple[PromptMessage, ...]:
@@ -110,7 +113,9 @@ def select(
     used = summary if summary and _fits(system_prompt, summary, last, bounds, estimator) else None
     head = _head(system_prompt, used)
     spent = sum(estimator.message(part.message) for part in head)
-    mandatory = shortened(last, None if bounds.tokens is None else bounds.tokens - spent, estimator)
+    room = None if bounds.tokens is None else bounds.tokens - spent
+    allowance = text_allowance(last, room, estimator)
+    mandatory = shortened(last, room, estimator.with_texts_of(allowance))
     places = bounds.messages - _size(last)
     choice = _Choice(used, bounds, estimator, places=places, spent=spent + mandatory.tokens)
     chosen = choice.newest(sorted_out.groups[:begin])
@@ -123,6 +128,7 @@ def select(
         left_out=_account(choice.left_out, before=_first_looked_at(history, whole), summary=used),
         has_summary=used is not None,
         tokens=choice.spent,
+        text_allowance=allowance,
     )
 
 
@@ -212,7 +218,7 @@ def _fits(
     if bounds.tokens is None:
         return True
     head = sum(estimator.message(part.message) for part in _head(system_prompt, summary))
-    return head + least_tokens(last, estimator) <= bounds.tokens
+    return head + least_tokens(last, estimator.with_texts_of(0)) <= bounds.tokens
 
 
 def _from_whole_group(history: Sequence[Message]) -> Sequence[Message]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from server.domain.enclosure import SentFile
 from server.domain.generation import GenerationConfig
 from server.domain.ids import CompactionId, ConversationId, MessageId, ModelRequestId, RunId
 from server.domain.message import Usage
@@ -56,6 +57,8 @@ class RequestRecord:
     created_at: datetime
     usage: Usage | None = None
     """What the provider reported with the answer; known once that is stored."""
+    files: tuple[SentFile, ...] = ()
+    """What it carried of the files of its messages."""
 
 
 def offered(tools: Sequence[ToolSpec]) -> tuple[OfferedTool, ...]:

@@ -38,14 +38,14 @@ def shortened(groups: Sequence[Group], room: int | None, estimator: TokenEstimat
     if room is None or tokens <= room:
         return Shortened(tuple(groups), tokens)
     costs = {_position(each): _cost(each, estimator) for group in groups for each in group.messages if _is_result(each)}
-    share = _share(sorted(costs.values()), room - (tokens - sum(costs.values())))
+    most = share(sorted(costs.values()), room - (tokens - sum(costs.values())))
     kept: dict[int, int] = {}
 
     def cut(message: Message) -> Message:
         cost = costs.get(_position(message), 0)
-        if cost <= share or not _is_result(message):
+        if cost <= most or not _is_result(message):
             return message
-        characters = _characters(message, share, estimator)
+        characters = _characters(message, most, estimator)
         short = beginning(message, characters)
         if _cost(short, estimator) >= cost:
             return message
@@ -66,27 +66,27 @@ def beginning(message: Message, characters: int) -> Message:
     return replace(message, content=f"{message.content[:characters]}\n{REST_LEFT_OUT}" if characters else REST_LEFT_OUT)
 
 
-def _characters(message: Message, share: int, estimator: TokenEstimator) -> int:
+def share(costs: Sequence[int], room: int) -> int:
+    """What each gets at most, so that all of them fit into the room. `costs` are in order."""
+    left = room
+    for place, cost in enumerate(costs):
+        most = left // (len(costs) - place)
+        if cost > most:
+            return most
+        left -= cost
+    return left
+
+
+def _characters(message: Message, most: int, estimator: TokenEstimator) -> int:
     """How many characters of a result fit into its share together with the note."""
-    fits, too_many = 0, min(len(message.content), max(share, 0) * _CHARACTERS_PER_TOKEN) + 1
+    fits, too_many = 0, min(len(message.content), max(most, 0) * _CHARACTERS_PER_TOKEN) + 1
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
-        if _cost(beginning(message, middle), estimator) <= share:
+        if _cost(beginning(message, middle), estimator) <= most:
             fits = middle
         else:
             too_many = middle
     return fits
-
-
-def _share(costs: Sequence[int], room: int) -> int:
-    """What each result gets at most, so that all of them fit into the room. `costs` are in order."""
-    left = room
-    for place, cost in enumerate(costs):
-        share = left // (len(costs) - place)
-        if cost > share:
-            return share
-        left -= cost
-    return left
 
 
 def _tokens(groups: Sequence[Group], estimator: TokenEstimator) -> int:

@@ -8,9 +8,10 @@ adds by itself, an estimator is calibrated by the counts that the provider has r
 import math
 import string
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from server.domain.attachment import EVERYTHING, AcceptedTypes, Attachment
 from server.domain.context import PromptMessage
 from server.domain.tool import ToolSpec
 
@@ -19,6 +20,10 @@ MAX_RATIO: Final = 2.0
 
 _MESSAGE_TOKENS: Final = 4
 """What role and delimiters of one message cost."""
+_PLACEHOLDER_TOKENS: Final = 32
+"""What the note costs that stands for a file which is not shown."""
+SHORTEST_TEXT: Final = 64
+"""What a text file costs of which nothing but its frame is left."""
 _TOOL_TOKENS: Final = 8
 """What one tool call, or the declaration of one tool, costs besides its texts."""
 
@@ -68,15 +73,25 @@ class TokenEstimator:
     """Estimates for one model; `ratio` is by how much its counts differ from the plain estimate."""
 
     ratio: float = 1.0
+    accepted: AcceptedTypes = EVERYTHING
+    """What the model takes besides text: of other files it is shown a note."""
+    most_of_a_text: int | None = None
+    """Tokens, without calibration, that a text file takes at most; `None`: all that it has."""
+
+    def with_texts_of(self, most: int | None) -> "TokenEstimator":
+        """The estimator for requests that carry no more than that of a text file."""
+        return self if most == self.most_of_a_text else replace(self, most_of_a_text=most)
 
     def text(self, text: str) -> int:
         """Tokens of a text; 0 for none."""
         return math.ceil(_plain(text) * self.ratio)
 
     def message(self, message: PromptMessage) -> int:
-        """Tokens of a message, its tool calls included."""
+        """Tokens of a message, its tool calls and files included."""
         tokens = _MESSAGE_TOKENS + _plain(message.content)
         tokens += sum(_TOOL_TOKENS + _plain(call.name) + _plain(call.arguments) for call in message.tool_calls)
+        if message.attachments:
+            tokens += sum(map(self._attachment, message.attachments))
         return math.ceil(tokens * self.ratio)
 
     def tools(self, tools: Iterable[ToolSpec]) -> int:
@@ -86,15 +101,22 @@ class TokenEstimator:
         )
         return math.ceil(plain * self.ratio)
 
+    def _attachment(self, attachment: Attachment) -> int:
+        if not self.accepted.take(attachment.media_type):
+            return _PLACEHOLDER_TOKENS
+        if self.most_of_a_text is None or not attachment.is_text:
+            return attachment.tokens
+        return min(attachment.tokens, max(SHORTEST_TEXT, self.most_of_a_text))
 
-def calibrated(counts: Iterable[Counted]) -> TokenEstimator:
+
+def calibrated(counts: Iterable[Counted], *, accepted: AcceptedTypes = EVERYTHING) -> TokenEstimator:
     """The estimator that fits what was reported of earlier requests, within bounds: one odd report may not make the
     next request absurdly small or large."""
     pairs = [count for count in counts if count.estimated > 0 and count.reported > 0]
     if not pairs:
-        return TokenEstimator()
+        return TokenEstimator(accepted=accepted)
     ratio = sum(count.reported for count in pairs) / sum(count.estimated for count in pairs)
-    return TokenEstimator(min(max(ratio, MIN_RATIO), MAX_RATIO))
+    return TokenEstimator(min(max(ratio, MIN_RATIO), MAX_RATIO), accepted)
 
 
 def _plain(text: str) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from server.domain.context import shown
+from server.domain.enclosure import mention
 from server.domain.message import Message, Role
 from server.domain.tokens import TokenEstimator
 
@@ -67,7 +68,8 @@ def _entry(message: Message) -> str:
     if message.role is Role.TOOL and len(said) > _RESULT_CHARACTERS:
         said = f"{said[: _RESULT_CHARACTERS // 2]}\n{_ELLIPSIS}\n{said[-_RESULT_CHARACTERS // 2 :]}"
     calls = [f"[asks for {call.name} with {call.arguments}]" for call in message.tool_calls]
-    text = "\n".join(filter(None, [said, *calls]))
+    files = [f"[attached: {mention(attachment)}]" for attachment in message.attachments]
+    text = "\n".join(filter(None, [said, *files, *calls]))
     return f"{_SPEAKERS[message.role]}: {text}" if text else ""
 
 

@@ -4,6 +4,7 @@ every message."""
 from collections.abc import Sequence
 from typing import Final
 
+from server.domain.attachment import Attachment
 from server.domain.context import PromptMessage
 from server.domain.conversation import Conversation
 from server.domain.message import Message
@@ -19,7 +20,8 @@ def weight_of_message(message: Message) -> int:
     """Bytes that a message takes, at most."""
     image = message.image
     drawn = 0 if image is None else _bytes(image.model) + _bytes(image.prompt) + _bytes(image.file_id)
-    return _MESSAGE + _bytes(message.content) + _bytes(message.reasoning) + _bytes(message.model) + drawn
+    said = _bytes(message.content) + _bytes(message.reasoning) + _bytes(message.model)
+    return _MESSAGE + said + drawn + _files(message.attachments)
 
 
 def weight_of_conversation(conversation: Conversation) -> int:
@@ -34,9 +36,14 @@ def weight_of_prompt(record: RequestRecord, messages: Sequence[PromptMessage]) -
     return account + sum(
         _MESSAGE
         + _bytes(message.content)
+        + _files(message.attachments)
         + sum(_MESSAGE + _bytes(call.name) + _bytes(call.arguments) for call in message.tool_calls)
         for message in messages
     )
+
+
+def _files(attachments: Sequence[Attachment]) -> int:
+    return sum(_MESSAGE + _bytes(each.name) + len(each.media_type) for each in attachments)
 
 
 def _bytes(text: str | None) -> int:

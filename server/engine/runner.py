@@ -8,6 +8,7 @@ from typing import Final
 
 from server.application.compaction import Compactor
 from server.application.contexts import Contexts, NextAnswer, Prepared
+from server.application.enclosing import Enclosing
 from server.application.guard import Guard
 from server.application.metering import Asked, Meter
 from server.application.recall import Recall
@@ -68,7 +69,10 @@ class Runner:
         self._guard = guard
         self._meter = meter
         compactor = Compactor(store=store, clock=clock, ids=ids, models=models, limits=limits, guard=guard)
-        self._contexts = Contexts(store=store, clock=clock, ids=ids, models=models, compactor=compactor, recall=recall)
+        enclosing = Enclosing(store=store, blobs=blobs, limits=limits.attachments)
+        self._contexts = Contexts(
+            store=store, clock=clock, ids=ids, models=models, compactor=compactor, recall=recall, enclosing=enclosing
+        )
         self._cache = ResponseCache(store=store, clock=clock, limits=limits, figures=guard.figures)
         toolbox = Toolbox(servers=servers, limits=limits)
         self._rounds = Rounds(

@@ -17,6 +17,7 @@ from server.domain.tool import ToolSpec
 class CompletionRequest:
     """What is asked of a model. `generation.model` is the model's id as the provider knows it.
 
+    What messages bring along stands in their `enclosures`, with contents in base 64: a request may hold megabytes.
     The messages are those of every origin: a provider sends what belongs to one (ids of calls, `provider_parts`) to
     that one alone, see `domain.addressed`.
     """

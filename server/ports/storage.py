@@ -47,6 +47,9 @@ class Storage(Protocol):
     async def file(self, file_id: FileId) -> StoredFile | None:
         """The one of that id."""
 
+    async def present(self, file_ids: Collection[FileId]) -> set[FileId]:
+        """Those of the ids whose files are there."""
+
     async def add_file(self, file: StoredFile) -> None:
         """Store a new one, in a folder that is there."""
 

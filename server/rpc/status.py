@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no stubs
 
 from server.domain import (
+    attachment_errors,
     compaction_errors,
     errors,
     guardrail_errors,
@@ -74,6 +75,8 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     history_errors.AnswerNotFound: grpc.StatusCode.NOT_FOUND,
     errors.SessionNotFound: grpc.StatusCode.NOT_FOUND,
     errors.FileNotFound: grpc.StatusCode.NOT_FOUND,
+    attachment_errors.AttachmentNotAccepted: grpc.StatusCode.FAILED_PRECONDITION,
+    attachment_errors.AttachmentsTooLarge: grpc.StatusCode.INVALID_ARGUMENT,
     storage_errors.FolderNotFound: grpc.StatusCode.NOT_FOUND,
     storage_errors.FileNameTaken: grpc.StatusCode.ALREADY_EXISTS,
     storage_errors.FolderNotEmpty: grpc.StatusCode.FAILED_PRECONDITION,

@@ -19,6 +19,7 @@ from unittest.mock import patch
 
 import uvloop
 
+from server.adapters.blobs.directory import DirectoryBlobs
 from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from server.adapters.store.sqlite import store as sqlite_store
@@ -26,6 +27,7 @@ from server.adapters.store.sqlite.connection import connect
 from server.adapters.store.sqlite.patterns import SearchingConnection
 from server.adapters.system import SystemClock, SystemIds
 from server.adapters.tools.schemas import JsonSchemas
+from server.application.attaching import Attaching
 from server.application.audit import Audit
 from server.application.conversations import new_conversation
 from server.application.guard import OPEN
@@ -90,6 +92,9 @@ class Sending:
             repeats=Repeats(store=store, clock=clock, limits=limits, audit=Audit(clock=clock, ids=SystemIds())),
             guard=OPEN,
             schemas=JsonSchemas(),
+            attaching=Attaching(
+                store=store, blobs=DirectoryBlobs(Path("unused")), models=self._models, limits=limits.attachments
+            ),
             meter=Meter(store=store, clock=clock, ids=SystemIds(), rules=SpendingRules()),
         )
         self._unused: list[str] = []

@@ -165,6 +165,7 @@ def _message_row(message: Message) -> MessageRow:
         image=None,
         message_metadata=None,
         provider_parts=None,
+        attachments=None,
     )
 
 

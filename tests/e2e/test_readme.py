@@ -71,6 +71,12 @@ def test_files(service: Service, home: Path) -> None:
     assert shown.count('"name":"notes.txt"') == shown.count('"name":"large.bin"') == 2
     kept = 5_000_000 + len(b"Remember the milk.\n")
     assert f'"bytesUsed":"{kept}"' in shown
+    script = f"{setting}\n{example('Files for the model', 'sh')}".replace("127.0.0.1:8080", service.addresses["http"])
+    shown = run(["/bin/sh", "-ec", script.replace("curl ", "curl --silent --noproxy '*' ")], home)
+    assert '"attachments":[{"fileId":"' in shown
+    deltas = re.findall(r'"textDelta":\{[^}]*"text":("(?:[^"\\]|\\.)*")', shown)
+    answer = "".join(json.loads(delta) for delta in deltas)
+    assert 'Attached: "dot.png" (image/png), 68 bytes, shown: whole.' in answer
 
 
 def test_tools_that_wait(service: Service, home: Path) -> None:

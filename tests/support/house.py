@@ -16,6 +16,7 @@ from server.adapters.tools.server_config import ToolServerConfig
 from server.application.approvals import Approvals
 from server.application.archive import Archive
 from server.application.archive_chat import ArchiveChat
+from server.application.attaching import Attaching
 from server.application.audit import Audit
 from server.application.branches import Branches
 from server.application.catalogue import Catalogue
@@ -46,6 +47,7 @@ from server.application.tools import Tools
 from server.application.uploads import Uploads
 from server.bootstrap.memory import opened_memory
 from server.bootstrap.tools import opened_tool_servers
+from server.domain.attachment import EVERYTHING, TEXT_ALONE, AcceptedTypes
 from server.domain.errors import UnknownModel
 from server.domain.events import Event, RunEnded
 from server.domain.ids import KeyId, ModelId
@@ -89,6 +91,8 @@ class ScriptedModels:
         self._provider = provider
         self.contexts: dict[str, int] = {}
         """How many tokens the context of a model has, by its name; of one that is not here nobody knows."""
+        self.accepted: dict[str, AcceptedTypes] = {"first": EVERYTHING}
+        """What files a model takes, by its name; one that is not here takes text alone."""
 
     def resolve(self, name: str | None) -> Model:
         """The model of that name, the first for none."""
@@ -136,7 +140,7 @@ class ScriptedModels:
 
     def _model(self, name: str) -> Model:
         config = {"context_tokens": self.contexts[name]} if name in self.contexts else {}
-        return Model(self._provider.name, name, config)
+        return Model(self._provider.name, name, config, self.accepted.get(name, TEXT_ALONE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +283,7 @@ async def open_house(
             guard=guard,
             meter=meter,
             schemas=schemas,
+            attaching=Attaching(store=store, blobs=blobs, models=models, limits=limits.attachments),
         )
         compactor = Compactor(store=store, clock=time, ids=ids, models=models, limits=limits, guard=guard)
         deletion = Deletion(worker=engine, feed=feed, repeats=repeats, blobs=blobs)

@@ -279,6 +279,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The events behind the cursor are not kept any more; the metadata entry `first_sequence` names the first that is.
     OUT_OF_RANGE.
     """
+    ERROR_REASON_ATTACHMENT_NOT_ACCEPTED: _ErrorReason.ValueType  # 135
+    """The model that would answer takes no files of that type; the metadata entry `accepted_by` names configured models
+    that do. FAILED_PRECONDITION.
+    """
+    ERROR_REASON_ATTACHMENTS_TOO_LARGE: _ErrorReason.ValueType  # 136
+    """The message brings along more than it may; the metadata entries `what` and `limit` say what. INVALID_ARGUMENT."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or a run failed. A refused call carries the name without its prefix as the
@@ -543,4 +549,10 @@ ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 134
 """The events behind the cursor are not kept any more; the metadata entry `first_sequence` names the first that is.
 OUT_OF_RANGE.
 """
+ERROR_REASON_ATTACHMENT_NOT_ACCEPTED: ErrorReason.ValueType  # 135
+"""The model that would answer takes no files of that type; the metadata entry `accepted_by` names configured models
+that do. FAILED_PRECONDITION.
+"""
+ERROR_REASON_ATTACHMENTS_TOO_LARGE: ErrorReason.ValueType  # 136
+"""The message brings along more than it may; the metadata entries `what` and `limit` say what. INVALID_ARGUMENT."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -179,6 +179,46 @@ class Image(_message.Message):
 Global___Image: _TypeAlias = Image  # noqa: Y015
 
 @_typing.final
+class Attachment(_message.Message):
+    """A file of the user's own that a message brings along."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file; `FileService.DownloadFile` returns it."""
+    name: _builtins.str
+    """Its name when the message was sent."""
+    media_type: _builtins.str
+    """Its type then, e.g. `image/png`."""
+    size_bytes: _builtins.int
+    """Bytes of its content."""
+    deleted: _builtins.bool
+    """Whether the file is gone by now; told by `GetConversationState` and `ListMessages` alone. The model is told so
+    instead of being shown it.
+    """
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        deleted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "file_id", b"file_id", "media_type", b"media_type", "name", b"name", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Attachment: _TypeAlias = Attachment  # noqa: Y015
+
+@_typing.final
 class Message(_message.Message):
     """One message of a conversation. Immutable once it is in the history; editing puts another one in its
     place.
@@ -198,6 +238,7 @@ class Message(_message.Message):
     TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     IMAGE_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7."""
@@ -233,6 +274,10 @@ class Message(_message.Message):
     def image(self) -> Global___Image:
         """The image that is the answer; its `content` is empty then."""
 
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attachment]:
+        """The files that it brings along, in the sender's order; user only."""
+
     def __init__(
         self,
         *,
@@ -248,11 +293,12 @@ class Message(_message.Message):
         tool_call_id: _builtins.str | None = ...,
         usage: Global___Usage | None = ...,
         image: Global___Image | None = ...,
+        attachments: _abc.Iterable[Global___Attachment] | None = ...,
         actor: _builtins.str | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_image", b"_image", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_tool_call_id", b"_tool_call_id", "actor", b"actor", "created_at", b"created_at", "image", b"image", "model", b"model", "reasoning_content", b"reasoning_content", "run_id", b"run_id", "tool_call_id", b"tool_call_id", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_image", b"_image", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_tool_call_id", b"_tool_call_id", "actor", b"actor", "content", b"content", "created_at", b"created_at", "id", b"id", "image", b"image", "model", b"model", "reasoning_content", b"reasoning_content", "role", b"role", "run_id", b"run_id", "status", b"status", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_image", b"_image", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_tool_call_id", b"_tool_call_id", "actor", b"actor", "attachments", b"attachments", "content", b"content", "created_at", b"created_at", "id", b"id", "image", b"image", "model", b"model", "reasoning_content", b"reasoning_content", "role", b"role", "run_id", b"run_id", "status", b"status", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
     _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015

@@ -137,6 +137,42 @@ OMISSION_REASON_SUMMARISED: OmissionReason.ValueType  # 5
 """The summary stood for it."""
 Global___OmissionReason: _TypeAlias = OmissionReason  # noqa: Y015
 
+class _AttachmentShown:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AttachmentShownEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AttachmentShown.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ATTACHMENT_SHOWN_UNSPECIFIED: _AttachmentShown.ValueType  # 0
+    """Never sent."""
+    ATTACHMENT_SHOWN_WHOLE: _AttachmentShown.ValueType  # 1
+    """All of it."""
+    ATTACHMENT_SHOWN_SHORTENED: _AttachmentShown.ValueType  # 2
+    """The beginning of a text, and a note that the rest does not fit into the model's context."""
+    ATTACHMENT_SHOWN_DELETED: _AttachmentShown.ValueType  # 3
+    """A note that the file was deleted."""
+    ATTACHMENT_SHOWN_NOT_ACCEPTED: _AttachmentShown.ValueType  # 4
+    """A note that the model takes no files of that type."""
+    ATTACHMENT_SHOWN_LEFT_OUT: _AttachmentShown.ValueType  # 5
+    """A note that newer files took up the request."""
+
+class AttachmentShown(_AttachmentShown, metaclass=_AttachmentShownEnumTypeWrapper):
+    """What a model was shown of a file."""
+
+ATTACHMENT_SHOWN_UNSPECIFIED: AttachmentShown.ValueType  # 0
+"""Never sent."""
+ATTACHMENT_SHOWN_WHOLE: AttachmentShown.ValueType  # 1
+"""All of it."""
+ATTACHMENT_SHOWN_SHORTENED: AttachmentShown.ValueType  # 2
+"""The beginning of a text, and a note that the rest does not fit into the model's context."""
+ATTACHMENT_SHOWN_DELETED: AttachmentShown.ValueType  # 3
+"""A note that the file was deleted."""
+ATTACHMENT_SHOWN_NOT_ACCEPTED: AttachmentShown.ValueType  # 4
+"""A note that the model takes no files of that type."""
+ATTACHMENT_SHOWN_LEFT_OUT: AttachmentShown.ValueType  # 5
+"""A note that newer files took up the request."""
+Global___AttachmentShown: _TypeAlias = AttachmentShown  # noqa: Y015
+
 @_typing.final
 class GenerationConfig(_message.Message):
     """How the model generates."""
@@ -297,6 +333,28 @@ class Run(_message.Message):
 Global___Run: _TypeAlias = Run  # noqa: Y015
 
 @_typing.final
+class UserAttachment(_message.Message):
+    """A file that a message brings along."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """A file that the caller keeps, uploaded whole: see `FileService`."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserAttachment: _TypeAlias = UserAttachment  # noqa: Y015
+
+@_typing.final
 class UserMessage(_message.Message):
     """A message that a caller sends."""
 
@@ -304,19 +362,32 @@ class UserMessage(_message.Message):
 
     ROLE_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
     role: _message_pb2.Role.ValueType
     """Must be `user` or absent."""
     content: _builtins.str
     """The text, at least one character."""
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserAttachment]:
+        """Files for the model to see, in this order behind the text; each once, at most 10 of 10 MiB each and 20 MiB in all
+        (settings of the service), of which texts 1 MiB in all. Needs the scope `files:read` as well. Texts become part
+        of the prompt and go to every model. Images (PNG, JPEG, GIF, WebP), recordings (WAV, MP3) and PDFs go to models
+        that are configured to take them; others refuse the message with FAILED_PRECONDITION (`ATTACHMENT_NOT_ACCEPTED`),
+        whose metadata names those that would take it (`accepted_by`). The message keeps what is known of a file, never
+        its content: a model that is asked later is told where a file is gone, where it takes no files of that type, or
+        where newer files take up the request. Not together with `image`.
+        """
+
     def __init__(
         self,
         *,
         role: _message_pb2.Role.ValueType = ...,
         content: _builtins.str = ...,
+        attachments: _abc.Iterable[Global___UserAttachment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "content", b"content", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -408,7 +479,7 @@ class EditMessageRequest(_message.Message):
     """Overrides the thread's interrupt policy for this call. Default: the thread's."""
     @_builtins.property
     def user_message(self) -> Global___UserMessage:
-        """What to put in its place."""
+        """What to put in its place, with exactly the attachments that it names."""
 
     @_builtins.property
     def generation_config(self) -> Global___GenerationConfig:
@@ -663,6 +734,44 @@ class CancelRunRequest(_message.Message):
 Global___CancelRunRequest: _TypeAlias = CancelRunRequest  # noqa: Y015
 
 @_typing.final
+class PromptAttachment(_message.Message):
+    """A file of a message as the model was sent it, without its content."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """The file."""
+    name: _builtins.str
+    """Its name."""
+    media_type: _builtins.str
+    """Its type."""
+    size_bytes: _builtins.int
+    """Bytes of its content."""
+    shown: Global___AttachmentShown.ValueType
+    """What the model was shown of it."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        shown: Global___AttachmentShown.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "media_type", b"media_type", "name", b"name", "shown", b"shown", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromptAttachment: _TypeAlias = PromptAttachment  # noqa: Y015
+
+@_typing.final
 class PromptMessage(_message.Message):
     """A message as the model was sent it."""
 
@@ -674,6 +783,7 @@ class PromptMessage(_message.Message):
     TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
     SOURCE_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     SHORTENED_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
     role: _message_pb2.Role.ValueType
     """Who speaks."""
     content: _builtins.str
@@ -692,6 +802,10 @@ class PromptMessage(_message.Message):
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[_message_pb2.ToolCall]:
         """Tool calls, under the ids that the model was sent."""
 
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___PromptAttachment]:
+        """The files that it brought along, in order. What texts say stood behind `content`, each in a frame of its own."""
+
     def __init__(
         self,
         *,
@@ -701,10 +815,11 @@ class PromptMessage(_message.Message):
         tool_call_id: _builtins.str | None = ...,
         source_message_id: _builtins.str | None = ...,
         shortened: _builtins.bool = ...,
+        attachments: _abc.Iterable[Global___PromptAttachment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id", "_tool_call_id", b"_tool_call_id", "source_message_id", b"source_message_id", "tool_call_id", b"tool_call_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id", "_tool_call_id", b"_tool_call_id", "content", b"content", "role", b"role", "shortened", b"shortened", "source_message_id", b"source_message_id", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id", "_tool_call_id", b"_tool_call_id", "attachments", b"attachments", "content", b"content", "role", b"role", "shortened", b"shortened", "source_message_id", b"source_message_id", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__source_message_id: _TypeAlias = _typing.Literal["source_message_id"]  # noqa: Y015
     _WhichOneofArgType__source_message_id: _TypeAlias = _typing.Literal["_source_message_id", b"_source_message_id"]  # noqa: Y015

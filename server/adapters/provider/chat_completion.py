@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import orjson
 
+from server.adapters.provider.content_parts import content_of
 from server.adapters.provider.dialect import adapt
 from server.adapters.provider.growing_call import is_object
 from server.adapters.provider.provider_parts import call_fields, message_fields
@@ -60,7 +61,7 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
 
 
 def _message(message: PromptMessage) -> dict[str, Any]:
-    shown: dict[str, Any] = {"role": message.role.value, "content": message.content}
+    shown: dict[str, Any] = {"role": message.role.value, "content": content_of(message)}
     if message.tool_calls:
         shown["content"] = message.content or None
         fields = call_fields(message.provider_parts, message.tool_calls)

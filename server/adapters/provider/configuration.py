@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from server.adapters.provider.accepted import accepted_words
 from server.adapters.provider.endpoint import checked_api_key, checked_base_url, usual_headers, usual_max_tokens_field
 from server.adapters.provider.provider_config import (
     OPENAI_BASE_URL,
@@ -17,6 +18,7 @@ from server.adapters.provider.provider_config import (
 )
 from server.adapters.provider.toml_providers import read_providers
 from server.adapters.provider.toml_table import TomlTable
+from server.domain.attachment import EVERYTHING
 from server.domain.model import Model
 
 __all__ = [
@@ -32,6 +34,7 @@ _BASE_URL: Final = "PARLEY_OPENAI_BASE_URL"
 _API_KEY: Final = "PARLEY_OPENAI_API_KEY"
 _DEFAULT_MODEL: Final = "PARLEY_DEFAULT_MODEL"
 _IMAGE_MODEL: Final = "PARLEY_IMAGE_MODEL"
+_ACCEPTS: Final = "PARLEY_MODEL_ACCEPTS"
 _OPENROUTER_KEY: Final = "OPENROUTER_API_KEY"
 _OPENAI_MODEL: Final = "gpt-4o-mini"
 _OPENAI_IMAGE_MODEL: Final = "gpt-image-1"
@@ -48,7 +51,8 @@ def load_providers(*, toml: Mapping[str, Any] | None, env: Mapping[str, str]) ->
     4. echo.
 
     2 to 4 accept any model name. `PARLEY_DEFAULT_MODEL` names the default model of any of them, `PARLEY_IMAGE_MODEL`
-    the one that draws; a variable that is blank counts as not set. Other keys of the file are not looked at. Raises
+    the one that draws, `PARLEY_MODEL_ACCEPTS` what files models of 2 and 3 take besides text; a variable that is blank
+    counts as not set. Other keys of the file are not looked at. Raises
     `ConfigurationError`.
     """
     given = {name: value.strip() for name, value in env.items() if value.strip()}
@@ -94,10 +98,15 @@ def _from_environment(env: Mapping[str, str]) -> ProviderConfig:
         return _pass_through("openai", base_url, _API_KEY, usual, env)
     if _OPENROUTER_KEY in env:
         return _pass_through("openrouter", OPENROUTER_BASE_URL, _OPENROUTER_KEY, (_OPENROUTER_MODEL, None), env)
-    model = Model(provider="echo", name=env.get(_DEFAULT_MODEL, "echo"))
+    model = Model(provider="echo", name=env.get(_DEFAULT_MODEL, "echo"), accepted=EVERYTHING)
     image_model = Model(provider="echo", name=env.get(_IMAGE_MODEL, "echo"))
     return ProviderConfig(
-        name="echo", kind=ProviderKind.ECHO, models=(model,), image_model=image_model, accepts_any_model=True
+        name="echo",
+        kind=ProviderKind.ECHO,
+        models=(model,),
+        image_model=image_model,
+        accepts_any_model=True,
+        accepted=EVERYTHING,
     )
 
 
@@ -108,13 +117,15 @@ def _pass_through(
     model, image_model = env.get(_DEFAULT_MODEL, usual[0]), env.get(_IMAGE_MODEL, usual[1])
     if model is None:
         raise ConfigurationError(f"{_DEFAULT_MODEL}: missing; name a model that the server at {_BASE_URL} offers")
+    accepted = accepted_words(env.get(_ACCEPTS, "").replace(",", " ").split(), _ACCEPTS)
     return ProviderConfig(
         name=name,
         base_url=base_url,
         api_key=checked_api_key(env[key_variable], key_variable) if key_variable in env else None,
-        models=(Model(provider=name, name=model),),
+        models=(Model(provider=name, name=model, accepted=accepted),),
         image_model=None if image_model is None else Model(provider=name, name=image_model),
         accepts_any_model=True,
+        accepted=accepted,
         headers=usual_headers(base_url),
         max_tokens_field=usual_max_tokens_field(base_url),
     )

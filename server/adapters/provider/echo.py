@@ -7,6 +7,7 @@ from typing import Final
 
 from server.adapters.provider.echo_image import pattern
 from server.domain.context import PromptMessage
+from server.domain.enclosure import Enclosure, mention
 from server.domain.message import Role, Usage
 from server.ports.provider import (
     CompletionRequest,
@@ -90,6 +91,9 @@ def reply_to(messages: Sequence[PromptMessage], offered: Collection[str] = ()) -
         return "\n\n".join(f"The tool says: {_quoted(message.content)}" for message in _results(messages))
     said = next((message.content for message in reversed(messages) if message.role is Role.USER), "").strip()
     quoted = f"You said: {_quoted(said)}" if said else "You said nothing yet."
+    files = next((message.enclosures for message in reversed(messages) if message.role is Role.USER), ())
+    if files:
+        quoted += "\n\n" + "\n".join(_seen(each) for each in files)
     hint = f' Tools are tried with a line such as /call {min(offered)} {{"argument": 1}}.' if offered else ""
     return f"{quoted}\n\n{_EXPLANATION}{hint}"
 
@@ -98,6 +102,12 @@ def _results(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
     """The results that end a prompt, in order."""
     before = next((place for place in range(len(messages), 0, -1) if messages[place - 1].role is not Role.TOOL), 0)
     return list(messages[before:])
+
+
+def _seen(enclosure: Enclosure) -> str:
+    """What echo says of a file."""
+    file = enclosure.attachment
+    return f"Attached: {mention(file)}, {file.size} bytes, shown: {enclosure.shown.lower()}."
 
 
 def _quoted(said: str) -> str:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from server.adapters.provider.echo import DEFAULT_WORD_DELAY
+from server.domain.attachment import TEXT_ALONE, AcceptedTypes
 from server.domain.model import Model
 
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
@@ -55,6 +56,8 @@ class ProviderConfig:
     """What draws its images; `None` for providers that draw none. It is not among `models`."""
     accepts_any_model: bool = False
     """Whether a model that is not listed is passed through to the provider."""
+    accepted: AcceptedTypes = TEXT_ALONE
+    """What files such a model takes."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent with every request; they may hold secrets."""
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -90,8 +93,13 @@ def find_model(providers: tuple[ProviderConfig, ...], name: str) -> Model | None
                 return model
     for provider in providers:
         if provider.accepts_any_model and name:
-            return Model(provider=provider.name, name=name)
+            return unlisted_model(provider, name)
     return None
+
+
+def unlisted_model(provider: ProviderConfig, name: str) -> Model:
+    """A model that is passed through to a provider which accepts any."""
+    return Model(provider=provider.name, name=name, accepted=provider.accepted)
 
 
 def find_image_model(providers: tuple[ProviderConfig, ...], name: str) -> Model | None:

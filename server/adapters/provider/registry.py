@@ -8,7 +8,7 @@ from typing import Self
 from server.adapters.provider.configuration import ProviderConfig, ProviderKind, ProvidersConfig
 from server.adapters.provider.echo import EchoProvider
 from server.adapters.provider.openai_compatible import OpenAICompatibleProvider
-from server.adapters.provider.provider_config import find_image_model
+from server.adapters.provider.provider_config import find_image_model, unlisted_model
 from server.adapters.provider.retrying import ClosableProvider, RetryingProvider
 from server.domain.errors import ImagesUnavailable, UnknownModel
 from server.domain.ids import ModelId
@@ -32,7 +32,7 @@ class Registry:
         self._by_id = {model.id: model for model in self._listed}
         self._configs = config.providers
         self._image_model = config.image_model
-        self._accepting_any = tuple(one.name for one in config.providers if one.accepts_any_model)
+        self._accepting_any = {one.name: one for one in config.providers if one.accepts_any_model}
         self._offline = frozenset(one.name for one in config.providers if one.kind is ProviderKind.ECHO)
 
     def resolve(self, name: str | None) -> Model:
@@ -44,15 +44,16 @@ class Registry:
             return listed
         if not self._accepting_any or not name:
             raise UnknownModel(name)
-        return Model(provider=self._accepting_any[0], name=name)
+        return unlisted_model(next(iter(self._accepting_any.values())), name)
 
     def offered(self, provider: str, name: str) -> Model:
         """The model of that name at that provider, listed or passed through. Raises `UnknownModel`."""
-        model = Model(provider=provider, name=name)
-        listed = self._by_id.get(model.id)
-        if listed is None and (provider not in self._accepting_any or not name):
+        listed = self._by_id.get(Model(provider=provider, name=name).id)
+        if listed is not None:
+            return listed
+        if provider not in self._accepting_any or not name:
             raise UnknownModel(f"{provider}/{name}")
-        return listed or model
+        return unlisted_model(self._accepting_any[provider], name)
 
     def image_model(self) -> Model | None:
         """The model that draws when nobody names one; `None` when none is configured."""

@@ -17,6 +17,8 @@ def texts(request: CompletionRequest) -> Iterator[str]:
     """What a request says, its last messages first: of more than can be looked at, those are what errors are about."""
     for message in islice(reversed(request.messages), _MESSAGES):
         yield message.content
+        for enclosure in message.enclosures:
+            yield enclosure.text or enclosure.data
         for call in message.tool_calls:
             yield call.arguments
 

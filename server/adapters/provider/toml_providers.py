@@ -11,6 +11,8 @@ api_key_env = "OPENAI_API_KEY"           # or api_key = "…"; neither for a ser
 models = ["gpt-4o-mini", { name = "gpt-4o", context_tokens = 128000 }]
 image_model = "gpt-image-1"              # what draws its images; without it the provider draws none
 accepts_any_model = false                # the default when `models` is given, else true
+accepts = ["image", "application/pdf"]   # files that models take besides text: image, audio, pdf, or media types; a
+                                         # model may have its own: { name = "gpt-4o-audio", accepts = ["audio"] }
 headers = { X-Team = "support" }
 connect_timeout = 10                     # seconds, as the two below
 first_token_timeout = 120
@@ -22,6 +24,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
+from server.adapters.provider.accepted import read_accepted
 from server.adapters.provider.echo import DEFAULT_WORD_DELAY
 from server.adapters.provider.endpoint import (
     checked_api_key,
@@ -38,6 +41,7 @@ from server.adapters.provider.provider_config import (
     Timeouts,
 )
 from server.adapters.provider.toml_table import TomlTable
+from server.domain.attachment import EVERYTHING, TEXT_ALONE, AcceptedTypes
 from server.domain.budget import CONTEXT_TOKENS
 from server.domain.model import Model
 
@@ -75,19 +79,22 @@ def _kind(table: TomlTable) -> ProviderKind:
 
 
 def _echo(table: TomlTable, name: str) -> ProviderConfig:
+    accepted = read_accepted(table) or EVERYTHING
     return ProviderConfig(
         name=name,
         kind=ProviderKind.ECHO,
-        models=_models(table, name) or (Model(provider=name, name="echo"),),
+        models=_models(table, name, accepted) or (Model(provider=name, name="echo", accepted=accepted),),
         image_model=_image_model(table, name) or Model(provider=name, name="echo"),
         accepts_any_model=table.flag("accepts_any_model") or False,
+        accepted=accepted,
         word_delay=_duration(table, "word_delay", DEFAULT_WORD_DELAY),
     )
 
 
 def _openai_compatible(table: TomlTable, name: str, env: Mapping[str, str]) -> ProviderConfig:
     base_url = checked_base_url(table.text("base_url") or OPENAI_BASE_URL, table.key("base_url"))
-    models = _models(table, name)
+    accepted = read_accepted(table) or TEXT_ALONE
+    models = _models(table, name, accepted)
     any_model = table.flag("accepts_any_model")
     if any_model is False and not models:
         raise ConfigurationError(f"{table.key('models')}: missing; list the models or set accepts_any_model = true")
@@ -98,6 +105,7 @@ def _openai_compatible(table: TomlTable, name: str, env: Mapping[str, str]) -> P
         models=models,
         image_model=_image_model(table, name),
         accepts_any_model=not models if any_model is None else any_model,
+        accepted=accepted,
         headers=usual_headers(base_url) | checked_headers(table.texts("headers"), table.key("headers")),
         timeouts=_timeouts(table),
         max_tokens_field=_max_tokens_field(table, base_url),
@@ -117,9 +125,9 @@ def _api_key(table: TomlTable, env: Mapping[str, str]) -> str | None:
     return checked_api_key(env[variable], f"{table.key('api_key_env')}: {variable}")
 
 
-def _models(table: TomlTable, provider: str) -> tuple[Model, ...]:
+def _models(table: TomlTable, provider: str, accepted: AcceptedTypes) -> tuple[Model, ...]:
     items = table.items("models") or []
-    models = [_model(item, f"{table.key('models')}[{index}]", provider) for index, item in enumerate(items)]
+    models = [_model(item, f"{table.key('models')}[{index}]", provider, accepted) for index, item in enumerate(items)]
     if len({model.name for model in models}) < len(models):
         raise ConfigurationError(f"{table.key('models')}: a model is listed twice")
     return tuple(models)
@@ -130,16 +138,17 @@ def _image_model(table: TomlTable, provider: str) -> Model | None:
     return None if name is None else Model(provider=provider, name=name)
 
 
-def _model(item: object, key: str, provider: str) -> Model:
+def _model(item: object, key: str, provider: str, accepted: AcceptedTypes) -> Model:
     table = TomlTable({"name": item} if isinstance(item, str) else item, key)
     name = table.text("name")
     if name is None:
         raise ConfigurationError(f"{key}.name: missing; give the model's id as the provider knows it")
+    accepted = read_accepted(table) or accepted
     config = table.others()
     tokens = config.get(CONTEXT_TOKENS, 1)
     if type(tokens) is not int or tokens < 1:
         raise ConfigurationError(f"{key}.{CONTEXT_TOKENS}: expected a whole number, at least 1")
-    return Model(provider=provider, name=name, config=config)
+    return Model(provider=provider, name=name, config=config, accepted=accepted)
 
 
 def _timeouts(table: TomlTable) -> Timeouts:

@@ -72,6 +72,15 @@ class TomlTable:
             raise ConfigurationError(f"{self.key(name)}: must not be empty")
         return value
 
+    def words(self, name: str) -> list[str] | None:
+        """An array of strings, empty or not, if the key is there."""
+        found: list[str] = []
+        for item in self._get(name, list, "an array of texts") or ():
+            if not isinstance(item, str):
+                raise ConfigurationError(f"{self.key(name)}: expected an array of texts")
+            found.append(item)
+        return found if name in self._values else None
+
     def others(self) -> dict[str, str | int | float | bool]:
         """Every key that was not asked for, all of which must be single values."""
         rest = {name: value for name, value in self._values.items() if name not in self._asked}

@@ -56,6 +56,7 @@ class ModelRequestRow(OwnedRow, table=True):
     plain_tokens: int = Field(sa_type=WHOLE)
     room: int | None = Field(sa_type=WHOLE)
     created_at: int = Field(sa_type=WHOLE)
+    files: str | None = Field(sa_type=STRING)
 
 
 class RequestTextRow(OwnedRow, table=True):

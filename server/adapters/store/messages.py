@@ -20,6 +20,7 @@ from server.adapters.store.paging import LIMIT, NO_LIMIT, OFFSET
 from server.adapters.store.scope import Scope
 from server.adapters.store.statement import Owned, owned, parameter
 from server.adapters.store.times import micros, moment
+from server.domain.attachment import Attachment
 from server.domain.errors import ConversationNotFound
 from server.domain.ids import ConversationId, MessageId
 from server.domain.message import (
@@ -40,8 +41,9 @@ COLUMNS: Final = (
     *(_c.id, _c.conversation_id, _c.role, _c.content, _c.created_at, _c.status),
     *(func.coalesce(_c.position, _c.branch_position), _c.branch, _c.run_id, _c.session_id),
     *(_c.model, _c.provider, _c.reasoning, _c.tool_calls, _c.tool_call_id, _c.usage, _c.image, _c.message_metadata),
-    *(_c.provider_parts, _c.actor),
+    *(_c.provider_parts, _c.actor, _c.attachments),
 )
+_ATTACHMENT: Final = codec(Attachment)
 _USAGE: Final = codec(Usage)
 _TOOL_CALL: Final = codec(ToolCall)
 _IMAGE: Final = codec(GeneratedImage)
@@ -238,13 +240,15 @@ def _values(message: Message) -> dict[str, Any]:
         "message_metadata": None if message.metadata == NO_METADATA else _METADATA.dumps(message.metadata),
         "provider_parts": message.provider_parts,
         "actor": message.actor,
+        "attachments": _ATTACHMENT.dumps_all(message.attachments) if message.attachments else None,
     }
 
 
 def message_of(row: Row) -> Message:
     """The message of a row of `COLUMNS`."""
     (row_id, conversation_id, role, content, created, status, position, branch, run_id, session_id, *rest) = row
-    model, provider, reasoning, tool_calls, tool_call_id, usage, image, metadata, provider_parts, actor = rest
+    model, provider, reasoning, tool_calls, tool_call_id, usage, image, metadata, *rest = rest
+    provider_parts, actor, attachments = rest
     return Message(
         id=row_id,
         conversation_id=conversation_id,
@@ -266,4 +270,5 @@ def message_of(row: Row) -> Message:
         metadata=_METADATA.loads(metadata) if metadata else NO_METADATA,
         provider_parts=provider_parts,
         actor=actor,
+        attachments=_ATTACHMENT.loads_all(attachments) if attachments else (),
     )

@@ -12,6 +12,7 @@ from server.adapters.store.paging import LIMIT, OFFSET
 from server.adapters.store.scope import Scope
 from server.adapters.store.statement import Owned, found, owned, owned_insert, parameter
 from server.adapters.store.times import micros, moment
+from server.domain.enclosure import SentFile
 from server.domain.errors import ConversationNotFound
 from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, RunId
@@ -33,6 +34,7 @@ _COUNTED: Final = 8
 _POSITIONS: Final = codec(Positions)
 _LEFT_OUT: Final = codec(LeftOut)
 _TOOL: Final = codec(OfferedTool)
+_FILE: Final = codec(SentFile)
 _GENERATION: Final = codec(GenerationConfig)
 _USAGE: Final = codec(Usage)
 
@@ -43,7 +45,7 @@ _OF_RUN = owned(
     select(
         *(_c.id, _c.conversation_id, _c.run_id, _c.epoch, _c.round, _c.message_id, _c.branch, _c.included, _c.left_out),
         *(_c.compaction_id, _c.compaction_failure, _c.provider, _c.generation, _c.estimated_tokens, _c.plain_tokens),
-        *(_c.room, _c.created_at, _prompt.c.text, _offer.c.text, _answers.c.usage),
+        *(_c.room, _c.created_at, _c.files, _prompt.c.text, _offer.c.text, _answers.c.usage),
     )
     .select_from(
         _table.outerjoin(
@@ -125,12 +127,13 @@ def _values(record: RequestRecord) -> dict[str, Any]:
         "plain_tokens": record.plain_tokens,
         "room": record.room,
         "created_at": micros(record.created_at),
+        "files": _FILE.dumps_all(record.files) if record.files else None,
     }
 
 
 def _record(row: Row) -> RequestRecord:
     row_id, conversation_id, run_id, epoch, number, message_id, branch, included, left_out, *rest = row
-    compaction_id, failure, provider, generation, estimated, plain, room, created, prompt, tools, usage = rest
+    compaction_id, failure, provider, generation, estimated, plain, room, created, files, prompt, tools, usage = rest
     return RequestRecord(
         id=row_id,
         conversation_id=conversation_id,
@@ -152,4 +155,5 @@ def _record(row: Row) -> RequestRecord:
         room=room,
         created_at=moment(created),
         usage=_USAGE.loads(usage) if usage else None,
+        files=_FILE.loads_all(files) if files else (),
     )

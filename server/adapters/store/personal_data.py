@@ -54,7 +54,7 @@ class Personal:
 
 _C: Final = Erased.WITH_CONVERSATION
 _BY = ("created_by", "updated_by", "accessed_by")
-_NESTED = ("tool_calls", "usage", "image", "message_metadata")
+_NESTED = ("tool_calls", "usage", "image", "message_metadata", "attachments")
 
 PERSONAL_DATA: Final[Mapping[str, Personal]] = {
     "conversations": Personal(
@@ -71,7 +71,7 @@ PERSONAL_DATA: Final[Mapping[str, Personal]] = {
     "approvals": Personal(_C, "approval", "conversation_id", ids=("decided_by",)),
     "run_events": Personal(_C, "event", "conversation_id", json=("payload",), names=("actor",), named_in="payload"),
     "compactions": Personal(_C, "compaction", "conversation_id"),
-    "model_requests": Personal(_C, "model_request", "conversation_id", json=("generation",)),
+    "model_requests": Personal(_C, "model_request", "conversation_id", json=("generation", "files")),
     "request_texts": Personal(_C, "model_request_text", "conversation_id"),
     "files": Personal(_C, "file", "conversation_id", contents=True),
     "stored_files": Personal(Erased.BY_OWNER, "stored_file", contents=True),

@@ -1,5 +1,6 @@
 """Files and folders of the transaction's owner."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
@@ -76,6 +77,9 @@ _COUNT_FOLDERS = owned(select(func.count()).select_from(_folders), _folders)
 _sums: Any = select(func.count(), func.coalesce(func.sum(_s.size), 0).cast(BigInteger))
 _COUNT_FILES = owned(_sums.select_from(_files), _files)
 _GET_FILE = owned(select(*_FILE_COLUMNS).where(_s.id == parameter(_s.id)), _files)
+_AT_ONCE: Final = 16
+_ids_at_once = [bindparam(f"id_{number}", type_=STRING) for number in range(_AT_ONCE)]
+_PRESENT = owned(select(_s.id).where(_s.id.in_(_ids_at_once)), _files)
 _ADD_FILE = owned_insert(_files)
 _SAVE_FILE = owned(
     update(_files)
@@ -185,6 +189,16 @@ class StoredStorage:
         """A file."""
         row = await self._scope.fetch_one(_GET_FILE, id=file_id)
         return None if row is None else _file(row)
+
+    async def present(self, file_ids: Collection[FileId]) -> set[FileId]:
+        """Which files are there."""
+        asked, there = sorted(set(file_ids)), set[FileId]()
+        while asked:
+            batch, asked = asked[:_AT_ONCE], asked[_AT_ONCE:]
+            padded = [*batch, *[batch[0]] * (_AT_ONCE - len(batch))]
+            rows = await self._scope.fetch(_PRESENT, **{f"id_{number}": each for number, each in enumerate(padded)})
+            there.update(FileId(file_id) for (file_id,) in rows)
+        return there
 
     async def add_file(self, file: StoredFile) -> None:
         """Store a new file. Raises `FolderNotFound` when that which it lies in is not there."""

@@ -127,6 +127,7 @@ class MessageRow(OwnedRow, table=True):
     message_metadata: str | None = Field(sa_type=STRING)
     provider_parts: str | None = Field(sa_type=STRING)
     actor: str | None = Field(sa_type=STRING)
+    attachments: str | None = Field(sa_type=STRING)
 
 
 class BranchRow(OwnedRow, table=True):

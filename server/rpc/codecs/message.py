@@ -50,6 +50,14 @@ def write_message(into: message_pb2.Message, message: Message) -> None:
         _write_usage(into.usage, message.usage)
     if message.image is not None:
         into.image.MergeFrom(encode_image(message.image))
+    for each in message.attachments:
+        into.attachments.add(
+            file_id=each.file_id,
+            name=each.name,
+            media_type=each.media_type,
+            size_bytes=each.size,
+            deleted=each.is_deleted,
+        )
 
 
 def encode_image(image: GeneratedImage) -> message_pb2.Image:

@@ -11,7 +11,7 @@ from server.application.revisions import Edit, Regeneration
 from server.application.runs import SendMessage
 from server.domain.conversation import InterruptPolicy
 from server.domain.generation import GenerationConfig
-from server.domain.ids import MessageId
+from server.domain.ids import FileId, MessageId
 from server.domain.run import Run, RunError, RunOptions, RunState
 from server.rpc.codecs.message import encode_usage
 from server.rpc.codecs.timestamp import optional_timestamp, timestamp
@@ -87,6 +87,7 @@ def decode_send(request: run_pb2.SendMessageRequest) -> SendMessage:
     return SendMessage(
         conversation_key=request.conversation_key,
         content=request.user_message.content,
+        file_ids=_file_ids(request.user_message),
         request_id=request.request_id,
         generation=decode_generation(request.generation_config),
         interrupt_policy=decode_policy(request.interrupt_policy),
@@ -101,6 +102,7 @@ def decode_edit(request: run_pb2.EditMessageRequest) -> SendMessage:
     return SendMessage(
         conversation_key=request.conversation_key,
         content=request.user_message.content,
+        file_ids=_file_ids(request.user_message),
         request_id=request.request_id,
         generation=decode_generation(request.generation_config),
         interrupt_policy=decode_policy(request.interrupt_policy),
@@ -118,6 +120,10 @@ def decode_regenerate(request: run_pb2.RegenerateRequest) -> SendMessage:
         interrupt_policy=decode_policy(request.interrupt_policy),
         revision=Regeneration(MessageId(request.message_id) if request.message_id else None),
     )
+
+
+def _file_ids(message: run_pb2.UserMessage) -> tuple[FileId, ...]:
+    return tuple(FileId(each.file_id) for each in message.attachments)
 
 
 def decode_policy(number: run_pb2.InterruptPolicy.ValueType) -> InterruptPolicy | None:

@@ -7,6 +7,7 @@ from parley.v1 import run_pb2
 
 from server.application.paging import Page
 from server.application.run_prompts import ShownPart, ShownRequest
+from server.domain.enclosure import Shown
 from server.domain.model_request import Omission
 from server.rpc.codecs.message import ROLES, encode_usage
 from server.rpc.codecs.run import encode_generation
@@ -18,6 +19,14 @@ OMISSIONS: Final[Mapping[Omission, run_pb2.OmissionReason.ValueType]] = {
     Omission.WINDOW: run_pb2.OMISSION_REASON_WINDOW,
     Omission.BUDGET: run_pb2.OMISSION_REASON_BUDGET,
     Omission.SUMMARISED: run_pb2.OMISSION_REASON_SUMMARISED,
+}
+
+SHOWN: Final[Mapping[Shown, run_pb2.AttachmentShown.ValueType]] = {
+    Shown.WHOLE: run_pb2.ATTACHMENT_SHOWN_WHOLE,
+    Shown.SHORTENED: run_pb2.ATTACHMENT_SHOWN_SHORTENED,
+    Shown.DELETED: run_pb2.ATTACHMENT_SHOWN_DELETED,
+    Shown.NOT_ACCEPTED: run_pb2.ATTACHMENT_SHOWN_NOT_ACCEPTED,
+    Shown.LEFT_OUT: run_pb2.ATTACHMENT_SHOWN_LEFT_OUT,
 }
 
 
@@ -62,4 +71,12 @@ def _message(part: ShownPart) -> run_pb2.PromptMessage:
     )
     for call in message.tool_calls:
         encoded.tool_calls.add(id=call.id, name=call.name, arguments=call.arguments)
+    for attachment, shown in part.attachments:
+        encoded.attachments.add(
+            file_id=attachment.file_id,
+            name=attachment.name,
+            media_type=attachment.media_type,
+            size_bytes=attachment.size,
+            shown=SHOWN[shown],
+        )
     return encoded

@@ -11,6 +11,7 @@ from tests.contract.api.case import Case, Json, Refused, Reply, Stream
 from tests.contract.api.cases import (
     access,
     archive,
+    attachment,
     audit,
     branch,
     chat,
@@ -42,7 +43,7 @@ CASES: list[Case] = [
     *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES, *mcp.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
     *(*context.CASES, *large.CASES, *key.CASES, *audit.CASES, *search.CASES, *storage.CASES, *access.CASES),
-    *(*usage.CASES, *memory.CASES, *data.CASES),
+    *(*usage.CASES, *memory.CASES, *data.CASES, *attachment.CASES),
 ]
 
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from server.domain.conversation import Conversation
+from server.domain.enclosure import SentFile, Shown
 from server.domain.errors import ConversationNotFound
 from server.domain.generation import GenerationConfig
-from server.domain.ids import CompactionId, ConversationId, RunId
+from server.domain.ids import CompactionId, ConversationId, FileId, RunId
 from server.domain.message import Message, Role, Usage
 from server.domain.model_request import LeftOut, Omission, Positions
 from server.domain.request_record import OfferedTool, RequestRecord
@@ -79,6 +80,7 @@ async def test_a_request_comes_back_as_it_was_made_with_the_usage_of_its_answer(
         tools=(OfferedTool("files__read", "d1"), OfferedTool("ask", "d2")),
         generation=GenerationConfig(model="m", temperature=0.5),
         room=8000,
+        files=(SentFile(4, FileId(new_id()), Shown.WHOLE), SentFile(9, FileId(new_id()), Shown.DELETED)),
     )
     await store.write(ALICE, lambda tx: tx.model_requests.add(made))
     assert await store.read(ALICE, lambda tx: tx.model_requests.of_run(run.id, offset=0, limit=9)) == [made]

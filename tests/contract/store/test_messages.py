@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from server.adapters.store.errors import MessageNotQueued, RowRefused
+from server.domain.attachment import Attachment
 from server.domain.conversation import Conversation
 from server.domain.ids import FileId, MessageId, RunId, SessionId
 from server.domain.message import GeneratedImage, Message, MessageMetadata, MessageStatus, Role, ToolCall, Usage
@@ -42,6 +43,10 @@ async def test_what_is_appended_comes_back_equal(store: Store, talk: Conversatio
         image=GeneratedImage("painter", "a cat", FileId(new_id())),
         metadata=MessageMetadata(cache_hit=True),
         provider_parts='{"signature": "ä"}',
+        attachments=(
+            Attachment(FileId(new_id()), 'a "ä".png', "image/png", 2**40, "ab" * 32, tokens=255),
+            Attachment(FileId(new_id()), "b", "text/plain", 0, "cd" * 32, tokens=0),
+        ),
     )
     result = message(talk, "", role=Role.TOOL, tool_call_id="c1")
     first = await store.write(ALICE, lambda tx: tx.messages.append(full))

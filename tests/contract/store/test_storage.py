@@ -99,6 +99,7 @@ async def test_nobody_else_sees_or_counts_or_changes_any_of_it(store: Store) -> 
     for other in (BOB, ALICE_ELSEWHERE):
         assert await store.read(other, lambda tx: tx.storage.folder(place.id)) is None
         assert await store.read(other, lambda tx: tx.storage.file(file.id)) is None
+        assert await store.read(other, lambda tx: tx.storage.present([file.id])) == set()
         assert await names(store, place, owner=other) == []
         assert await usage(store, other) == Usage(entries=0, bytes=0)
         assert not await store.read(other, lambda tx: tx.storage.is_taken(place.id, name_key("a")))
@@ -112,6 +113,15 @@ async def test_nobody_else_sees_or_counts_or_changes_any_of_it(store: Store) -> 
                 await keep(store, item, owner=other)
     assert await store.read(ALICE, lambda tx: tx.storage.folder(place.id)) == place
     assert await store.read(ALICE, lambda tx: tx.storage.file(file.id)) == file
+
+
+@pytest.mark.parametrize("count", [0, 1, 16, 17, 40])
+async def test_those_of_many_files_that_are_there(store: Store, count: int) -> None:
+    files = [stored_file(str(number)) for number in range(count)]
+    await keep(store, *files)
+    asked = [FileId(new_id()), *(each.id for each in files), FileId("gone")]
+    assert await store.read(ALICE, lambda tx: tx.storage.present(asked)) == {each.id for each in files}
+    assert await store.read(ALICE, lambda tx: tx.storage.present([])) == set()
 
 
 async def test_folders_come_first_then_files_each_by_the_key_of_their_names(store: Store) -> None:

@@ -1,6 +1,6 @@
 """What a run shows of its model requests is what the model's server really got, whatever has become of the thread."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,26 +22,12 @@ from server.domain.ids import MessageId, RunId
 from server.domain.message import Message
 from server.domain.run import Run, RunState
 from server.domain.shortening import REST_LEFT_OUT
-from server.ports.provider import CompletionRequest, Piece
 from tests.support.house import ANNA, BERT, House, open_house
 from tests.support.invariants import check_invariants
-from tests.support.scripted_provider import ScriptedProvider
 from tests.support.tool_talk import history, open_talk, paused, spec, waiting
 from tests.support.upstream import RecordedRequest, Script, ScriptedUpstream, answer, refusal
 from tests.support.upstream.scripts import Delta
-
-
-class UpstreamProvider(ScriptedProvider):
-    """Asks a model server over HTTP."""
-
-    def __init__(self, server: OpenAICompatibleProvider) -> None:
-        super().__init__(name=server.name)
-        self._server = server
-
-    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Piece, None]:
-        """Its answer."""
-        async for piece in self._server.stream(request):
-            yield piece
+from tests.support.upstream_provider import UpstreamProvider
 
 
 def asking(*names: str) -> Script:

@@ -37,6 +37,7 @@ BAD_FORM = ("INVALID_BODY", "INVALID_FIELD")
 # which names of files some system takes for something else.
 BEYOND_SCHEMAS = (
     "must have different names",
+    "must name different files",
     "must name each call once",
     "input_schema: ",
     "no tool server is called",

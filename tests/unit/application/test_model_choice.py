@@ -3,12 +3,13 @@
 import pytest
 
 from server.application.model_choice import chosen_model
+from server.domain.attachment import EVERYTHING
 from server.domain.errors import ModelInactive, ParleyError, UnknownModel
 from server.domain.model import Model
 from tests.support.house import ScriptedModels
 from tests.support.scripted_provider import ScriptedProvider
 
-FIRST, SECOND = Model("scripted", "first"), Model("scripted", "second")
+FIRST, SECOND = Model("scripted", "first", accepted=EVERYTHING), Model("scripted", "second")
 THIRD, GONE = Model("scripted", "third"), Model("gone", "fourth")
 OTHER_FIRST = Model("gone", "first")
 ADDED = (THIRD, GONE, OTHER_FIRST)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from server.adapters.provider.configuration import ConfigurationError, ProviderKind, ProvidersConfig, load_providers
+from server.domain.attachment import EVERYTHING, TEXT_ALONE, AcceptedTypes
 from server.domain.model import Model
 
 
@@ -17,7 +18,7 @@ def test_a_fresh_machine_has_echo_that_accepts_any_model() -> None:
     config = _load()
     (echo,) = config.providers
     assert (echo.kind, echo.name, echo.accepts_any_model) == (ProviderKind.ECHO, "echo", True)
-    assert config.default_model == Model("echo", "echo")
+    assert config.default_model == Model("echo", "echo", accepted=EVERYTHING)
 
 
 def test_an_openrouter_key_makes_openrouter_the_default() -> None:
@@ -50,7 +51,7 @@ def test_a_key_alone_means_openai() -> None:
 @pytest.mark.parametrize(("variable", "provider"), [("OPENROUTER_API_KEY", "openrouter"), ("UNRELATED", "echo")])
 def test_the_default_model_can_be_named(variable: str, provider: str) -> None:
     config = _load(**{variable: "value", "PARLEY_DEFAULT_MODEL": "a/b"})
-    assert config.default_model == Model(provider, "a/b")
+    assert (config.default_model.provider, config.default_model.name) == (provider, "a/b")
 
 
 def test_blank_variables_count_as_not_set() -> None:
@@ -122,7 +123,7 @@ def test_a_file_names_several_providers_and_goes_before_the_environment() -> Non
     assert (router.models, router.accepts_any_model, router.headers["X-Title"]) == ((), True, "Ours")
     assert (offline.kind, offline.models, offline.accepts_any_model) == (
         ProviderKind.ECHO,
-        (Model("offline", "echo"),),
+        (Model("offline", "echo", accepted=EVERYTHING),),
         False,
     )
     assert offline.word_delay == timedelta(milliseconds=1)
@@ -159,7 +160,7 @@ def test_a_file_without_providers_leaves_the_word_to_the_environment() -> None:
         ('name = "a"\nkind = "magic"', "providers[0].kind: expected one of openai_compatible, echo"),
         (
             'name = "a"\nbase_uri = "http://x"',
-            "providers[0].base_uri: no such key; there are accepts_any_model, api_key",
+            "providers[0].base_uri: no such key; there are accepts, accepts_any_model, api_key",
         ),
         ('name = "a"\nkind = "echo"\nbase_url = "http://x"', "providers[0].base_url: no such key"),
         ('name = "a"\nbase_url = "x"', "providers[0].base_url: expected a URL"),
@@ -253,3 +254,38 @@ def test_the_file_names_image_models_and_the_default_one() -> None:
 def test_a_default_image_model_that_nobody_has_is_refused(toml: str, env: dict[str, str], key: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{key}: no provider of the file has 'x'"):
         _load(f'{toml}[[providers]]\nname = "a"\nmodels = ["m"]\n', **env)
+
+
+def _accepted(models: str, accepts: str) -> dict[str, AcceptedTypes]:
+    config = _load(f'[[providers]]\nname = "a"\n{accepts}\nmodels = [{models}]')
+    return {model.name: model.accepted for model in config.providers[0].models}
+
+
+def test_a_model_takes_text_alone_unless_somebody_says_more() -> None:
+    assert _accepted('"x"', "") == {"x": TEXT_ALONE}
+    assert not TEXT_ALONE.take("image/png")
+    assert TEXT_ALONE.take("text/csv")
+    assert TEXT_ALONE.take("application/json")
+    assert not EVERYTHING.take("application/zip")
+
+
+def test_a_provider_says_what_its_models_take_and_a_model_what_it_takes_instead() -> None:
+    models = '"x", { name = "y", accepts = ["audio", "image/png"] }, { name = "z", accepts = [] }'
+    accepted = _accepted(models, 'accepts = ["image", "pdf", "text"]')
+    assert [accepted[name].words for name in "xyz"] == ["image, pdf", "audio, image/png", ""]
+    assert accepted["y"].take("audio/x-wav")
+    assert not accepted["y"].take("image/jpeg")
+
+
+@pytest.mark.parametrize("accepts", ['["video"]', '["image/svg"]', "[1]", '"image"'])
+def test_what_no_model_can_be_shown_is_refused(accepts: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^providers\[0\]\.models\[0\]\.accepts: "):
+        _accepted(f'{{ name = "x", accepts = {accepts} }}', "")
+
+
+def test_what_models_of_the_environment_take_is_in_the_environment() -> None:
+    config = _load(PARLEY_OPENAI_API_KEY="sk-1", PARLEY_MODEL_ACCEPTS="image, application/pdf")
+    assert config.default_model.accepted.words == "image, pdf"
+    assert config.providers[0].accepted == config.default_model.accepted
+    with pytest.raises(ConfigurationError, match=r"^PARLEY_MODEL_ACCEPTS: 'film' is none of text, image, "):
+        _load(PARLEY_OPENAI_API_KEY="sk-1", PARLEY_MODEL_ACCEPTS="film")

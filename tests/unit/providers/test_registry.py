@@ -8,6 +8,7 @@ from server.adapters.provider.configuration import load_providers
 from server.adapters.provider.echo import EchoProvider
 from server.adapters.provider.registry import Registry, build_registry
 from server.adapters.provider.retrying import RetryingProvider
+from server.domain.attachment import EVERYTHING
 from server.domain.errors import ImagesUnavailable, UnknownModel
 from server.domain.ids import ModelId
 from server.domain.model import Model
@@ -57,7 +58,7 @@ def test_a_name_that_nobody_lists_is_passed_through_to_the_first_provider_that_a
 
 
 def test_echo_alone_answers_for_any_model() -> None:
-    assert _registry().resolve("openai/gpt-4o") == Model("echo", "openai/gpt-4o")
+    assert _registry().resolve("openai/gpt-4o") == Model("echo", "openai/gpt-4o", accepted=EVERYTHING)
 
 
 def test_every_listed_model_is_listed_once_the_default_first() -> None:
@@ -188,7 +189,7 @@ def test_a_model_that_the_named_provider_does_not_list_is_unknown(provider: str,
 
 def test_a_provider_that_takes_any_model_offers_it() -> None:
     registry = _registry(TWO + '[[providers]]\nname = "e"\nkind = "echo"\naccepts_any_model = true\n')
-    assert registry.offered("e", "small") == Model("e", "small")
+    assert registry.offered("e", "small") == Model("e", "small", accepted=EVERYTHING)
     with pytest.raises(UnknownModel):
         registry.offered("e", "")
 

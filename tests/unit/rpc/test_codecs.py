@@ -18,6 +18,7 @@ from server.application.organization_conversations import MessageSlice
 from server.application.paging import Page
 from server.application.threads import ConversationState
 from server.domain import events
+from server.domain.attachment import Attachment
 from server.domain.branch import Branch, BranchCause
 from server.domain.compaction import Compaction, CompactionCause
 from server.domain.conversation import (
@@ -114,6 +115,7 @@ MESSAGE = Message(
     usage=Usage(3, 4, 7),
     image=GeneratedImage("painter", "A dot", FileId("f-1")),
     actor="service",
+    attachments=(Attachment(FileId("f-2"), "a.png", "image/png", 2**33, "00", tokens=255, is_deleted=True),),
 )
 MESSAGE_JSON = {
     "id": "m-1",
@@ -129,6 +131,9 @@ MESSAGE_JSON = {
     "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
     "image": {"model": "painter", "prompt": "A dot", "file_id": "f-1"},
     "actor": "service",
+    "attachments": [
+        {"file_id": "f-2", "name": "a.png", "media_type": "image/png", "size_bytes": str(2**33), "deleted": True}
+    ],
 }
 RUN = Run(
     id=RunId("run_1"),

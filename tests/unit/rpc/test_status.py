@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from parley.v1 import error_reason_pb2
 
 from server.domain import (
+    attachment_errors,
     compaction_errors,
     errors,
     guardrail_errors,
@@ -110,6 +111,18 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
         {"first_sequence": "7"},
     ),
     (spending_errors.BudgetTooLarge(), grpc.StatusCode.PERMISSION_DENIED, "BUDGET_TOO_LARGE", {}),
+    (
+        attachment_errors.AttachmentNotAccepted(model="m", media_type="image/png", accepted_by=["a", "b"]),
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "ATTACHMENT_NOT_ACCEPTED",
+        {"model": "m", "media_type": "image/png", "accepted_by": "a, b"},
+    ),
+    (
+        attachment_errors.AttachmentsTooLarge(what="files", limit=7),
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "ATTACHMENTS_TOO_LARGE",
+        {"what": "files", "limit": "7"},
+    ),
     (storage_errors.FolderNotFound("f"), grpc.StatusCode.NOT_FOUND, "FOLDER_NOT_FOUND", {"id": "f"}),
     (storage_errors.FileNameTaken("a"), grpc.StatusCode.ALREADY_EXISTS, "FILE_NAME_TAKEN", {"name": "a"}),
     (storage_errors.FolderNotEmpty(), grpc.StatusCode.FAILED_PRECONDITION, "FOLDER_NOT_EMPTY", {}),

@@ -100,7 +100,11 @@ NAMED: Final[Mapping[str, Kind]] = _rows(
     (kinds.FILE, _each("parley.v1", "DownloadFileRequest", "file_id")),
     (
         kinds.STORED_FILE,
-        _each("parley.v1", "DeleteFileRequest GenerateDownloadUrlRequest GetFileRequest UpdateFileRequest", "file_id"),
+        _each(
+            "parley.v1",
+            "DeleteFileRequest GenerateDownloadUrlRequest GetFileRequest UpdateFileRequest UserAttachment",
+            "file_id",
+        ),
     ),
     (
         kinds.FOLDER,
