@@ -16,7 +16,9 @@ class AttachmentSettings(BaseSettings):
         description="Files that models of OpenRouter, or of the server at `PARLEY_OPENAI_BASE_URL`, take besides text, "
         "separated by commas: `image`, `audio`, `pdf`, or media types",
     )
-    attachments: int = Field(USUAL_LIMITS.count, ge=0, description="Files that a message may bring along")
+    attachments: int = Field(
+        USUAL_LIMITS.count, ge=0, le=64, description="Files that a message may bring along, at most 64"
+    )
     attachment_bytes: int = Field(USUAL_LIMITS.file_bytes, gt=0, description="Bytes that such a file may have")
     attachment_message_bytes: int = Field(
         USUAL_LIMITS.message_bytes, gt=0, description="Bytes of all files of one message"

@@ -17,6 +17,8 @@ from server.ports.provider import CompletionRequest, Models
 from server.ports.store import Store, Transaction
 from server.ports.system import Clock, Ids
 
+_MOST_TOKENS = 2**31 - 1
+"""What a record can say, of files that claim to be longer."""
 _CUT_OFF = frozenset({Omission.WINDOW, Omission.BUDGET})
 
 
@@ -119,7 +121,8 @@ class Contexts:
     def _record(
         self, answer: NextAnswer, context: ModelContext, chosen: RequestMessages, failure: str | None
     ) -> RequestRecord:
-        run, tokens = answer.run, chosen.tokens + context.estimator.tools(answer.tools)
+        run = answer.run
+        tokens = min(_MOST_TOKENS, chosen.tokens + context.estimator.tools(answer.tools))
         return RequestRecord(
             id=ModelRequestId(str(self._ids.uuid())),
             conversation_id=run.conversation_id,

@@ -15,6 +15,8 @@ from server.domain.tokens import TokenEstimator
 
 HEAD_BYTES: Final = 256 * 1024
 """How much of a content's beginning `head_tokens` wants to see: an image's size may stand behind its thumbnail."""
+MOST_TOKENS: Final = 1_000_000
+"""What a file counts for at most, whatever it says of itself; no model takes more."""
 
 # An image is fitted into a square of 2048 pixels and its shorter side shrunk to 768, then each square of 512 costs.
 _LONGEST_SIDE: Final = 2048
@@ -51,13 +53,14 @@ def head_tokens(media_type: str, size: int, head: bytes, *, pages: int = 0) -> i
     """Tokens of an image, a recording or a PDF of so many bytes; `pages` are those that `PageCount` saw."""
     match kind_of(media_type):
         case AttachmentKind.IMAGE:
-            return _image_tokens(head)
+            tokens = _image_tokens(head)
         case AttachmentKind.AUDIO:
             rate = _wav_rate(head) if head.startswith(b"RIFF") else _mp3_rate(head)
-            return math.ceil(size / max(_LEAST_BYTES_A_SECOND, rate or _USUAL_BYTES_A_SECOND) * _SECOND_TOKENS)
+            tokens = math.ceil(size / max(_LEAST_BYTES_A_SECOND, rate or _USUAL_BYTES_A_SECOND) * _SECOND_TOKENS)
         case _:
             # Pages that are packed away cannot be counted.
-            return (pages or math.ceil(size / _BYTES_OF_PAGE)) * _PAGE_TOKENS
+            tokens = (pages or math.ceil(size / _BYTES_OF_PAGE)) * _PAGE_TOKENS
+    return min(tokens, MOST_TOKENS)
 
 
 class PageCount:

@@ -71,7 +71,7 @@ def framed(attachment: Attachment, text: str, *, most_tokens: int | None) -> tup
     attachment was estimated at."""
     readable = _CONTROLS.sub(_UNREADABLE, text)
     kept = _kept(attachment, readable, most_tokens)
-    lines = [_begin(attachment), _NOTE, "", _TAG.sub("< ", readable[:kept])]
+    lines = [_begin(attachment), _NOTE, "", _TAG.sub("&lt;", readable[:kept])]
     if kept < len(readable):
         lines.append(_REST_LEFT_OUT)
     return "\n".join([*lines, _END]), Shown.WHOLE if kept == len(readable) else Shown.SHORTENED

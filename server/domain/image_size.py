@@ -31,7 +31,9 @@ def _webp_size(head: bytes) -> tuple[int, int] | None:
             (bits,) = struct.unpack("<I", head[21:25])
             return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
         case b"VP8X":
-            return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+            sides = struct.unpack("<3s3s", head[24:30])
+            width, height = (int.from_bytes(side, "little") + 1 for side in sides)
+            return width, height
     return None
 
 
