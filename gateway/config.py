@@ -17,7 +17,10 @@ INWARD_HEADERS = (
 )
 OUTWARD_HEADERS = (
     "retry-after",
+    "accept-ranges",
     "content-disposition",
+    "content-range",
+    "etag",
     "www-authenticate",
     "x-ratelimit-limit",
     "x-ratelimit-remaining",

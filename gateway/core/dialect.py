@@ -198,6 +198,12 @@ def is_last_piece(field: FieldDescriptor) -> bool:
     return bool(option(field, _OPTIONS + "last_piece"))
 
 
+def header_of(field: FieldDescriptor) -> str | None:
+    """Give the request header that sets a field, in lower case; None for a field that no header sets."""
+    name = option(field, _OPTIONS + "header")
+    return name.lower() if name else None
+
+
 def unset_form_of(field: FieldDescriptor) -> UnsetForm | None:
     """Give the field's own form when it has no value, or None when the dialect's applies."""
     number = option(field, _OPTIONS + "unset")

@@ -1,6 +1,6 @@
 """Makes the request message of a call from the path, the query string and the body: one plan per binding."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
@@ -10,7 +10,7 @@ from google.protobuf.message_factory import GetMessageClass
 from gateway.core import http_body
 from gateway.core.body_words import BODY
 from gateway.core.codec import Codecs, FieldCodec, JsonError
-from gateway.core.dialect import Dialect, is_cursor, is_last_piece
+from gateway.core.dialect import Dialect, header_of, is_cursor, is_last_piece
 from gateway.core.field_path import FieldPaths
 from gateway.core.http_rule import WHOLE, HttpBinding
 from gateway.core.path_binding import BindingError, PathPlan
@@ -42,10 +42,14 @@ class RequestPlan:
         self._read = self._raw or self._reader(binding.body)
         fields = FieldPaths(message, codecs, dialect)
         self._last_piece = frozenset((field.name,) for field in message.fields if is_last_piece(field))
+        self._headers = [
+            (name.encode(), field.name) for field in message.fields if (name := header_of(field)) is not None
+        ]
+        by_headers = frozenset((field,) for _, field in self._headers)
         self._path = PathPlan(binding.template, fields)
         self._query = QueryPlan(
             fields,
-            bound=self._path.bound | self._last_piece,
+            bound=self._path.bound | self._last_piece | by_headers,
             body=binding.body,
             ignore_unknown=dialect.ignore_unknown_fields,
         )
@@ -77,6 +81,14 @@ class RequestPlan:
         if query:
             self._query.apply(message, query)
         return message
+
+    def take_headers(self, message: Any, headers: Mapping[bytes, bytes]) -> None:
+        """Set the fields that headers, given by their names in lower case, set, unless the caller has set them
+        otherwise."""
+        for name, field in self._headers:
+            value = headers.get(name)
+            if value is not None and not getattr(message, field):
+                setattr(message, field, value.decode("latin-1"))
 
     def resume(self, message: Any, last_event_id: str) -> None:
         """Set the cursor field from `Last-Event-ID`, unless the caller has set it otherwise."""

@@ -45,6 +45,9 @@ class Requests(Protocol):
     def build(self, *, captures: tuple[bytes, ...], query: bytes, body: bytes, content_type: str) -> Any:
         """Give the request message."""
 
+    def take_headers(self, message: Any, headers: Mapping[bytes, bytes]) -> None:
+        """Set the fields that headers set, unless the caller has set them otherwise."""
+
     def resume(self, message: Any, last_event_id: str) -> None:
         """Set the cursor field from `Last-Event-ID`, unless the caller has set it otherwise."""
 

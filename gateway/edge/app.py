@@ -200,6 +200,8 @@ class App:
         message = route.request.build(
             captures=found.captures, query=exchange.query, body=body, content_type=content_type.decode("latin-1")
         )
+        if not exchange.is_head:  # its reply is as if nothing but the whole had been asked for
+            route.request.take_headers(message, headers)
         if route.piece is not None:
             message = messages(exchange, message, route.piece, watch)
         elif route.twin is not None and (answering := route.answering(message)) is not route:
@@ -214,7 +216,7 @@ class App:
         accept = exchange.headers.get(b"accept", b"").decode("latin-1")
         framing = route.framing or framing_for(accept, route.rule.framing)
         if exchange.is_head:
-            await self._streams.answer_head(exchange, route, framing)
+            await self._streams.answer_head(exchange, route, invocation, framing)
         else:
             await self._streams.answer(exchange, route, invocation, framing)
 

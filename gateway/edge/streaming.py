@@ -7,6 +7,7 @@ from collections.abc import Callable
 from gateway.config import GatewayConfig
 from gateway.core.framing import HEARTBEAT, Framing
 from gateway.core.headers import OutwardHeaders
+from gateway.core.metadata import first
 from gateway.core.problem import Problem
 from gateway.core.route import Route
 from gateway.edge.asgi import RawHeader, Receive
@@ -16,6 +17,10 @@ from gateway.edge.outbox import Outbox
 from gateway.edge.upstream import Invocation, Outcome, Upstream
 
 _RAW_FALLBACK = b"application/octet-stream"
+_PARTIAL = 206
+# What the initial metadata of a raw stream tells of its bytes.
+_LENGTH = "body-length"
+_RANGE = "content-range"
 # Events that follow each other faster than this share a write, which costs as much as making two or three of them. A
 # model's tokens come ten times as slowly and never wait.
 _BURST_SECONDS = 0.001
@@ -43,8 +48,12 @@ class StreamReplier:
         for outbox in tuple(self._open):
             outbox.interrupt(problem)
 
-    async def answer_head(self, exchange: Exchange, route: Route, framing: Framing) -> None:
-        """Answer HEAD: what the stream's head would be, without starting the call."""
+    async def answer_head(self, exchange: Exchange, route: Route, invocation: Invocation, framing: Framing) -> None:
+        """Answer HEAD: what the stream's head would be. Only where its messages tell that is the call made, up to the
+        first one."""
+        if route.events is not None and route.events.is_raw:
+            await self.answer(exchange, route, invocation, framing)
+            return
         await exchange.start(route.rule.success_status, _head(framing.content_type))
         await exchange.write(b"", more=False)
 
@@ -67,14 +76,19 @@ class StreamReplier:
 
     async def _relay(self, stream: "_Stream") -> None:
         outbox = stream.outbox
-        stream.pulse.start(self._config.stream_hold)
+        # The first bytes say what they are; nothing is told before.
+        if not stream.is_raw:
+            stream.pulse.start(self._config.stream_hold)
         await outbox.wait()
         if outbox.is_abandoned:
             return
         if outbox.is_empty and (problem := _failure(outbox, stream.route)) is not None:
             await self._fail(stream, problem)
             return
-        await stream.exchange.start(stream.route.rule.success_status, self._headers(stream))
+        await self._start(stream)
+        if stream.exchange.is_head:
+            await stream.exchange.write(b"", more=False)
+            return
         stream.pulse.start(self._config.heartbeat)
         await stream.write_all()
 
@@ -84,11 +98,16 @@ class StreamReplier:
         headers = self._outward.headers(stream.outbox.initial or outcome.initial, outcome.trailing)
         await stream.exchange.fail(stream.route.errors.write(problem), headers)
 
-    def _headers(self, stream: "_Stream") -> list[RawHeader]:
-        outbox = stream.outbox
-        is_raw = stream.route.events is not None and stream.route.events.is_raw
-        content_type = (outbox.raw_type or _RAW_FALLBACK) if is_raw else stream.framing.content_type
-        return [*_head(content_type), *self._outward.headers(outbox.initial)]
+    async def _start(self, stream: "_Stream") -> None:
+        """Send the head."""
+        initial, status = stream.outbox.initial, stream.route.rule.success_status
+        content_type, told = stream.framing.content_type, []
+        if stream.is_raw:
+            content_type = stream.outbox.raw_type or _RAW_FALLBACK
+            length = first(initial, _LENGTH)
+            told = [(b"content-length", length.encode())] if isinstance(length, str) and length.isdecimal() else []
+            status = status if first(initial, _RANGE) is None else _PARTIAL
+        await stream.exchange.start(status, [*_head(content_type), *told, *self._outward.headers(initial)])
 
 
 class _Stream:
@@ -100,7 +119,8 @@ class _Stream:
         self.framing = framing
         self.outbox = outbox
         self.pulse = pulse
-        self._is_raw = route.events is not None and route.events.is_raw
+        self.is_raw = route.events is not None and route.events.is_raw
+        """Whether it is bytes without any framing."""
         self._time = asyncio.get_running_loop().time
         self._written = -math.inf
 
@@ -120,7 +140,7 @@ class _Stream:
                 self._written = self._time()
                 self.pulse.reset()
             elif self.pulse.is_due:
-                if self.framing.has_heartbeat and not self._is_raw:
+                if self.framing.has_heartbeat and not self.is_raw:
                     await self.exchange.write(HEARTBEAT, more=True)
                 self.pulse.reset()
             await outbox.wait()
@@ -128,10 +148,10 @@ class _Stream:
     def _end(self) -> bytes:
         problem = _failure(self.outbox, self.route)
         if problem is not None:
-            if self._is_raw:
+            if self.is_raw:
                 raise StreamTruncated
             return self.framing.error(self.route.errors.write(problem).body)
-        return b"" if self._is_raw or self.outbox.has_last else self.framing.end()
+        return b"" if self.is_raw or self.outbox.has_last else self.framing.end()
 
 
 class _Pulse:

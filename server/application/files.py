@@ -73,6 +73,6 @@ class Files:
             raise SignedUrlInvalid
         return file
 
-    def content(self, file: File | StoredFile) -> AsyncGenerator[bytes, None]:
-        """The content of a file in pieces of at most 256 KiB."""
-        return self._blobs.read(file.id)
+    def content(self, file: File | StoredFile, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        """The content of a file, or its bytes from `start` to before `end`, in pieces of at most 256 KiB."""
+        return self._blobs.read(file.id, start, end)

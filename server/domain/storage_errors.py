@@ -81,6 +81,16 @@ class MediaTypeMismatch(ParleyError):
         )
 
 
+class RangeNotSatisfiable(ParleyError):
+    """The content has no byte of the range that is asked for."""
+
+    reason = "RANGE_NOT_SATISFIABLE"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the content has {size} bytes, and none of that range", metadata={"size": str(size)})
+        self.size = size
+
+
 class SignedUrlInvalid(ParleyError):
     """The URL was not signed here, is over, was used, or what it stands for is gone; which is nobody's business."""
 

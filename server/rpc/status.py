@@ -85,6 +85,7 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     storage_errors.FileTooLarge: grpc.StatusCode.INVALID_ARGUMENT,
     storage_errors.ContentMismatch: grpc.StatusCode.INVALID_ARGUMENT,
     storage_errors.MediaTypeMismatch: grpc.StatusCode.INVALID_ARGUMENT,
+    storage_errors.RangeNotSatisfiable: grpc.StatusCode.OUT_OF_RANGE,
     storage_errors.SignedUrlInvalid: grpc.StatusCode.PERMISSION_DENIED,
     storage_errors.TooManyUploads: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.UserNotFound: grpc.StatusCode.NOT_FOUND,

@@ -1,6 +1,6 @@
 """Reads the request message of a Connect call from its body, which is all of the request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
@@ -29,6 +29,9 @@ class ConnectRequestPlan:
         if query:
             raise invalid("", "a call of this protocol takes no query string")
         return self._decode(_opened(body) if self._is_enveloped else body)
+
+    def take_headers(self, message: Any, headers: Mapping[bytes, bytes]) -> None:
+        """Do nothing: a Connect client sets all fields in its message."""
 
     def resume(self, message: Any, last_event_id: str) -> None:
         """Do nothing: a Connect client sets the cursor in its message."""

@@ -6,13 +6,19 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 
-from gateway.core.dialect import dialect_of, is_last_piece, rule_of
+from gateway.core.dialect import dialect_of, header_of, is_last_piece, rule_of
 from gateway.core.http_body import is_http_body
 from gateway.core.http_rule import ANY_METHOD, WHOLE, HttpBinding, declared_bindings
 from gateway.core.openapi.comments import Comments, first_sentence
 from gateway.core.openapi.constraints import constraint_of
 from gateway.core.openapi.members import is_always_there
-from gateway.core.openapi.parameters import field_name, path_parameter, query_parameters, resume_parameter
+from gateway.core.openapi.parameters import (
+    field_name,
+    header_parameters,
+    path_parameter,
+    query_parameters,
+    resume_parameter,
+)
 from gateway.core.openapi.responses import ANY_MEDIA, JSON, ResponseBook
 from gateway.core.openapi.schemas import SchemaBook
 from gateway.core.openapi.security import SecurityBook
@@ -91,8 +97,9 @@ def _parameters(operation: Operation, path: UrlPath, books: Books) -> list[dict[
     parameters = [path_parameter(each, request, wire, books.schemas) for each in path.placeholders]
     if binding.body != WHOLE:
         bound = bound_fields(binding.template) | ({(binding.body,)} if binding.body else set())
-        bound |= {(each.name,) for each in request.fields if is_last_piece(each)}
+        bound |= {(each.name,) for each in request.fields if is_last_piece(each) or header_of(each)}
         parameters += query_parameters(request, wire, books.schemas, bound)
+    parameters += header_parameters(request, books.schemas, wire)
     if method.server_streaming or twin_of(method, rule_of(method)) is not None:
         resume = resume_parameter(request, wire, books.schemas)
         parameters += [resume] if resume else []

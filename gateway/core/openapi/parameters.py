@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.core.dialect import is_cursor
+from gateway.core.dialect import header_of, is_cursor
 from gateway.core.http_body import is_http_body
 from gateway.core.openapi.members import is_always_there, is_map, is_message, message_of
 from gateway.core.openapi.schemas import SchemaBook
@@ -78,6 +78,16 @@ def resume_parameter(request: Descriptor, wire: Wire, book: SchemaBook) -> Param
     schema = book.field(cursor, wire)
     schema.pop("description", None)
     return _parameter("Last-Event-ID", "header", schema, [text], required=False)
+
+
+def header_parameters(request: Descriptor, book: SchemaBook, wire: Wire) -> Iterator[Parameter]:
+    """Give a parameter for each field of a request that a header sets."""
+    for each in request.fields:
+        name = header_of(each)
+        if name is not None:
+            schema = book.field(each, wire)
+            text = schema.pop("description", "")
+            yield _parameter(name.title(), "header", schema, [text], required=False)
 
 
 def field_at(message: Descriptor, path: FieldPath) -> FieldDescriptor:

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
-from gateway.core.dialect import Dialect, Rule, dialect_of, rule_of
+from gateway.core.dialect import Dialect, Rule, dialect_of, header_of, rule_of
 from gateway.core.http_body import is_http_body
 from gateway.core.openapi.error_body import error_schema
 from gateway.core.openapi.members import is_message, message_of
@@ -50,7 +50,8 @@ class ResponseBook:
         error = self._error_schema(method, dialect)
         success = self._success(method, dialect, rule, reply=reply, error=error)
         failures = self._failures(method, dialect, rule, error, has_body=has_body)
-        return {str(rule.success_status): success, **failures}
+        part = {"206": {**success, "description": _PART}} if any(map(header_of, method.input_type.fields)) else {}
+        return {str(rule.success_status): success, **part, **failures}
 
     def _error_schema(self, method: MethodDescriptor, dialect: Dialect) -> Schema:
         package = method.containing_service.file.package
@@ -116,6 +117,7 @@ class ResponseBook:
         return {"$ref": "#/components/responses/" + keep(self.kept, name.removeprefix("."), response)}
 
 
+_PART = "A part of what the method returns, as the request asks for."
 _TWIN = (
     "Success: one reply, or, where `{when}` is true, a stream of messages as `Accept` asks: server-sent events, or one "
     "JSON value a line. The schema of a stream is that of one event (or line); the `data` of an event is JSON."

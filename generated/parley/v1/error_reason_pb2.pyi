@@ -233,6 +233,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_BUDGET_TOO_LARGE: _ErrorReason.ValueType  # 127
     """A key may be given no larger budget than the key has that its maker presents. PERMISSION_DENIED."""
+    ERROR_REASON_RANGE_NOT_SATISFIABLE: _ErrorReason.ValueType  # 140
+    """The range begins behind the end of the content; the metadata entry `size` are its bytes. OUT_OF_RANGE; HTTP 416."""
     ERROR_REASON_FOLDER_NOT_FOUND: _ErrorReason.ValueType  # 150
     """The caller has no folder of that id. NOT_FOUND."""
     ERROR_REASON_FILE_NAME_TAKEN: _ErrorReason.ValueType  # 151
@@ -503,6 +505,8 @@ FAILED_PRECONDITION. Run: likewise.
 """
 ERROR_REASON_BUDGET_TOO_LARGE: ErrorReason.ValueType  # 127
 """A key may be given no larger budget than the key has that its maker presents. PERMISSION_DENIED."""
+ERROR_REASON_RANGE_NOT_SATISFIABLE: ErrorReason.ValueType  # 140
+"""The range begins behind the end of the content; the metadata entry `size` are its bytes. OUT_OF_RANGE; HTTP 416."""
 ERROR_REASON_FOLDER_NOT_FOUND: ErrorReason.ValueType  # 150
 """The caller has no folder of that id. NOT_FOUND."""
 ERROR_REASON_FILE_NAME_TAKEN: ErrorReason.ValueType  # 151

@@ -594,16 +594,26 @@ class DownloadFileRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FILE_ID_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    IF_RANGE_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
     """The file, as `File.file_id` or `Image.file_id` names it."""
+    range: _builtins.str
+    """The part of the content that is wanted, as HTTP has it: `bytes=0-99`, `bytes=100-` or, of its last, `bytes=-100`.
+    What is none, or more than one, counts as nothing said. Default: all of it.
+    """
+    if_range: _builtins.str
+    """The `etag` of the content that the range is of. Where it is another, `range` counts as not said. Default: any."""
     def __init__(
         self,
         *,
         file_id: _builtins.str = ...,
+        range: _builtins.str = ...,
+        if_range: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "if_range", b"if_range", "range", b"range"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -674,16 +684,26 @@ class FetchFileRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    IF_RANGE_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The token of the URL."""
+    range: _builtins.str
+    """The part of the content that is wanted, as HTTP has it: `bytes=0-99`, `bytes=100-` or, of its last, `bytes=-100`.
+    What is none, or more than one, counts as nothing said. Default: all of it.
+    """
+    if_range: _builtins.str
+    """The `etag` of the content that the range is of. Where it is another, `range` counts as not said. Default: any."""
     def __init__(
         self,
         *,
         token: _builtins.str = ...,
+        range: _builtins.str = ...,
+        if_range: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["if_range", b"if_range", "range", b"range", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

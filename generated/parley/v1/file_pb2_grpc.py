@@ -221,6 +221,11 @@ class FileServiceServicer:
         """Returns a file's content, with its media type and the header `Content-Disposition` that names it: `attachment`
         for what users keep, whatever its type. The content of a file never changes. Over gRPC it comes in pieces of at
         most 256 KiB, of which the first one alone bears the content type; joined they are the file.
+
+        A part of it comes for a `range`, over HTTP for the header `Range`, with the status 206: one range of bytes, so
+        that a download that broke off goes on where it did. OUT_OF_RANGE (`RANGE_NOT_SATISFIABLE`, HTTP 416) for one that
+        begins behind the end. Initial metadata, or headers, tell how long the reply is (`body-length`,
+        `Content-Length`), which part it is (`content-range`) and what the content is known by (`etag`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -68,6 +68,11 @@ class FileServiceStub:
     """Returns a file's content, with its media type and the header `Content-Disposition` that names it: `attachment`
     for what users keep, whatever its type. The content of a file never changes. Over gRPC it comes in pieces of at
     most 256 KiB, of which the first one alone bears the content type; joined they are the file.
+
+    A part of it comes for a `range`, over HTTP for the header `Range`, with the status 206: one range of bytes, so
+    that a download that broke off goes on where it did. OUT_OF_RANGE (`RANGE_NOT_SATISFIABLE`, HTTP 416) for one that
+    begins behind the end. Initial metadata, or headers, tell how long the reply is (`body-length`,
+    `Content-Length`), which part it is (`content-range`) and what the content is known by (`etag`).
     """
     GenerateDownloadUrl: _aio.UnaryUnaryMultiCallable[_file_pb2.GenerateDownloadUrlRequest, _file_pb2.GenerateDownloadUrlResponse]
     """Returns a URL by which a file of the user's can be downloaded without a credential, by whoever has it, until it
@@ -199,6 +204,11 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns a file's content, with its media type and the header `Content-Disposition` that names it: `attachment`
         for what users keep, whatever its type. The content of a file never changes. Over gRPC it comes in pieces of at
         most 256 KiB, of which the first one alone bears the content type; joined they are the file.
+
+        A part of it comes for a `range`, over HTTP for the header `Range`, with the status 206: one range of bytes, so
+        that a download that broke off goes on where it did. OUT_OF_RANGE (`RANGE_NOT_SATISFIABLE`, HTTP 416) for one that
+        begins behind the end. Initial metadata, or headers, tell how long the reply is (`body-length`,
+        `Content-Length`), which part it is (`content-range`) and what the content is known by (`etag`).
         """
 
     @_abc_1.abstractmethod

@@ -1,6 +1,6 @@
 """Files and folders of `parley.v1`, and the headers of a download."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import quote
 
@@ -10,6 +10,8 @@ from parley.v1 import file_pb2 as pb
 from server.application.paging import Page
 from server.application.storage import Entry, FileChanges
 from server.application.uploads import NewFile
+from server.domain.byte_range import ByteRange, asked_range
+from server.domain.file import File
 from server.domain.storage import Folder, StoredFile
 from server.rpc.codecs.timestamp import timestamp
 
@@ -82,11 +84,37 @@ def signed_url(base_url: str, path: str, token: str) -> str:
     return base_url + path.replace(_HOLE, token)
 
 
+def decode_range(request: pb.DownloadFileRequest | pb.FetchFileRequest, file: File | StoredFile) -> ByteRange | None:
+    """The part of a file that is asked for; `None`: all of it. Raises `RangeNotSatisfiable`."""
+    if request.if_range and request.if_range != _etag(file):
+        return None
+    return asked_range(request.range, file.size) if request.range else None
+
+
+def content_headers(file: File | StoredFile, part: ByteRange | None) -> Iterator[tuple[str, str]]:
+    """What initial metadata says of a content, or a part of one, that follows."""
+    # Inline is only what models drew: images, and of kinds that carry no scripts.
+    inline = f'inline; filename="{file.name}"'
+    yield "content-disposition", attachment(file.name) if isinstance(file, StoredFile) else inline
+    yield "accept-ranges", "bytes"
+    yield "etag", _etag(file)
+    if part is None:
+        yield "body-length", str(file.size)
+    else:
+        yield "body-length", str(part.end - part.start)
+        yield "content-range", part.content_range
+
+
 def attachment(name: str) -> str:
     """The `Content-Disposition` that saves a content under a name (RFC 6266): in full for whoever reads UTF-8, and
     with other characters than plain ones replaced for everybody else."""
     plain = "".join(character if _is_plain(character) else "_" for character in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _etag(file: File | StoredFile) -> str:
+    """Strong: the content of a file never changes."""
+    return f'"{file.sha256}"'
 
 
 def _is_plain(character: str) -> bool:

@@ -13,16 +13,16 @@ from server.application.files import Files
 from server.application.signed_urls import SignedUrls
 from server.application.storage import Storage
 from server.application.uploads import Uploads
+from server.domain.errors import FileNotFound
 from server.domain.file import File
 from server.domain.ids import FileId, FolderId
 from server.domain.limits import Limits
 from server.domain.storage import StoredFile
-from server.domain.storage_errors import ContentMismatch
+from server.domain.storage_errors import ContentMismatch, RangeNotSatisfiable
 from server.rpc.codecs import storage as codec
 from server.rpc.codecs.timestamp import timestamp
 from server.rpc.interceptors.call import greet, owner, principal
 
-_DISPOSITION: Final = "content-disposition"
 _USUAL_LIFETIME: Final = 900
 
 
@@ -99,7 +99,7 @@ class FileServicer(file_pb2_grpc.FileServiceServicer):
     async def DownloadFile(self, request: pb.DownloadFileRequest, context: Any) -> AsyncGenerator[HttpBody, None]:
         """The content of a file."""
         file = await self._files.get(owner(), FileId(request.file_id))
-        async with aclosing(self._content(file, context)) as pieces:
+        async with aclosing(self._content(file, request, context)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -117,7 +117,7 @@ class FileServicer(file_pb2_grpc.FileServiceServicer):
     async def FetchFile(self, request: pb.FetchFileRequest, context: Any) -> AsyncGenerator[HttpBody, None]:
         """The content of a shared file."""
         file = await self._files.shared(request.token)
-        async with aclosing(self._content(file, context)) as pieces:
+        async with aclosing(self._content(file, request, context)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -132,18 +132,28 @@ class FileServicer(file_pb2_grpc.FileServiceServicer):
             max_file_bytes=self._limits.upload_bytes,
         )
 
-    async def _content(self, file: File | StoredFile, context: Any) -> AsyncGenerator[HttpBody, None]:
-        """The pieces of a content, the first with its type."""
-        # Inline is only what models drew: images, and of kinds that carry no scripts.
-        name = codec.attachment(file.name) if isinstance(file, StoredFile) else f'inline; filename="{file.name}"'
-        await greet(context, (_DISPOSITION, name))
+    async def _content(
+        self, file: File | StoredFile, request: pb.DownloadFileRequest | pb.FetchFileRequest, context: Any
+    ) -> AsyncGenerator[HttpBody, None]:
+        """The pieces of a content, or of the part that is asked for, the first with its type."""
+        try:
+            part = codec.decode_range(request, file)
+        except RangeNotSatisfiable:
+            await greet(context, ("content-range", f"bytes */{file.size}"))
+            raise
+        await greet(context, *codec.content_headers(file, part))
         content_type = file.media_type
         if not file.size:
             yield HttpBody(content_type=content_type)
-        async with aclosing(self._files.content(file)) as pieces:
+        start, end = (0, file.size) if part is None else (part.start, part.end)
+        missing = end - start
+        async with aclosing(self._files.content(file, start, end)) as pieces:
             async for piece in pieces:
                 yield HttpBody(content_type=content_type, data=piece)
                 content_type = ""
+                missing -= len(piece)
+        if missing:  # it went while it was read
+            raise FileNotFound(file.id)
 
 
 async def _pieces(first: pb.PutFileRequest, rest: AsyncIterator[pb.PutFileRequest]) -> AsyncGenerator[bytes, None]:

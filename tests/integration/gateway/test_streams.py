@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import httpx
 import pytest
 
 from tests.support.toy.served import Served
@@ -204,6 +205,51 @@ async def test_streams_are_never_compressed(served: Served) -> None:
 async def test_raw_streams_have_the_type_of_their_first_message(served: Served) -> None:
     reply = await served.client.get("/v1/stream:raw?events=2")
     assert (reply.headers["content-type"], reply.text) == ("text/x-toy", "part 0\npart 1\n")
+
+
+async def test_a_raw_stream_waits_for_its_first_message(served: Served) -> None:
+    """However long it takes: the type of its bytes is known only then."""
+    reply = await served.client.get("/v1/stream:raw?events=1&delay=0.3")
+    assert (reply.headers["content-type"], reply.text) == ("text/x-toy", "part 0\n")
+
+
+async def test_a_raw_stream_says_how_long_it_is_and_that_it_is_a_part(served: Served) -> None:
+    headers = ["body-length=14", "content-range=bytes 5-18/99", 'etag="x"', "accept-ranges=bytes"]
+    told = {"events": 2, "headers": headers}
+    reply = await served.client.get("/v1/stream:raw", params=told)
+    assert (reply.status_code, reply.text) == (206, "part 0\npart 1\n")
+    shown = {name: reply.headers.get(name) for name in ("content-length", "content-range", "etag", "accept-ranges")}
+    assert shown == {"content-length": "14", "content-range": "bytes 5-18/99", "etag": '"x"', "accept-ranges": "bytes"}
+    assert "body-length" not in reply.headers
+
+
+async def test_a_length_that_is_none_is_not_told(served: Served) -> None:
+    reply = await served.client.get("/v1/stream:raw", params={"events": 1, "headers": "body-length=-1"})
+    assert (reply.status_code, reply.text) == (200, "part 0\n")
+    assert "content-length" not in reply.headers
+
+
+async def test_a_raw_stream_shorter_than_it_said_is_no_whole_reply(served: Served) -> None:
+    with pytest.raises(httpx.RemoteProtocolError):
+        await served.client.get("/v1/stream:raw", params={"events": 1, "headers": "body-length=99"})
+
+
+async def test_head_of_a_raw_stream_is_what_its_messages_tell(served: Served) -> None:
+    told = {"events": 2, "headers": ["body-length=14", "accept-ranges=bytes"]}
+    reply = await served.client.head("/v1/stream:raw", params=told, headers={"x-part": "no part of it"})
+    assert (reply.status_code, reply.content) == (200, b"")
+    assert (reply.headers["content-type"], reply.headers["content-length"]) == ("text/x-toy", "14")
+    refused = await served.client.head("/v1/stream:raw", params={"code": 5})
+    assert refused.status_code == 404
+
+
+async def test_a_header_sets_its_field_and_no_query_does(served: Served) -> None:
+    reply = await served.client.get("/v1/stream:raw", headers={"x-part": "some"})
+    assert reply.text == "some"
+    assert (await served.client.get("/v1/stream:raw?part=some")).status_code == 400
+    body = {"part": "own"}
+    reply = await served.client.post("/toy.v1.Calls/StreamRaw", json=body, headers={"x-part": "some"})
+    assert reply.text == "own"
 
 
 async def test_every_stream_has_a_path_of_its_own(served: Served) -> None:

@@ -116,6 +116,8 @@ class Calls:
         from google.api import httpbody_pb2  # type: ignore[import-untyped]
 
         await self._begin(script, context)
+        if script.part:
+            yield httpbody_pb2.HttpBody(data=script.part.encode())
         for number in range(script.events):
             yield httpbody_pb2.HttpBody(content_type="text/x-toy", data=f"part {number}\n".encode())
         await self._end(script, context)

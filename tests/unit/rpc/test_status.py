@@ -141,6 +141,7 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
         "MEDIA_TYPE_MISMATCH",
         {"declared": "image/png", "shown": "text/plain"},
     ),
+    (storage_errors.RangeNotSatisfiable(7), grpc.StatusCode.OUT_OF_RANGE, "RANGE_NOT_SATISFIABLE", {"size": "7"}),
     (storage_errors.SignedUrlInvalid(), grpc.StatusCode.PERMISSION_DENIED, "SIGNED_URL_INVALID", {}),
     (storage_errors.TooManyUploads(8), grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_UPLOADS", {"most": "8"}),
     (errors.NotAMember(), grpc.StatusCode.PERMISSION_DENIED, "NOT_A_MEMBER", {}),

@@ -435,6 +435,7 @@ STREAM_EVENT_FIELD_NUMBER: _builtins.int
 CURSOR_FIELD_NUMBER: _builtins.int
 UNSET_FIELD_NUMBER: _builtins.int
 LAST_PIECE_FIELD_NUMBER: _builtins.int
+HEADER_FIELD_NUMBER: _builtins.int
 SHOWN_ONCE_FIELD_NUMBER: _builtins.int
 WORD_FIELD_NUMBER: _builtins.int
 file_dialect: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FileOptions, Global___Dialect]
@@ -457,6 +458,12 @@ last_piece: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptio
 """In the request of a client stream: the `bool` field that is set in the last message. A stream that is broken off
 looks to its server like one that has ended; without such a message it has not. Every client stream with an HTTP
 rule has one, and its rule's body is an `HttpBody`: the body, in pieces, of as many messages.
+"""
+header: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.str]
+"""In the request of a method that streams `HttpBody`s: the header of an HTTP request, in any case, that sets this
+text when the caller has not set it otherwise; no query parameter does. The initial metadata of such a method
+says more of its reply to the gateway: `body-length`, how many bytes it has (HTTP: `Content-Length`), and
+`content-range`, that they are a part of a whole (HTTP: 206).
 """
 shown_once: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """Whether the field is set in the first reply of a call only: what repeats the call by its idempotency key

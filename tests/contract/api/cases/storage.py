@@ -38,6 +38,7 @@ _NO_FILE = Refused("NOT_FOUND", "FILE_NOT_FOUND", 404)
 _NO_FOLDER = Refused("NOT_FOUND", "FOLDER_NOT_FOUND", 404)
 _TAKEN = Refused("ALREADY_EXISTS", "FILE_NAME_TAKEN", 409)
 _BAD_URL = Refused("PERMISSION_DENIED", "SIGNED_URL_INVALID", 403)
+_NO_RANGE = Refused("OUT_OF_RANGE", "RANGE_NOT_SATISFIABLE", 416)
 _BAD_NAME = Refused("INVALID_ARGUMENT", "INVALID_FIELD", 400, ("name",))
 _DOCS = Call(_CREATE, {"name": "Docs"}, keep={"folder": "folder_id"})
 _HELLO = {"name": "hello.txt", "content": _b64(_TEXT), "tags": ["b", "a", "b"]}
@@ -260,6 +261,28 @@ CASES = [
         Stream(({"content_type": "text/plain", "data": _b64(_TEXT)},), ({"data": _b64(_TEXT)},)),
         (_KEPT,),
     ),
+    Case(
+        "a part of a file",
+        _DOWNLOAD,
+        {**_FILE, "range": "bytes=7-11"},
+        Stream(({"content_type": "text/plain", "data": _b64(b"world")},), ({"data": _b64(b"world")},)),
+        (_KEPT,),
+    ),
+    Case(
+        "a part of another content is all of this one",
+        _DOWNLOAD,
+        {**_FILE, "range": "bytes=7-11", "if_range": '"another"'},
+        Stream(({"content_type": "text/plain", "data": _b64(_TEXT)},), ({"data": _b64(_TEXT)},)),
+        (_KEPT,),
+    ),
+    Case("a part behind the end", _DOWNLOAD, {**_FILE, "range": "bytes=12-"}, _NO_RANGE, (_KEPT,)),
+    Case(
+        "a range that is too long to be one",
+        _DOWNLOAD,
+        {**_FILE, "range": "bytes=0-" + "9" * 128},
+        Refused("INVALID_ARGUMENT", "INVALID_FIELD", 400, ("range",)),
+        (_KEPT,),
+    ),
     Case("a colleague's kept file is not downloaded", _DOWNLOAD, _FILE, _NO_FILE, (_KEPT,), BERT),
     Case("a deleted file is not downloaded", _DOWNLOAD, _FILE, _NO_FILE, (_KEPT, Call(_DELETE, _FILE))),
     Case(
@@ -341,6 +364,17 @@ CASES = [
         Stream(({"content_type": "text/plain", "data": _b64(_TEXT)},), ({"data": _b64(_TEXT)},)),
         (_KEPT, _SHARED),
         Caller(key="none"),
+    ),
+    Case(
+        "a part of a file by a URL",
+        _FETCH,
+        {"token": "$token", "range": "bytes=-5"},
+        Stream(({"content_type": "text/plain", "data": _b64(b"world")},), ({"data": _b64(b"world")},)),
+        (_KEPT, _SHARED),
+        Caller(key="none"),
+    ),
+    Case(
+        "a part behind the end by a URL", _FETCH, {"token": "$token", "range": "bytes=99-"}, _NO_RANGE, (_KEPT, _SHARED)
     ),
     Case("a URL of a file that is gone", _FETCH, {"token": "$token"}, _BAD_URL, (_KEPT, _SHARED, Call(_DELETE, _FILE))),
     Case("a URL for uploads downloads nothing", _FETCH, {"token": "$token"}, _BAD_URL, (_GRANTED,)),

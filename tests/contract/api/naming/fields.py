@@ -183,6 +183,10 @@ UNOWNED: Final[Mapping[str, str]] = {
             *_each("google.api", "HttpBody", "data"),
             *_each("google.api", "HttpBody", "extensions"),
         ],
+        "a part of a file that another field names, or a digest of its content": [
+            *_each("parley.v1", "DownloadFileRequest FetchFileRequest", "range"),
+            *_each("parley.v1", "DownloadFileRequest FetchFileRequest", "if_range"),
+        ],
         "a signature, which stands for a credential": _each("parley.v1", "FetchFileRequest PutFileRequest", "token"),
         "the name of a new thing; that it is taken is told within the tenant": [
             *_each(_CONVERSATIONS, "CreateOrganizationRequest", "name"),
