@@ -132,24 +132,45 @@ class Uploads:
     async def put(self, token: str, pieces: AsyncIterable[bytes]) -> StoredFile:
         """Store what comes in pieces, for whoever shows a token. Raises `SignedUrlInvalid`, `FileTooLarge`,
         `ContentMismatch`, `MediaTypeMismatch`, `FileNameTaken`, `StorageFull`, and what `pieces` raises; nothing is
-        stored then, and the token is used up; but not by `TooManyUploads`, of the owner in this process."""
+        stored then, and the token is used up; but not by `TooManyUploads`, of the owner in this process. For the same
+        content again a token that has led to a file gives that file."""
         now = self._clock.now()
         upload_id = self._urls.upload(token, now)
         taken = await self._store.write_system(lambda tx: tx.take_grant(upload_id, now))
         if taken is None:
-            raise SignedUrlInvalid
+            return await self._repeated(upload_id, pieces)
         owner, grant = taken
-        if self._under_way[owner] >= self._limits.uploads_at_once:
+        try:
+            with self._place(owner):
+                return await self._receive(owner, grant, pieces)
+        except TooManyUploads:
             await self._give_back(owner, grant)
-            raise TooManyUploads(self._limits.uploads_at_once)
+            raise
+
+    async def _repeated(self, upload_id: UploadId, pieces: AsyncIterable[bytes]) -> StoredFile:
+        """The file that a leave to upload has led to, for who sends its content again, not having heard of it. Raises
+        `SignedUrlInvalid` where there is none, or for another content, and `TooManyUploads`."""
+        file_id = FileId(upload_id)
+        owner = await self._store.read_system(lambda tx: tx.file_owner(file_id))
+        file = None if owner is None else await self._store.read(owner, lambda tx: tx.storage.file(file_id))
+        if owner is None or file is None:
+            raise SignedUrlInvalid
+        receipt = _Receipt(file.size)
         with self._place(owner):
-            return await self._receive(owner, grant, pieces)
+            try:
+                async for piece in pieces:
+                    receipt.take(piece)
+            except FileTooLarge as error:
+                raise SignedUrlInvalid from error
+        if (receipt.size, receipt.sha256) != (file.size, file.sha256):
+            raise SignedUrlInvalid
+        return file
 
     async def _receive(self, owner: Owner, grant: UploadGrant, pieces: AsyncIterable[bytes]) -> StoredFile:
         usage = await self._store.read(owner, lambda tx: tx.storage.usage())
         limit = self._limits.upload_bytes if grant.size is None else min(grant.size, self._limits.upload_bytes)
         receipt = _Receipt(limit, room=self._limits.storage_bytes - usage.bytes, quota=self._limits.storage_bytes)
-        file_id = FileId(str(self._ids.uuid()))
+        file_id = FileId(grant.id)  # so that whoever shows the token again is told of the file
         async with self._blobs.draft(file_id) as draft:
             async for piece in pieces:
                 receipt.take(piece)
@@ -163,7 +184,9 @@ class Uploads:
 
     @contextmanager
     def _place(self, owner: Owner) -> Iterator[None]:
-        """Count an upload of the owner's as under way."""
+        """Count an upload of the owner's as under way. Raises `TooManyUploads`, before the block."""
+        if self._under_way[owner] >= self._limits.uploads_at_once:
+            raise TooManyUploads(self._limits.uploads_at_once)
         self._under_way[owner] += 1
         try:
             yield

@@ -188,9 +188,11 @@ class FileServiceServicer:
         is the content. Over gRPC the first message bears the token, and the content comes in as many messages as one
         likes, of which the last one says so. It is checked as it arrives and refused as soon as it is too large
         (`FILE_TOO_LARGE`, HTTP 413; `STORAGE_FULL`). The URL counts once, from its first byte on, whatever comes of it:
-        PERMISSION_DENIED (`SIGNED_URL_INVALID`) for one that is used, over or not signed here. An upload that breaks off,
+        PERMISSION_DENIED (`SIGNED_URL_INVALID`) for one that is used, over or not signed here. Only whoever sends the
+        content again that it has stored, not having heard of that, is told of the file. An upload that breaks off,
         or whose size or checksum is not the announced one (INVALID_ARGUMENT, `CONTENT_MISMATCH`), stores nothing. A user
         who sends too many at once is told to wait (RESOURCE_EXHAUSTED, `TOO_MANY_UPLOADS`); the URL stays good then.
+        Over gRPC a minute without a message is the end of it (DEADLINE_EXCEEDED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

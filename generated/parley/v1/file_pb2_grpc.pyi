@@ -54,9 +54,11 @@ class FileServiceStub:
     is the content. Over gRPC the first message bears the token, and the content comes in as many messages as one
     likes, of which the last one says so. It is checked as it arrives and refused as soon as it is too large
     (`FILE_TOO_LARGE`, HTTP 413; `STORAGE_FULL`). The URL counts once, from its first byte on, whatever comes of it:
-    PERMISSION_DENIED (`SIGNED_URL_INVALID`) for one that is used, over or not signed here. An upload that breaks off,
+    PERMISSION_DENIED (`SIGNED_URL_INVALID`) for one that is used, over or not signed here. Only whoever sends the
+    content again that it has stored, not having heard of that, is told of the file. An upload that breaks off,
     or whose size or checksum is not the announced one (INVALID_ARGUMENT, `CONTENT_MISMATCH`), stores nothing. A user
     who sends too many at once is told to wait (RESOURCE_EXHAUSTED, `TOO_MANY_UPLOADS`); the URL stays good then.
+    Over gRPC a minute without a message is the end of it (DEADLINE_EXCEEDED).
     """
     GetFile: _aio.UnaryUnaryMultiCallable[_file_pb2.GetFileRequest, _file_pb2.File]
     """Returns what is known of a file."""
@@ -166,9 +168,11 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         is the content. Over gRPC the first message bears the token, and the content comes in as many messages as one
         likes, of which the last one says so. It is checked as it arrives and refused as soon as it is too large
         (`FILE_TOO_LARGE`, HTTP 413; `STORAGE_FULL`). The URL counts once, from its first byte on, whatever comes of it:
-        PERMISSION_DENIED (`SIGNED_URL_INVALID`) for one that is used, over or not signed here. An upload that breaks off,
+        PERMISSION_DENIED (`SIGNED_URL_INVALID`) for one that is used, over or not signed here. Only whoever sends the
+        content again that it has stored, not having heard of that, is told of the file. An upload that breaks off,
         or whose size or checksum is not the announced one (INVALID_ARGUMENT, `CONTENT_MISMATCH`), stores nothing. A user
         who sends too many at once is told to wait (RESOURCE_EXHAUSTED, `TOO_MANY_UPLOADS`); the URL stays good then.
+        Over gRPC a minute without a message is the end of it (DEADLINE_EXCEEDED).
         """
 
     @_abc_1.abstractmethod

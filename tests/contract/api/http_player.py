@@ -42,7 +42,7 @@ class HttpPlayer:
             self._request(method, request, {"accept": "text/event-stream", **headers}), stream=True
         )
         try:
-            if response.status_code != httpx.codes.OK:
+            if not response.is_success:
                 await response.aread()
                 raise CallRefused(_refusal_by(method, response.json(), response.status_code))
             if method.output_type.full_name == HTTP_BODY:
@@ -65,7 +65,16 @@ class HttpPlayer:
         raw = raw_body(method, request)
         if raw is not None:
             return self._client.build_request(verb, path, content=raw, headers=headers)
-        return self._client.build_request(verb, path, params=query, json=body, headers=headers)
+        by_header = _header_fields(method)
+        asked = {field: value for field, value in query.items() if field not in by_header}
+        own = {name: query[field] for field, name in by_header.items() if field in query}
+        return self._client.build_request(verb, path, params=asked, json=body, headers={**headers, **own})
+
+
+def _header_fields(method: MethodDescriptor) -> dict[str, str]:
+    """The fields of a request that a header sets and no query does, and that header."""
+    fields = method.input_type.fields
+    return {each.name: name for each in fields if (name := each.GetOptions().Extensions[options_pb2.header])}
 
 
 def _refusal_by(method: MethodDescriptor, body: Any, http_status: int | None) -> Refusal:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -215,7 +216,7 @@ async def test_a_raw_stream_waits_for_its_first_message(served: Served) -> None:
 
 async def test_a_raw_stream_says_how_long_it_is_and_that_it_is_a_part(served: Served) -> None:
     headers = ["body-length=14", "content-range=bytes 5-18/99", 'etag="x"', "accept-ranges=bytes"]
-    told = {"events": 2, "headers": headers}
+    told: dict[str, Any] = {"events": 2, "headers": headers}
     reply = await served.client.get("/v1/stream:raw", params=told)
     assert (reply.status_code, reply.text) == (206, "part 0\npart 1\n")
     shown = {name: reply.headers.get(name) for name in ("content-length", "content-range", "etag", "accept-ranges")}
@@ -235,7 +236,7 @@ async def test_a_raw_stream_shorter_than_it_said_is_no_whole_reply(served: Serve
 
 
 async def test_head_of_a_raw_stream_is_what_its_messages_tell(served: Served) -> None:
-    told = {"events": 2, "headers": ["body-length=14", "accept-ranges=bytes"]}
+    told: dict[str, Any] = {"events": 2, "headers": ["body-length=14", "accept-ranges=bytes"]}
     reply = await served.client.head("/v1/stream:raw", params=told, headers={"x-part": "no part of it"})
     assert (reply.status_code, reply.content) == (200, b"")
     assert (reply.headers["content-type"], reply.headers["content-length"]) == ("text/x-toy", "14")

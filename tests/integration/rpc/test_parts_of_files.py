@@ -75,7 +75,7 @@ async def test_what_is_no_range_is_the_whole(served: Served) -> None:
     _, url = await stored(served, content)
     ranges = ("bytes=0-0,2-3", "lines=0-5", "bytes=9-3", "bytes=", "\xff")
     for client, asked in itertools.product(clients(served), ranges):
-        reply = await client.get(url, headers={"range": asked.encode("latin-1")})
+        reply = await client.get(url, headers={b"range": asked.encode("latin-1")})
         assert (reply.status_code, reply.content) == (200, content)
         assert (reply.headers["accept-ranges"], reply.headers["content-length"]) == ("bytes", str(len(content)))
         assert "content-range" not in reply.headers

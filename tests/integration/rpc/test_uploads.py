@@ -22,7 +22,7 @@ from server.domain.ids import KeyId
 from server.domain.limits import Limits
 from server.domain.principal import Owner, Principal
 from server.domain.storage import StoredFile
-from server.domain.storage_errors import FileNameTaken, StorageFull
+from server.domain.storage_errors import FileNameTaken, SignedUrlInvalid, StorageFull
 from tests.contract.api.serving import Served, serve
 from tests.support.house import QUICK, House, open_house
 from tests.support.scripted_provider import ScriptedProvider
@@ -240,6 +240,17 @@ async def test_one_url_is_used_once_however_many_try(tmp_path: Path) -> None:
         outcomes = await _outcomes(*(house.uploads.put(used, blocks_of(300)) for _ in range(5)))
         assert outcomes.count(StoredFile) == 1
         assert all(issubclass(kind, ParleyError | StoredFile) for kind in outcomes)
+
+
+async def test_whoever_missed_the_reply_sends_again_and_stores_nothing_more(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ScriptedProvider()) as house:
+        used = (await house.uploads.grant(ANNA, NewFile("a.txt"), HOUR)).token
+        made = await house.uploads.put(used, blocks_of(300))
+        assert [await house.uploads.put(used, blocks_of(300)) for _ in range(3)] == [made] * 3
+        with pytest.raises(SignedUrlInvalid):
+            await house.uploads.put(used, blocks_of(200))
+        assert (await house.storage.usage(ANNA.owner)).bytes == 300
+        assert len(list(contents(tmp_path))) == 1
 
 
 async def test_the_number_of_entries_is_bounded(tmp_path: Path) -> None:
