@@ -70,17 +70,17 @@ class Enclosing:
                 return Enclosure(attachment, shown, data=data)
         return Enclosure(attachment, Shown.DELETED, text=note(attachment, Shown.DELETED))
 
-    async def _in_base64(self, file_id: FileId) -> tuple[int, str]:
+    async def _in_base64(self, file_id: FileId) -> tuple[int, bytes]:
         """How many bytes a content has, and the content, never held in any other form."""
-        size, encoded, rest = 0, list[bytes](), b""
+        size, encoded, rest = 0, bytearray(), b""
         async for piece in self._pieces(file_id):
             size += len(piece)
             joined = rest + piece
             whole = len(joined) - len(joined) % 3
-            encoded.append(base64.b64encode(joined[:whole]))
+            encoded += base64.b64encode(joined[:whole])
             rest = joined[whole:]
-        encoded.append(base64.b64encode(rest))
-        return size, b"".join(encoded).decode("ascii")
+        encoded += base64.b64encode(rest)
+        return size, bytes(encoded)
 
     async def _pieces(self, file_id: FileId) -> AsyncIterator[bytes]:
         async with aclosing(self._blobs.read(file_id)) as pieces:

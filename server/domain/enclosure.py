@@ -53,7 +53,7 @@ class Enclosure:
     attachment: Attachment
     shown: Shown
     text: str = field(default="", repr=False)
-    data: str = field(default="", repr=False)
+    data: bytes = field(default=b"", repr=False)
     """The whole content in base 64."""
 
 

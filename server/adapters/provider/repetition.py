@@ -18,7 +18,7 @@ def texts(request: CompletionRequest) -> Iterator[str]:
     for message in islice(reversed(request.messages), _MESSAGES):
         yield message.content
         for enclosure in message.enclosures:
-            yield enclosure.text or enclosure.data
+            yield enclosure.text or enclosure.data[:_LOOKED_AT].decode("ascii")
         for call in message.tool_calls:
             yield call.arguments
 
