@@ -84,13 +84,6 @@ class AcceptedTypes:
         usual = usual_type(media_type)
         return usual in self.types or kind_of(usual) is AttachmentKind.TEXT
 
-    @property
-    def words(self) -> str:
-        """The same for people: kinds where all of their types are taken, else the types."""
-        whole = [kind for kind, types in TYPES.items() if self.types.issuperset(types)]
-        rest = sorted(media_type for media_type in self.types if _KINDS[media_type] not in whole)
-        return ", ".join([*whole, *rest])
-
 
 TEXT_ALONE: Final = AcceptedTypes()
 """What a model takes of which nobody says anything."""

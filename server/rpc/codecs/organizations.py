@@ -58,6 +58,8 @@ def encode_model(offered: OfferedModel) -> pb.Model:
     dated = _DATED_NAME.search(model.name)
     config = Struct()
     config.update(model.config)
+    if model.accepted.types:
+        config.update({"accepts": sorted(model.accepted.types)})
     return pb.Model(
         id=model.id,
         name=model.name,

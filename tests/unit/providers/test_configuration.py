@@ -272,7 +272,10 @@ def test_a_model_takes_text_alone_unless_somebody_says_more() -> None:
 def test_a_provider_says_what_its_models_take_and_a_model_what_it_takes_instead() -> None:
     models = '"x", { name = "y", accepts = ["audio", "image/png"] }, { name = "z", accepts = [] }'
     accepted = _accepted(models, 'accepts = ["image", "pdf", "text"]')
-    assert [accepted[name].words for name in "xyz"] == ["image, pdf", "audio, image/png", ""]
+    images = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+    assert accepted["x"].types == {*images, "application/pdf"}
+    assert accepted["y"].types == {"audio/wav", "audio/mpeg", "image/png"}
+    assert accepted["z"] == TEXT_ALONE
     assert accepted["y"].take("audio/x-wav")
     assert not accepted["y"].take("image/jpeg")
 
@@ -285,7 +288,8 @@ def test_what_no_model_can_be_shown_is_refused(accepts: str) -> None:
 
 def test_what_models_of_the_environment_take_is_in_the_environment() -> None:
     config = _load(PARLEY_OPENAI_API_KEY="sk-1", PARLEY_MODEL_ACCEPTS="image, application/pdf")
-    assert config.default_model.accepted.words == "image, pdf"
+    assert config.default_model.accepted.types > {"application/pdf", "image/png"}
+    assert not config.default_model.accepted.take("audio/wav")
     assert config.providers[0].accepted == config.default_model.accepted
     with pytest.raises(ConfigurationError, match=r"^PARLEY_MODEL_ACCEPTS: 'film' is none of text, image, "):
         _load(PARLEY_OPENAI_API_KEY="sk-1", PARLEY_MODEL_ACCEPTS="film")

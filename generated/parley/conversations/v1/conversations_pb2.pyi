@@ -1351,7 +1351,9 @@ class Model(_message.Message):
     """Whether it can be used: its provider is configured."""
     @_builtins.property
     def config(self) -> _struct_pb2.Struct:
-        """Settings of the model that concern a caller."""
+        """Settings of the model that concern a caller. `accepts` are the types of files that it takes besides texts, see
+        `parley.v1.UserMessage.attachments`.
+        """
 
     def __init__(
         self,

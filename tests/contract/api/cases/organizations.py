@@ -199,9 +199,14 @@ _OF_MODELS = [
                         "provider": "scripted",
                         "version": ABSENT,
                         "is_active": True,
-                        "config": {},
+                        "config": {
+                            "accepts": [
+                                *("application/pdf", "audio/mpeg", "audio/wav"),
+                                *("image/gif", "image/jpeg", "image/png", "image/webp"),
+                            ]
+                        },
                     },
-                    {"name": "second"},
+                    {"name": "second", "config": {}},
                 ]
             }
         ),
