@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from server.adapters.voice.link import Heard, Joined, Left, encode
+from server.adapters.voice.link import Failed, Heard, Joined, Left, decode_to_server, encode
 from tests.support.upstream import ScriptedUpstream
 from tests.voice_bot.server_end import ServerEnd
 from tests.voice_bot.speech import SENTENCE, SpeechServices, start_at, transcript
@@ -84,3 +85,20 @@ async def test_a_bot_whose_server_is_gone_ends() -> None:
     async with running() as bot:
         bot.server.hang_up()
         assert await bot.process.wait() == 0
+
+
+def test_a_bot_that_breaks_down_says_so_and_tells_no_content() -> None:
+    program = (
+        "import sys\n"
+        "from server.adapters.voice.bot.__main__ import main\n"
+        "def broken(*_): raise ValueError('what the user said')\n"
+        "sys.exit(main(broken))"
+    )
+    line = encode(start_at("http://127.0.0.1:9/v1"))
+    done = subprocess.run([sys.executable, "-c", program], input=line, capture_output=True, timeout=100, check=False)
+    assert [decode_to_server(each) for each in done.stdout.splitlines()] == [
+        Failed(reason="SPEECH_FAILED", message="the bot broke down: ValueError")
+    ]
+    assert done.returncode == 1
+    assert b'"kind": "ValueError"' in done.stderr
+    assert b"what the user said" not in done.stderr

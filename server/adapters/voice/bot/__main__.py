@@ -44,9 +44,14 @@ class _LastWord:
 
     def __init__(self, link: Pipes) -> None:
         self._link = link
+        self._is_said = False
         self.status = 1
 
     def __call__(self, outcome: Left | Failed) -> None:
+        """Say it, unless another word was the last one."""
+        if self._is_said:
+            return
+        self._is_said = True
         self.status = int(isinstance(outcome, Failed))
         self._link.send(outcome)
         timer = threading.Timer(_LAST_SECONDS, os._exit, [self.status])
@@ -88,7 +93,18 @@ async def _hold_started(start: Start, link: Pipes, open_room: "OpenRoom | None",
         missing = (error.name or "a package").partition(".")[0]
         end(Failed(reason="NOT_INSTALLED", message=f"the extra `voice` is not installed: {missing} is missing"))
         return
-    await hold_session(start, link, open_room or open_daily_room, at_end=end)
+    try:
+        await hold_session(start, link, open_room or open_daily_room, at_end=end)
+    except Exception as error:
+        # A library's fault, of which the server has to hear; the log tells where.
+        end(Failed(reason="SPEECH_FAILED", message=f"the bot broke down: {_root(error)}"))
+        raise
+
+
+def _root(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return type(error).__name__
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from server.adapters.voice.link import Ended, Notice, Piece
 _AHEAD: Final = 3
 """Sentences that are synthesized before they are heard: enough for no gap between them, little enough that an answer of
 hours does not become audio at once."""
+_STEP: Final = 500
+"""Characters of a piece that are taken at a time."""
 _MOST_NOTICES: Final = 16
 """Sentences of notices that wait to be spoken."""
 _MOST_CHARACTERS: Final = 2000
@@ -77,11 +79,16 @@ class Mouth(FrameProcessor):
         self._lock = asyncio.Lock()
 
     async def say(self, piece: Piece) -> None:
-        """A piece of an answer; one of a turn that is past is dropped."""
-        async with self._lock:
-            text = self._turns.write(piece.turn, piece.text)
-            self._queue(await self._sentences.add(text), piece.turn)
-            await self._go_on()
+        """A piece of an answer; one of a turn that is past is dropped.
+
+        A large one is taken in steps, for some texts take the tokenizer long, and audio and interruptions do not wait.
+        """
+        for begin in range(0, len(piece.text), _STEP):
+            async with self._lock:
+                text = self._turns.write(piece.turn, piece.text[begin : begin + _STEP])
+                self._queue(await self._sentences.add(text), piece.turn)
+                await self._go_on()
+            await asyncio.sleep(0)
 
     async def end(self, ended: Ended) -> None:
         """No further pieces come of that turn, or none for now."""
