@@ -9,7 +9,7 @@ from server.adapters.memory.configuration import EmbedderConfig
 from server.adapters.memory.endpoint import EndpointEmbedder
 from server.adapters.memory.hashing import HashingEmbedder
 from server.adapters.memory.index import OwnerIndexes
-from server.application.extraction import Extraction
+from server.application.extraction import Extractions
 from server.application.guard import Guard
 from server.application.memory_search import MemorySearch
 from server.application.metering import Meter
@@ -28,7 +28,7 @@ class Remembering:
     embedder: Embedder
     search: MemorySearch
     recall: Recall
-    extraction: Extraction
+    extractions: Extractions
 
 
 @asynccontextmanager
@@ -43,10 +43,10 @@ async def opened_memory(
     guard: Guard,
     meter: Meter,
 ) -> AsyncGenerator[Remembering, None]:
-    """Without `config` texts are compared by their words. On leaving, what is being taken is given up."""
+    """Without `config` texts are compared by their words. On leaving, what is being taken is left for later."""
     async with _embedder(config, clock) as embedder:
         search = MemorySearch(store=store, embedder=embedder, indexes=OwnerIndexes(clock=clock))
-        extraction = Extraction(
+        extractions = Extractions(
             store=store,
             clock=clock,
             ids=ids,
@@ -57,8 +57,8 @@ async def opened_memory(
             guard=guard,
             meter=meter,
         )
-        async with extraction:
-            yield Remembering(embedder, search, Recall(search), extraction)
+        async with extractions:
+            yield Remembering(embedder, search, Recall(search), extractions)
 
 
 @asynccontextmanager

@@ -172,7 +172,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 schemas=schemas,
                 recall=remembering.recall,
                 memories=remembering.search,
-                take_memories=remembering.extraction.begin,
+                extractions=remembering.extractions,
             )
         )
         titles = await stack.enter_async_context(

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from server.domain.ids import MemoryId, RunId
@@ -55,6 +55,23 @@ class EmbeddingModel:
 
     provider: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """Memories that are still to be taken from what was said up to the end of a run."""
+
+    run_id: RunId
+    attempts: int
+    """How often it was taken up by somebody else than who began it."""
+    facts: list[str] | None
+    """What the model found worth knowing, once it was asked."""
+    done: int
+    """How many of them have been dealt with, from the first on."""
+
+
+EXTRACTION_LEASE: Final = timedelta(minutes=1)
+"""For how long nobody else takes an extraction up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 import structlog
 
 from server.application.audit import Audit
+from server.application.extraction import Extractions
 from server.application.guard import Guard
 from server.application.memory_search import MemorySearch
 from server.application.metering import Bill, Meter
@@ -74,10 +75,9 @@ class Engine:
         figures: Figures | None = None,
         recall: Recall,
         memories: MemorySearch,
-        take_memories: Callable[[Run], None],
+        extractions: Extractions,
     ) -> None:
-        """`wakes` hears of what other processes do on the same store; without news the worker looks by itself.
-        `take_memories` begins, beside all else, to take memories from what was said up to the end of a run."""
+        """`wakes` hears of what other processes do on the same store; without news the worker looks by itself."""
         self._wakes = wakes
         wakes.concerns = self._executes_in
         self._store = store
@@ -99,7 +99,7 @@ class Engine:
         )
         self._recall = recall
         self._memories = memories
-        self._take_memories = take_memories
+        self._extractions = extractions
         self._lease_clock = LeaseClock(store=store, clock=clock)
         self._recovery = Recovery(store=store, clock=clock, lease_clock=self._lease_clock, limits=limits)
         self._expiry = Expiry(store=store, clock=clock, limits=limits, worker=self)
@@ -146,6 +146,7 @@ class Engine:
             self._group.create_task(self._repeat(self._index_upkeep.tend, every=IndexUpkeep.INTERVAL)),
             self._group.create_task(self._repeat(self._erasing.look, every=heartbeat)),
             self._group.create_task(self._repeat(self._memories.tidy, every=MemorySearch.INTERVAL)),
+            self._group.create_task(self._repeat(self._extractions.look, every=Extractions.INTERVAL)),
             self._group.create_task(self._repeat(self._retention_sweep.sweep, every=RetentionSweep.INTERVAL)),
         ]
         return self
@@ -223,7 +224,7 @@ class Engine:
             if following is not None:
                 self.start(following)
             if attempt.wants_memories and error is None and not attempt.is_parked:
-                self._take_memories(run)
+                self._extractions.begin(run)
         finally:
             if attempt.bill.has_unsettled:
                 # Not here: who is cancelled has no time to store anything.

@@ -19,6 +19,7 @@ from server.domain.cached_answer import cache_key
 from server.domain.errors import UnknownModel
 from server.domain.ids import ApprovalId, MessageId, ToolCallId
 from server.domain.limits import Limits
+from server.domain.memory import EXTRACTION_LEASE
 from server.domain.run import Lease, Run, RunError, RunState
 from server.domain.spending_errors import BudgetExceeded, ModelUnpriced
 from server.domain.usage import CallKind
@@ -139,6 +140,8 @@ class Runner:
                 await tx.model_requests.add(request)
             await end_run(tx, run, state=state, now=now, answer=message, before=rest, error=error, usage=answer.usage)
             await attempt.bill.account(tx)
+            if attempt.wants_memories and error is None and not self._models.is_offline(run.provider):
+                await tx.extractions.begin(run.id, run.conversation_id, due=now + EXTRACTION_LEASE)
             failpoint("run.ending")
             return await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None
 

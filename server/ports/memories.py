@@ -4,11 +4,11 @@ The store is the truth. An index is a copy in this process, brought up to date b
 """
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from server.domain.ids import MemoryId
-from server.domain.memory import Embedded, EmbeddingModel, Memory, MemoryBook, Placed, Remembered, Vector
+from server.domain.ids import ConversationId, MemoryId, RunId
+from server.domain.memory import Embedded, EmbeddingModel, Extraction, Memory, MemoryBook, Placed, Remembered, Vector
 from server.domain.principal import Owner
 
 if TYPE_CHECKING:
@@ -47,6 +47,35 @@ class Memories(Protocol):
 
     async def ids(self) -> set[MemoryId]:
         """Of every memory there is."""
+
+
+class Extractions(Protocol):
+    """Extractions of the owner that are not over: what is to be done once, whatever process is killed at it."""
+
+    async def begin(self, run_id: RunId, conversation_id: ConversationId, *, due: datetime) -> None:
+        """Note one; nobody else takes it up before `due`. Raises `ConversationNotFound`."""
+
+    async def get(self, run_id: RunId) -> Extraction | None:
+        """The one of that run."""
+
+    async def claim(self, run_id: RunId, *, now: datetime, until: datetime) -> Extraction | None:
+        """Take one up that is due, so that nobody else does until then; `None` when there is none."""
+
+    async def keep_facts(self, run_id: RunId, facts: Sequence[str]) -> bool:
+        """Store what the model said; `False` when it is over, or was asked by somebody else already."""
+
+    async def advance(self, run_id: RunId, *, done: int) -> bool:
+        """Note that one more was dealt with; `False` unless `done` are."""
+
+    async def end(self, run_id: RunId) -> bool:
+        """Forget it; `False` if it is over already."""
+
+
+class AllExtractions(Protocol):
+    """Extractions, for the service itself."""
+
+    async def due_extractions(self, now: datetime, *, limit: int) -> Sequence[tuple[Owner, RunId]]:
+        """Some that nobody has brought to their end, the oldest first, with their owners."""
 
 
 class Embedder(Protocol):

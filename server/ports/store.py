@@ -32,7 +32,7 @@ from server.ports.exports import PersonalRecords
 from server.ports.files import Files
 from server.ports.histories import Branches, Messages
 from server.ports.keys import AllKeys, ApiKeys
-from server.ports.memories import Memories
+from server.ports.memories import AllExtractions, Extractions, Memories
 from server.ports.message_search import IndexUpkeep, MessageIndex
 from server.ports.organizations import AddedModels, AllMembers, Organizations
 from server.ports.outbox import Outbox
@@ -250,6 +250,8 @@ class Transaction(Protocol):
     @property
     def memories(self) -> Memories: ...  # noqa: D102
     @property
+    def extractions(self) -> Extractions: ...  # noqa: D102
+    @property
     def model_requests(self) -> ModelRequests: ...  # noqa: D102
     @property
     def usage(self) -> usages.Usage: ...  # noqa: D102
@@ -272,7 +274,17 @@ class RunReference:
 
 
 class SystemTransaction(
-    AllAudit, AllKeys, AllMembers, AllStorage, AllUsage, Outbox, IndexUpkeep, AllRights, RateReports, Protocol
+    AllAudit,
+    AllExtractions,
+    AllKeys,
+    AllMembers,
+    AllStorage,
+    AllUsage,
+    Outbox,
+    IndexUpkeep,
+    AllRights,
+    RateReports,
+    Protocol,
 ):
     """One transaction of the service itself, bound to no owner: credentials, provisioning, leases. The only place
     where a query does not filter by owner; no use case of a caller gets one."""

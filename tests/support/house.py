@@ -260,7 +260,7 @@ async def open_house(
                 schemas=schemas,
                 recall=remembering.recall,
                 memories=remembering.search,
-                take_memories=remembering.extraction.begin,
+                extractions=remembering.extractions,
             )
         )
         titles = await stack.enter_async_context(

@@ -3,7 +3,7 @@
 from sqlalchemy import Index, Integer
 from sqlmodel import Field
 
-from server.adapters.store.columns import STRING, WHOLE, Bytes, OwnedRow
+from server.adapters.store.columns import STRING, WHOLE, Bytes, OwnedRow, of
 
 
 class MemoryRow(OwnedRow, table=True):
@@ -34,3 +34,20 @@ class MemoryBookRow(OwnedRow, table=True):
     owner: str = Field(primary_key=True, sa_type=STRING)
     revision: int = Field(sa_type=WHOLE)
     memories: int = Field(sa_type=Integer)
+
+
+class ExtractionRow(OwnedRow, table=True):
+    """Memories that are still to be taken from a conversation, up to the end of a run. `facts` is JSON."""
+
+    __tablename__ = "extractions"
+    __table_args__ = (
+        Index("ix_extractions_conversation", "conversation_id"),
+        Index("ix_extractions_due", "due_at", "run_id"),
+    )
+
+    run_id: str = Field(primary_key=True, sa_type=STRING)
+    conversation_id: str = Field(sa_type=STRING, sa_column_args=(of("conversations"),))
+    due_at: int = Field(sa_type=WHOLE)
+    attempts: int = Field(sa_type=WHOLE)
+    facts: str | None = Field(sa_type=STRING)
+    done: int = Field(sa_type=WHOLE)

@@ -79,6 +79,7 @@ PERSONAL_DATA: Final[Mapping[str, Personal]] = {
     "upload_grants": Personal(Erased.BY_OWNER, "upload_grant"),
     "cached_answers": Personal(Erased.BY_OWNER, "cached_answer", hidden=("key",), json=("answer",)),
     "memories": Personal(Erased.BY_OWNER, "memory", hidden=("vector",)),
+    "extractions": Personal(_C, why="what is about to become memories, which are exported; gone within minutes"),
     "memory_books": Personal(Erased.BY_OWNER, why="how many memories there are, and how often they changed"),
     "requests": Personal(Erased.BY_OWNER, named_in="result", why="marks of calls, which repeat what is exported"),
     "models": Personal(Erased.RENAMED, "model", names=("owner",), why="models belong to their organization"),

@@ -7,6 +7,7 @@ from server.adapters.store import (
     all_storage,
     audit,
     awaited_calls,
+    extractions,
     keys,
     leases,
     members,
@@ -142,6 +143,10 @@ class StoredSystem(StoredRights):
         return await usage_calls.lapsed_calls(
             self._executor, micros(now), begun_before=micros(begun_before), limit=limit
         )
+
+    async def due_extractions(self, now: datetime, *, limit: int) -> list[tuple[Owner, RunId]]:
+        """Extractions of memories that nobody has brought to their end."""
+        return await extractions.due_extractions(self._executor, now, limit=limit)
 
     async def want_events(self, until: datetime) -> None:
         """Have events kept for a publisher."""

@@ -15,7 +15,7 @@ from server.adapters.store.account_tables import ApiKeyRow, MembershipRow, Model
 from server.adapters.store.audit_tables import AuditRow, KeyUsageRow
 from server.adapters.store.columns import EMPTY, STRING, WHOLE, ZERO, OwnedRow, Row, of, partial
 from server.adapters.store.context_tables import CompactionRow, ModelRequestRow, RequestTextRow
-from server.adapters.store.memory_tables import MemoryBookRow, MemoryRow
+from server.adapters.store.memory_tables import ExtractionRow, MemoryBookRow, MemoryRow
 from server.adapters.store.outbox_tables import EventPublisherRow, EventRemovalRow
 from server.adapters.store.predicates import (
     HAS_ACTOR,
@@ -292,6 +292,7 @@ audit: Final = _table(AuditRow)
 key_usage: Final = _table(KeyUsageRow)
 memories: Final = _table(MemoryRow)
 rate_reports: Final = _table(RateReportRow)
+extractions: Final = _table(ExtractionRow)
 memory_books: Final = _table(MemoryBookRow)
 usage_calls: Final = _table(UsageCallRow)
 usage_days: Final = _table(UsageDayRow)

@@ -12,6 +12,7 @@ from server.adapters.store.compactions import StoredCompactions
 from server.adapters.store.conversations import StoredConversations
 from server.adapters.store.events import StoredEvents
 from server.adapters.store.executor import Executor
+from server.adapters.store.extractions import StoredExtractions
 from server.adapters.store.files import StoredFiles
 from server.adapters.store.memories import StoredMemories
 from server.adapters.store.message_search import StoredMessageIndex
@@ -44,6 +45,7 @@ class OwnedTransaction:
         "compactions",
         "conversations",
         "events",
+        "extractions",
         "files",
         "keys",
         "memories",
@@ -85,6 +87,7 @@ class OwnedTransaction:
         self.approvals = StoredApprovals(scope)
         self.compactions = StoredCompactions(scope)
         self.memories = StoredMemories(scope)
+        self.extractions = StoredExtractions(scope)
         self.model_requests = StoredModelRequests(scope)
         self.usage = StoredUsage(scope)
         self.rights = StoredTenantRights(scope)

@@ -38,6 +38,7 @@ from server.ports.event_logs import Events
 from server.ports.files import Files
 from server.ports.histories import Branches, Messages
 from server.ports.keys import ApiKeys
+from server.ports.memories import Extractions
 from server.ports.message_search import MessageIndex
 from server.ports.organizations import AddedModels, Organizations
 from server.ports.sessions import Sessions
@@ -143,6 +144,7 @@ async def alices(store: Store) -> Theirs:
         await tx.usage.settle(model_call(run), Spent(3, 4))
         await tx.usage.open(called)
         await tx.audit.add(audit_record(actor="helper"))
+        await tx.extractions.begin(run.id, talk.id, due=at(0))
         return Theirs(talk, appended, run, waiting, chat, drawn, call, asked, parked, summary, hers, called)
 
     made = await store.write(ALICE, fill)
@@ -191,6 +193,8 @@ async def _look(tx: Transaction, alices: Theirs) -> list[Any]:
         await tx.model_requests.of_run(run.id, offset=0, limit=9),
         await tx.keys.page(limit=9, after=None),
         await tx.usage.open_in(talk.id),
+        await tx.extractions.get(run.id),
+        await tx.extractions.get(waiting.id),
         await tx.usage.of_run(run.id, offset=0, limit=9),
         await tx.usage.rows(UsageFilter(), whole_tenant=False, limit=9, after=None),
         await tx.audit.on_behalf_of_owner(AuditFilter(), limit=9, after=None),
@@ -300,6 +304,11 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "usage.of_run": (lambda tx, a: tx.usage.of_run(a.run.id, offset=0, limit=9), []),
     "usage.total_of_run": (lambda tx, a: tx.usage.total_of_run(a.run.id), Total()),
     "usage.totals_of_conversation": (lambda tx, a: tx.usage.totals_of_conversation(a.talk.id), []),
+    "extractions.get": (lambda tx, a: tx.extractions.get(a.run.id), None),
+    "extractions.claim": (lambda tx, a: tx.extractions.claim(a.run.id, now=at(1), until=at(9)), None),
+    "extractions.keep_facts": (lambda tx, a: tx.extractions.keep_facts(a.run.id, ["secret"]), False),
+    "extractions.advance": (lambda tx, a: tx.extractions.advance(a.run.id, done=0), False),
+    "extractions.end": (lambda tx, a: tx.extractions.end(a.run.id), False),
     "requests.find": (lambda tx, a: tx.requests.find("r", not_before=at(0)), None),
     "archive.find": (lambda tx, a: tx.archive.find(Search(), most=9), []),
     "archive.histories": (
@@ -316,6 +325,10 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
     ),
     "compactions.add": (lambda tx, a: tx.compactions.add(compaction(a.talk, version=2)), ConversationNotFound),
     "model_requests.add": (lambda tx, a: tx.model_requests.add(request_record(a.run, round=2)), ConversationNotFound),
+    "extractions.begin": (
+        lambda tx, a: tx.extractions.begin(a.waiting.id, a.talk.id, due=at(1)),
+        ConversationNotFound,
+    ),
     "usage.open": (lambda tx, a: tx.usage.open(model_call(a.run)), ConversationNotFound),
     "usage.settle": (lambda tx, a: tx.usage.settle(a.asked, Spent(1, 1)), ConversationNotFound),
     "messages.append": (lambda tx, a: tx.messages.append(message(a.talk)), ConversationNotFound),
@@ -430,6 +443,7 @@ def test_every_method_of_the_transaction_is_probed() -> None:
         "usage": UsagePort,
         "keys": ApiKeys,
         "audit": Audit,
+        "extractions": Extractions,
     }
     methods = {
         f"{part}.{name}" for part, protocol in parts.items() for name in vars(protocol) if not name.startswith("_")

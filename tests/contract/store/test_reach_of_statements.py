@@ -70,6 +70,7 @@ UNBOUND: Final = {
     "usage_sums.ROWS_OF_TENANT": "the tenant's usage, for whoever has the scope usage:admin",
     "usage_sums.KEY_DAYS": "what was used through a key of the owner's, whoever it acted for",
     "spending.RESERVED": "what all calls of the tenant that are under way may need, as one sum",
+    "extractions._DUE": "memories that nobody has taken to the end, whoever's they are",
     "usage_calls._LAPSED": "calls whose outcome nobody will tell, whoever's they are",
 }
 """Statements that are not bound to an owner."""

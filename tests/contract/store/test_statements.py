@@ -28,6 +28,7 @@ from server.adapters.store import (
     crowds,
     erasures,
     events,
+    extractions,
     files,
     graves,
     histories,
@@ -87,6 +88,7 @@ OWNED_PARTS = [
     tool_calls,
     approvals,
     compactions,
+    extractions,
     memories,
     model_requests,
     api_keys,
@@ -149,6 +151,7 @@ OF_TENANT = {
 OF_SERVICE = {
     "audit._ADD": audit._ADD,
     "spending.ADD": spending.ADD,
+    "extractions._DUE": extractions._DUE,
     "usage_calls._LAPSED": usage_calls._LAPSED,
     "message_words.ADD_WORDS_OF_ANYBODY": message_words.ADD_WORDS_OF_ANYBODY,
 }

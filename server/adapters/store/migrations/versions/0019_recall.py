@@ -1,6 +1,11 @@
-"""SQLite's index of messages is written once for all that is committed together; see `search_tables`."""
+"""SQLite's index of messages is written once for all that is committed together (see `search_tables`); extractions of
+memories outlive the process that began them."""
 
+import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
+
+from server.adapters.store.migrations.protection import protect
 
 revision = "0019"
 down_revision = "0018"
@@ -21,8 +26,28 @@ _INDEX = (
 )
 
 
+def _text(name: str, *constraints: sa.ForeignKey, nullable: bool = False) -> "sa.Column[str]":
+    """Text that sorts by code point."""
+    text: sa.types.TypeEngine[str] = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+    return sa.Column(name, text, *constraints, nullable=nullable)
+
+
+def _whole(name: str) -> "sa.Column[int]":
+    return sa.Column(name, sa.BigInteger(), nullable=False)
+
+
 def upgrade() -> None:
     """What is indexed stays."""
+    conversation = sa.ForeignKey("conversations.id", ondelete="CASCADE", name="fk_extractions_conversation_id")
+    op.create_table(
+        "extractions",
+        *(_text("tenant"), _text("owner"), _text("run_id"), _text("conversation_id", conversation)),
+        *(_whole("due_at"), _whole("attempts"), _text("facts", nullable=True), _whole("done")),
+        sa.PrimaryKeyConstraint("run_id", name="pk_extractions"),
+    )
+    op.create_index("ix_extractions_conversation", "extractions", ["conversation_id"])
+    op.create_index("ix_extractions_due", "extractions", ["due_at", "run_id"])
+    protect("extractions")
     if op.get_bind().dialect.name == "sqlite":
         for statement in _INDEX:
             op.execute(statement)
