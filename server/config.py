@@ -87,7 +87,8 @@ class Settings(KafkaSettings, AttachmentSettings):
         "unset: `files` in the data directory",
     )
     config: Path | None = Field(
-        None, description="TOML file of providers, their models, prices, budgets, the guardrails and the MCP servers"
+        None,
+        description="TOML file of providers, their models, prices, budgets, the guardrails, voice and the MCP servers",
     )
     insecure: bool = Field(False, description="Allow addresses that other machines can reach, without TLS")
     tls_certificate: Path | None = Field(

@@ -25,7 +25,7 @@ from server.domain.ids import MemoryId, RunId
 from server.domain.limits import Limits
 from server.domain.memory import EXTRACTION_LEASE, Memory
 from server.domain.memory_errors import EmbedderUnavailable
-from server.domain.message import Message, Role
+from server.domain.message import Message, Role, heard
 from server.domain.run import Run
 from server.domain.usage import CallKind
 from server.failpoint import failpoint
@@ -220,7 +220,7 @@ class Extractions:
     async def _said_of(self, run: Run, history: Sequence[Message], bill: Bill) -> str:
         lines = [
             f"{message.role.value}: {message.content[:_QUOTED_CHARACTERS]}"
-            for message in history
+            for message in map(heard, history)
             if message.role in (Role.USER, Role.ASSISTANT) and message.content
         ]
         quoted = PromptMessage(Role.USER, "\n\n".join(lines))

@@ -12,7 +12,7 @@ from server.domain.conversation import ContextStrategy, Conversation
 from server.domain.errors import UnknownModel
 from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, MessageId
-from server.domain.message import Message
+from server.domain.message import Message, heard
 from server.domain.model import Model
 from server.domain.model_request import Bounds, RequestMessages, select, suffices
 from server.domain.tokens import TokenEstimator, calibrated
@@ -88,7 +88,7 @@ async def unsummarised(tx: Transaction, conversation: Conversation, model: Model
         conversation=conversation,
         previous=previous,
         version=newest.version if newest else 0,
-        history=await tx.messages.page(conversation.id, after_position=after, limit=_ALL),
+        history=_heard(await tx.messages.page(conversation.id, after_position=after, limit=_ALL)),
         estimator=await estimator_for(tx, conversation, model),
     )
 
@@ -156,7 +156,12 @@ async def _end_of_history(tx: Transaction, conversation: Conversation, most: int
     """As many messages from the end as a window of so many can carry, those that say nothing aside."""
     wanted = most
     while True:
-        history = await tx.messages.history(conversation.id, last=wanted)
+        history = _heard(await tx.messages.history(conversation.id, last=wanted))
         if len(history) < wanted or suffices(history, most):
             return history
         wanted *= 2
+
+
+def _heard(history: list[Message]) -> list[Message]:
+    """What a model is to know of a history: of answers that were spoken and cut short, as much as was heard."""
+    return [message if message.spoken is None else heard(message) for message in history]

@@ -13,7 +13,7 @@ from server.domain.enclosure import Shown
 from server.domain.errors import ReplyTooLarge
 from server.domain.ids import FileId, MessageId, RunId
 from server.domain.limits import Limits
-from server.domain.message import Message
+from server.domain.message import Message, heard
 from server.domain.model_request import assembled, included_of
 from server.domain.origin import Origin
 from server.domain.principal import Owner
@@ -90,7 +90,7 @@ async def _shown(tx: Transaction, run: Run, record: RequestRecord) -> ShownReque
         count = each.last - each.first + 1
         after = each.first - 1
         found = await tx.branches.page(record.conversation_id, record.branch, after=after, limit=count)
-        included += included_of(found, each)
+        included += included_of([heard(message, at=record.created_at) for message in found], each)
         short |= {message.id for message in found} if each.characters is not None else set()
     compaction = await tx.compactions.get(record.compaction_id) if record.compaction_id else None
     parts = assembled(included, system_prompt=record.system_prompt, summary=summary_of(compaction))

@@ -110,11 +110,7 @@ class Runs:
 
     async def get(self, owner: Owner, run_id: RunId) -> Run:
         """A run. Raises `RunNotFound`."""
-
-        async def unit(tx: Transaction) -> Run:
-            return await find_run(tx, run_id)
-
-        return await self._store.read(owner, unit)
+        return await self._store.read(owner, lambda tx: find_run(tx, run_id))
 
     async def page(self, owner: Owner, key: str, *, page_size: int, page_token: str) -> Page[Run]:
         """Runs of a conversation, the newest first. Raises `ConversationNotFound`."""
@@ -131,7 +127,11 @@ class Runs:
 
     async def cancel(self, principal: Principal, run_id: RunId) -> Run:
         """End a run; one that is over stays as it is. The next one in the queue starts. Raises `RunNotFound`."""
-        return await self._worker.uninterrupted(self._cancel(principal, run_id))
+        return await self._worker.uninterrupted(self._end(principal, run_id, RunState.CANCELLED))
+
+    async def interrupt(self, principal: Principal, run_id: RunId) -> Run:
+        """As `cancel`, for whoever is about to say something else: the run counts as interrupted."""
+        return await self._worker.uninterrupted(self._end(principal, run_id, RunState.INTERRUPTED))
 
     async def _send(self, principal: Principal, command: SendMessage, looked: Looked, prepare: Prepare | None) -> Run:
         async def unit(tx: Transaction) -> Accepted:
@@ -153,7 +153,7 @@ class Runs:
             self._worker.start(accepted.run)
         return accepted.run
 
-    async def _cancel(self, principal: Principal, run_id: RunId) -> Run:
+    async def _end(self, principal: Principal, run_id: RunId, state: RunState) -> Run:
         async def unit(tx: Transaction) -> _Cancelled:
             found = await find_run(tx, run_id)
             await tx.conversations.lock_by_id(found.conversation_id)
@@ -163,7 +163,7 @@ class Runs:
                 return _Cancelled(run)
             if run.state is RunState.QUEUED:
                 return _Cancelled(await withdraw(tx, run, now=now, by=principal) or run)
-            ended = await cut_off(tx, run, state=RunState.CANCELLED, now=now, by=principal) or run
+            ended = await cut_off(tx, run, state=state, now=now, by=principal) or run
             failpoint("cancel.cut_off")
             lease = self._lease_unless_draining()
             following = await start_next(tx, run.conversation_id, lease=lease, now=now) if lease else None

@@ -16,6 +16,7 @@ from server.adapters.provider.configuration import ConfigurationError, Providers
 from server.adapters.spending.configuration import SpendingConfig, load_spending
 from server.adapters.tools.server_config import ToolServerConfig
 from server.adapters.tools.toml_servers import read_tool_servers
+from server.adapters.voice.configuration import VoiceConfig, read_voice
 from server.config import Settings
 from server.failure import InvalidConfiguration
 
@@ -24,7 +25,7 @@ _log = structlog.get_logger(__name__)
 _TABLES_OF_THE_FILE = frozenset(
     {
         *("providers", "guardrails", "mcp_servers", "memory", "storage", "default_model", "default_image_model"),
-        *("prices", "budgets"),
+        *("prices", "budgets", "voice"),
     }
 )
 
@@ -90,6 +91,14 @@ def read_s3(settings: Settings, env: Mapping[str, str]) -> S3Config | None:
     return config
 
 
+def read_calling(settings: Settings, env: Mapping[str, str]) -> VoiceConfig | None:
+    """What the configuration file says of voice. Raises `InvalidConfiguration`."""
+    try:
+        return read_voice(_read_toml(settings.config), env)
+    except ConfigurationError as error:
+        raise InvalidConfiguration(f"{settings.config}: {error}.") from error
+
+
 def _read_toml(path: Path | None, *, parse_float: Callable[[str], Any] = float) -> Mapping[str, Any] | None:
     if path is None:
         return None
@@ -103,6 +112,6 @@ def _read_toml(path: Path | None, *, parse_float: Callable[[str], Any] = float) 
         raise InvalidConfiguration(
             f"The file {path} of --config has {unknown[0]!r}, which nobody reads; "
             "it may hold default_model, default_image_model, [[providers]], [prices], [budgets], "
-            "[guardrails], [memory], [storage] and [[mcp_servers]]."
+            "[guardrails], [memory], [storage], [voice] and [[mcp_servers]]."
         )
     return table

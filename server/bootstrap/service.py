@@ -29,7 +29,9 @@ from server.application.spending_rules import SpendingRules
 from server.application.streams import Streams
 from server.application.titles import Titles
 from server.application.tools import Tools
+from server.application.voice import Voice
 from server.bootstrap.configuration import (
+    read_calling,
     read_embedder,
     read_guardrails,
     read_mcp_servers,
@@ -46,6 +48,7 @@ from server.bootstrap.memory import opened_memory
 from server.bootstrap.store import database_url, is_shared, opened_store
 from server.bootstrap.tools import opened_tool_servers
 from server.bootstrap.use_cases import Parts, use_cases
+from server.bootstrap.voice import opened_calling
 from server.config import Settings
 from server.domain.model import Model
 from server.engine.engine import Engine
@@ -70,6 +73,7 @@ class Service:
     key_factory: KeyFactory
     engine: Engine
     streams: Streams
+    voice: Voice
     services: Services
     pipeline: Pipeline
     metrics: Metrics
@@ -100,6 +104,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
     embedder = read_embedder(settings, providers)
     spending = read_spending(settings, providers, embedder)
     rules = SpendingRules(prices=spending.prices, free=spending.free, budgets=spending.budgets)
+    voice_config = read_calling(settings, os.environ)
     tool_configs, schemas = read_mcp_servers(settings, os.environ), JsonSchemas()
     s3 = read_s3(settings, os.environ)
     clock, ids, limits, metrics = SystemClock(), SystemIds(), settings.limits, Metrics()
@@ -189,6 +194,7 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 schemas=schemas,
             )
         )
+        calling = await stack.enter_async_context(opened_calling(voice_config, clock=clock, registry=metrics.registry))
         composed = use_cases(
             Parts(
                 store=store,
@@ -208,13 +214,16 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 factory=factory,
                 remembering=remembering,
                 urls=SignedUrls(factory.derived("signed URLs"), base_url=settings.public_url or ""),
+                calling=calling,
             )
         )
+        await stack.enter_async_context(composed.voice)
         yield Service(
             keys=operated_keys(store, clock, ids, factory),
             key_factory=factory,
             engine=engine,
             streams=composed.streams,
+            voice=composed.voice,
             services=Services(composed),
             pipeline=Pipeline(
                 services=DESCRIPTORS,

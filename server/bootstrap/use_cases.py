@@ -32,6 +32,7 @@ from server.application.run_prompts import RunPrompts
 from server.application.runs import Runs
 from server.application.sessions import Sessions
 from server.application.signed_urls import SignedUrls
+from server.application.standing import Standing
 from server.application.storage import Storage
 from server.application.streams import Streams
 from server.application.threads import Threads
@@ -39,7 +40,10 @@ from server.application.titles import Titles
 from server.application.tools import Tools
 from server.application.uploads import Uploads
 from server.application.usage import UsageRecords
+from server.application.voice import Voice
+from server.application.voice_call import CallParts
 from server.bootstrap.memory import Remembering
+from server.bootstrap.voice import Calling
 from server.domain.limits import Limits
 from server.engine.engine import Engine
 from server.ports.blobs import Blobs
@@ -72,6 +76,7 @@ class Parts:
     factory: KeyFactory
     remembering: Remembering
     urls: SignedUrls
+    calling: Calling
 
 
 def use_cases(parts: Parts) -> UseCases:
@@ -217,6 +222,25 @@ def use_cases(parts: Parts) -> UseCases:
             limits=parts.limits,
         ),
         audit=AuditRecords(store=parts.store, limits=parts.limits),
+        voice=_voice(parts, runs, streams, repeats),
         usage=UsageRecords(store=parts.store, clock=parts.clock, limits=parts.limits, rules=parts.meter.rules),
         clock=parts.clock,
     )
+
+
+def _voice(parts: Parts, runs: Runs, streams: Streams, repeats: Repeats) -> Voice:
+    call_parts = CallParts(
+        store=parts.store,
+        feed=parts.feed,
+        clock=parts.clock,
+        audit=Audit(clock=parts.clock, ids=parts.ids),
+        runs=runs,
+        streams=streams,
+        standing=Standing(store=parts.store, clock=parts.clock),
+        rooms=parts.calling.rooms,
+        bots=parts.calling.bots,
+        limits=parts.calling.limits,
+        phrases=parts.calling.phrases,
+        figures=parts.calling.figures,
+    )
+    return Voice(call_parts, ids=parts.ids, repeats=repeats, worker=parts.engine)

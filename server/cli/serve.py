@@ -213,10 +213,11 @@ def _documents() -> dict[str, AsgiHandler]:
 
 
 async def _drain(service: Service, grace: timedelta) -> None:
-    """Say "not ready" and warn every stream, take no new work, let running answers finish; their viewers see them to
-    the end. Whatever else is being watched is cut."""
+    """Say "not ready", hang up, and warn every stream, take no new work, let running answers finish; their viewers see
+    them to the end. Whatever else is being watched is cut."""
     _log.info("stopping", grace_seconds=grace.total_seconds())
     service.services.health.set_serving(False)
+    service.voice.drain()
     service.streams.drain()
     await service.engine.drain(grace)
     service.streams.stop()

@@ -87,6 +87,16 @@ class MessageMetadata:
 NO_METADATA = MessageMetadata()
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """How much of an answer was spoken in a voice session."""
+
+    characters: int
+    """Of its content, from the beginning; as many as it has or more: all of it."""
+    at: datetime
+    """Since when that is known."""
+
+
 @value(frozen=True, slots=True)
 class Message:
     """One message, immutable once it is in a history."""
@@ -118,6 +128,13 @@ class Message:
     """Files that a user's message brings along, in the sender's order."""
     provider_parts: str | None = None
     """What its provider wants to see again with it, as JSON text; never shown, and sent to no other provider."""
+    spoken: Spoken | None = None
+    """`None`: it was only written, or is still being spoken."""
+
+    @property
+    def spoken_content(self) -> str | None:
+        """What of the content was spoken."""
+        return None if self.spoken is None else self.content[: self.spoken.characters]
 
 
 def shown(message: Message) -> Message:
@@ -126,3 +143,12 @@ def shown(message: Message) -> Message:
         return message
     calls = tuple(replace(call, provider_id=None) for call in message.tool_calls)
     return replace(message, provider_parts=None, tool_calls=calls)
+
+
+def heard(message: Message, *, at: datetime | None = None) -> Message:
+    """The message as whoever talks with the model knows it: of an answer that was spoken and cut short, as much as was
+    heard. What its provider wants to see again belongs to the whole, and goes. `at`: as it was known then."""
+    spoken = message.spoken
+    if spoken is None or spoken.characters >= len(message.content) or (at is not None and spoken.at > at):
+        return message
+    return replace(message, content=message.content[: spoken.characters], provider_parts=None)

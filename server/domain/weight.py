@@ -20,7 +20,8 @@ def weight_of_message(message: Message) -> int:
     """Bytes that a message takes, at most."""
     image = message.image
     drawn = 0 if image is None else _bytes(image.model) + _bytes(image.prompt) + _bytes(image.file_id)
-    said = _bytes(message.content) + _bytes(message.reasoning) + _bytes(message.model)
+    written = _bytes(message.content) if message.spoken is None else 2 * _bytes(message.content)
+    said = written + _bytes(message.reasoning) + _bytes(message.model)
     return _MESSAGE + said + drawn + _files(message.attachments)
 
 

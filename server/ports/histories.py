@@ -5,7 +5,7 @@ from typing import Protocol
 
 from server.domain.branch import Branch, BranchTree
 from server.domain.ids import ConversationId, MessageId
-from server.domain.message import Message
+from server.domain.message import Message, Spoken
 
 
 class Messages(Protocol):
@@ -25,6 +25,9 @@ class Messages(Protocol):
 
     async def withdraw(self, message_id: MessageId) -> None:
         """Take a queued message out of the queue for good: it becomes CANCELLED and never enters the history."""
+
+    async def speak(self, message_id: MessageId, spoken: Spoken) -> bool:
+        """Note how much of an answer was spoken, wherever it is; `False` when there is no such message."""
 
     async def get(self, message_id: MessageId) -> Message | None:
         """The one of that id, wherever it is: in the history, in the queue, in another branch."""

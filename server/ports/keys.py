@@ -39,6 +39,9 @@ class AllKeys(Protocol):
     async def key_by_digest(self, digest: str) -> ApiKey | None:
         """The key of that digest, valid or not."""
 
+    async def key_by_id(self, key_id: KeyId) -> ApiKey | None:
+        """The key of that id, valid or not."""
+
     async def keys(self) -> list[ApiKey]:
         """All keys, the oldest first."""
 

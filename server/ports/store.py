@@ -41,6 +41,7 @@ from server.ports.sessions import Sessions
 from server.ports.storage import AllStorage, Storage
 from server.ports.tool_calls import Approvals, ToolCalls
 from server.ports.usage import AllUsage
+from server.ports.voice import VoiceSessions
 
 Result = TypeVar("Result")
 
@@ -261,6 +262,8 @@ class Transaction(Protocol):
     def personal_records(self) -> PersonalRecords: ...  # noqa: D102
     @property
     def storage(self) -> Storage: ...  # noqa: D102
+    @property
+    def voice_sessions(self) -> VoiceSessions: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +304,8 @@ class SystemTransaction(
         """Extend the leases that `lease.worker` holds on those runs; returns the epoch of each that is still its."""
 
     async def void_leases(self) -> int:
-        """Let every lease end now: at the start of a process that is the only one on its store. Returns how many."""
+        """Let every lease end now: at the start of a process that is the only one on its store. Returns how many were
+        on runs."""
 
     async def release_lease(self, run_id: RunId, *, epoch: int, worker: WorkerId) -> bool:
         """Give a run back: its lease ends now, another worker may claim it at once."""

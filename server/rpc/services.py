@@ -33,6 +33,8 @@ from parley.v1 import (
     tool_pb2_grpc,
     usage_pb2,
     usage_pb2_grpc,
+    voice_pb2,
+    voice_pb2_grpc,
 )
 
 from server.application.approvals import Approvals
@@ -64,6 +66,7 @@ from server.application.threads import Threads
 from server.application.tools import Tools
 from server.application.uploads import Uploads
 from server.application.usage import UsageRecords
+from server.application.voice import Voice
 from server.domain.limits import Limits
 from server.ports.system import Clock
 from server.rpc.health import HealthServicer
@@ -82,6 +85,7 @@ from server.rpc.servicers.search import SearchServicer
 from server.rpc.servicers.thread import ThreadServicer
 from server.rpc.servicers.tool import ToolServicer
 from server.rpc.servicers.usage import UsageServicer
+from server.rpc.servicers.voice import VoiceServicer
 
 DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     thread_pb2.DESCRIPTOR.services_by_name["ThreadService"],
@@ -94,6 +98,7 @@ DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     key_pb2.DESCRIPTOR.services_by_name["KeyService"],
     audit_pb2.DESCRIPTOR.services_by_name["AuditService"],
     usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
+    voice_pb2.DESCRIPTOR.services_by_name["VoiceService"],
     data_pb2.DESCRIPTOR.services_by_name["DataService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["OrganizationService"],
@@ -149,6 +154,7 @@ class UseCases:
     keys: OwnKeys
     audit: AuditRecords
     usage: UsageRecords
+    voice: Voice
     limits: Limits
     exports: Exports
     erasures: Erasures
@@ -173,6 +179,7 @@ class Services:
         self._keys = KeyServicer(use_cases.keys, use_cases.clock)
         self._audit = AuditServicer(use_cases.audit)
         self._usage = UsageServicer(use_cases.usage)
+        self._voice = VoiceServicer(use_cases.voice)
         self._data = DataServicer(use_cases.exports, use_cases.erasures)
         self._archive = ArchiveServicer(use_cases.archive, use_cases.archive_chat)
         self._chats = ChatServicer(use_cases.chats, use_cases.prompts)
@@ -196,6 +203,7 @@ class Services:
         key_pb2_grpc.add_KeyServiceServicer_to_server(self._keys, aio)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(self._audit, aio)
         usage_pb2_grpc.add_UsageServiceServicer_to_server(self._usage, aio)
+        voice_pb2_grpc.add_VoiceServiceServicer_to_server(self._voice, aio)
         data_pb2_grpc.add_DataServiceServicer_to_server(self._data, aio)
         conversations_pb2_grpc.add_ConversationServiceServicer_to_server(self._conversations, aio)
         conversations_pb2_grpc.add_OrganizationServiceServicer_to_server(self._organizations, aio)

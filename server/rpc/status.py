@@ -24,6 +24,7 @@ from server.domain import (
     storage_errors,
     tool_call_errors,
     tool_errors,
+    voice_errors,
 )
 
 DOMAIN: Final = "parley"
@@ -65,6 +66,11 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     rights_errors.ErasureNotFound: grpc.StatusCode.NOT_FOUND,
     rights_errors.InvalidExportCursor: grpc.StatusCode.INVALID_ARGUMENT,
     rights_errors.CursorExpired: grpc.StatusCode.OUT_OF_RANGE,
+    voice_errors.VoiceUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
+    voice_errors.VoiceServiceUnavailable: grpc.StatusCode.UNAVAILABLE,
+    voice_errors.VoiceServiceRefused: grpc.StatusCode.UNAVAILABLE,
+    voice_errors.VoiceSessionNotFound: grpc.StatusCode.NOT_FOUND,
+    voice_errors.TooManyVoiceSessions: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ScopeMissing: grpc.StatusCode.PERMISSION_DENIED,
     errors.NotAMember: grpc.StatusCode.PERMISSION_DENIED,
     errors.RoleMissing: grpc.StatusCode.PERMISSION_DENIED,

@@ -76,6 +76,7 @@ def test_the_configuration_file_it_shows_is_one() -> None:
     from server.adapters.provider.configuration import load_providers
     from server.adapters.spending.configuration import load_spending
     from server.adapters.tools.toml_servers import read_tool_servers
+    from server.adapters.voice.configuration import read_voice
     from server.domain.memory import EmbeddingModel
 
     for example in map(tomllib.loads, examples):
@@ -92,9 +93,11 @@ def test_the_configuration_file_it_shows_is_one() -> None:
         if "memory" in example:
             remembering = {"name": "openai", "models": ["gpt-4o-mini"]}
             assert read_memory(example, load_providers(toml={"providers": [remembering]}, env={})) is not None
+        keys = {"DAILY_API_KEY": "example", "OPENAI_API_KEY": "sk-example"}
+        assert "voice" not in example or read_voice(example, keys) is not None
         if "storage" in example:
             assert read_storage(example, {"S3_ACCESS_KEY": "AKIA", "S3_SECRET_KEY": "example"}) is not None
-        assert {"providers", "guardrails", "mcp_servers", "prices", "memory", "storage"} & example.keys()
+        assert {"providers", "guardrails", "mcp_servers", "prices", "memory", "storage", "voice"} & example.keys()
 
 
 def test_the_python_it_shows_compiles() -> None:

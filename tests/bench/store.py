@@ -166,6 +166,8 @@ def _message_row(message: Message) -> MessageRow:
         message_metadata=None,
         provider_parts=None,
         attachments=None,
+        spoken=None,
+        spoken_at=None,
     )
 
 

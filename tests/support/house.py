@@ -39,14 +39,18 @@ from server.application.runs import Runs, SendMessage
 from server.application.sessions import Sessions
 from server.application.signed_urls import SignedUrls
 from server.application.spending_rules import SpendingRules
+from server.application.standing import Standing
 from server.application.storage import Storage
 from server.application.streams import Streams
 from server.application.threads import Threads
 from server.application.titles import Titles
 from server.application.tools import Tools
 from server.application.uploads import Uploads
+from server.application.voice import Voice
+from server.application.voice_call import CallParts
 from server.bootstrap.memory import opened_memory
 from server.bootstrap.tools import opened_tool_servers
+from server.bootstrap.voice import Calling
 from server.domain.attachment import EVERYTHING, TEXT_ALONE, AcceptedTypes
 from server.domain.errors import UnknownModel
 from server.domain.events import Event, RunEnded
@@ -180,6 +184,7 @@ class House:
     tools: Tools
     direct_calls: DirectCalls
     meter: Meter
+    voice: Voice
 
     async def send(
         self,
@@ -222,10 +227,11 @@ async def open_house(
     tools: Sequence[ToolServerConfig] = (),
     rules: SpendingRules = NO_RULES,
     embedder: EmbedderConfig | None = None,
+    calling: Calling | None = None,
 ) -> AsyncIterator[House]:
     """Compose a house over the database in `folder` (or at `url`) and take it down again. `wrap` may put something
     between the store and everybody else. `tools` are its tool servers, `embedder` what compares
-    its memories."""
+    its memories, `calling` what voice sessions are made with."""
     time: Clock = clock or SystemClock()
     ids, feed = SystemIds(), LocalFeed(limits=limits)
     wakes = Wakes(feed)
@@ -300,6 +306,22 @@ async def open_house(
             servers=servers,
             schemas=schemas,
         )
+        called = calling or Calling()
+        call_parts = CallParts(
+            store=store,
+            feed=feed,
+            clock=time,
+            audit=Audit(clock=time, ids=ids),
+            runs=runs,
+            streams=streams,
+            standing=Standing(store=store, clock=time),
+            rooms=called.rooms,
+            bots=called.bots,
+            limits=called.limits,
+            phrases=called.phrases,
+            figures=called.figures,
+        )
+        voice = await stack.enter_async_context(Voice(call_parts, ids=ids, repeats=repeats, worker=engine))
         yield House(
             store=store,
             feed=feed,
@@ -370,4 +392,5 @@ async def open_house(
             tools=Tools(servers),
             direct_calls=direct_calls,
             meter=meter,
+            voice=voice,
         )

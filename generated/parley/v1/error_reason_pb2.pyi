@@ -287,6 +287,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_ATTACHMENTS_TOO_LARGE: _ErrorReason.ValueType  # 136
     """The message brings along more than it may; the metadata entries `what` and `limit` say what. INVALID_ARGUMENT."""
+    ERROR_REASON_VOICE_UNAVAILABLE: _ErrorReason.ValueType  # 175
+    """The operator has not set up voice; the message says what is missing. FAILED_PRECONDITION."""
+    ERROR_REASON_VOICE_SERVICE_UNAVAILABLE: _ErrorReason.ValueType  # 176
+    """Daily, or the bot that would join its room, does not answer in time or cannot serve now; no session was made. Send
+    again, after `retry_delay` where it is given. UNAVAILABLE.
+    """
+    ERROR_REASON_VOICE_SERVICE_REFUSED: _ErrorReason.ValueType  # 177
+    """Daily refuses the operator's key or what was asked of it, or the bot its configuration; no session was made. The
+    operator has to mend that. UNAVAILABLE.
+    """
+    ERROR_REASON_VOICE_SESSION_NOT_FOUND: _ErrorReason.ValueType  # 178
+    """The thread has no voice session, or the one that the repeated call had made is over. NOT_FOUND."""
+    ERROR_REASON_TOO_MANY_VOICE_SESSIONS: _ErrorReason.ValueType  # 179
+    """As many voice sessions of the user, or of the server, are under way as may be; the metadata entry `limit` says
+    for whom (`user`, `server`), `most` how many. RESOURCE_EXHAUSTED; HTTP 429.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or a run failed. A refused call carries the name without its prefix as the
@@ -559,4 +575,20 @@ that do. FAILED_PRECONDITION.
 """
 ERROR_REASON_ATTACHMENTS_TOO_LARGE: ErrorReason.ValueType  # 136
 """The message brings along more than it may; the metadata entries `what` and `limit` say what. INVALID_ARGUMENT."""
+ERROR_REASON_VOICE_UNAVAILABLE: ErrorReason.ValueType  # 175
+"""The operator has not set up voice; the message says what is missing. FAILED_PRECONDITION."""
+ERROR_REASON_VOICE_SERVICE_UNAVAILABLE: ErrorReason.ValueType  # 176
+"""Daily, or the bot that would join its room, does not answer in time or cannot serve now; no session was made. Send
+again, after `retry_delay` where it is given. UNAVAILABLE.
+"""
+ERROR_REASON_VOICE_SERVICE_REFUSED: ErrorReason.ValueType  # 177
+"""Daily refuses the operator's key or what was asked of it, or the bot its configuration; no session was made. The
+operator has to mend that. UNAVAILABLE.
+"""
+ERROR_REASON_VOICE_SESSION_NOT_FOUND: ErrorReason.ValueType  # 178
+"""The thread has no voice session, or the one that the repeated call had made is over. NOT_FOUND."""
+ERROR_REASON_TOO_MANY_VOICE_SESSIONS: ErrorReason.ValueType  # 179
+"""As many voice sessions of the user, or of the server, are under way as may be; the metadata entry `limit` says
+for whom (`user`, `server`), `most` how many. RESOURCE_EXHAUSTED; HTTP 429.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

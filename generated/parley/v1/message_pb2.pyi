@@ -239,6 +239,7 @@ class Message(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     IMAGE_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    SPOKEN_CONTENT_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7."""
@@ -256,6 +257,11 @@ class Message(_message.Message):
     """What the model thought before it answered, where it says so."""
     tool_call_id: _builtins.str
     """The call it answers; tool only."""
+    spoken_content: _builtins.str
+    """How much of the `content` was spoken in a voice session, from its beginning; equal to it when all was, empty when
+    nothing was. Absent from answers that were only written. Known when nothing more is spoken of the answer, so that
+    events do not have it; later model requests show the model this instead of the content.
+    """
     actor: _builtins.str
     """Who sent it on behalf of the user whose conversation it is in; absent when the user did."""
     @_builtins.property
@@ -294,11 +300,12 @@ class Message(_message.Message):
         usage: Global___Usage | None = ...,
         image: Global___Image | None = ...,
         attachments: _abc.Iterable[Global___Attachment] | None = ...,
+        spoken_content: _builtins.str | None = ...,
         actor: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_image", b"_image", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_tool_call_id", b"_tool_call_id", "actor", b"actor", "created_at", b"created_at", "image", b"image", "model", b"model", "reasoning_content", b"reasoning_content", "run_id", b"run_id", "tool_call_id", b"tool_call_id", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_image", b"_image", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_spoken_content", b"_spoken_content", "_tool_call_id", b"_tool_call_id", "actor", b"actor", "created_at", b"created_at", "image", b"image", "model", b"model", "reasoning_content", b"reasoning_content", "run_id", b"run_id", "spoken_content", b"spoken_content", "tool_call_id", b"tool_call_id", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_image", b"_image", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_tool_call_id", b"_tool_call_id", "actor", b"actor", "attachments", b"attachments", "content", b"content", "created_at", b"created_at", "id", b"id", "image", b"image", "model", b"model", "reasoning_content", b"reasoning_content", "role", b"role", "run_id", b"run_id", "status", b"status", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor", b"_actor", "_image", b"_image", "_model", b"_model", "_reasoning_content", b"_reasoning_content", "_run_id", b"_run_id", "_spoken_content", b"_spoken_content", "_tool_call_id", b"_tool_call_id", "actor", b"actor", "attachments", b"attachments", "content", b"content", "created_at", b"created_at", "id", b"id", "image", b"image", "model", b"model", "reasoning_content", b"reasoning_content", "role", b"role", "run_id", b"run_id", "spoken_content", b"spoken_content", "status", b"status", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__actor: _TypeAlias = _typing.Literal["actor"]  # noqa: Y015
     _WhichOneofArgType__actor: _TypeAlias = _typing.Literal["_actor", b"_actor"]  # noqa: Y015
@@ -310,6 +317,8 @@ class Message(_message.Message):
     _WhichOneofArgType__reasoning_content: _TypeAlias = _typing.Literal["_reasoning_content", b"_reasoning_content"]  # noqa: Y015
     _WhichOneofReturnType__run_id: _TypeAlias = _typing.Literal["run_id"]  # noqa: Y015
     _WhichOneofArgType__run_id: _TypeAlias = _typing.Literal["_run_id", b"_run_id"]  # noqa: Y015
+    _WhichOneofReturnType__spoken_content: _TypeAlias = _typing.Literal["spoken_content"]  # noqa: Y015
+    _WhichOneofArgType__spoken_content: _TypeAlias = _typing.Literal["_spoken_content", b"_spoken_content"]  # noqa: Y015
     _WhichOneofReturnType__tool_call_id: _TypeAlias = _typing.Literal["tool_call_id"]  # noqa: Y015
     _WhichOneofArgType__tool_call_id: _TypeAlias = _typing.Literal["_tool_call_id", b"_tool_call_id"]  # noqa: Y015
     @_typing.overload
@@ -322,6 +331,8 @@ class Message(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reasoning_content) -> _WhichOneofReturnType__reasoning_content | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__run_id) -> _WhichOneofReturnType__run_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spoken_content) -> _WhichOneofReturnType__spoken_content | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tool_call_id) -> _WhichOneofReturnType__tool_call_id | None: ...
 

@@ -65,6 +65,11 @@ class TomlTable:
         table = TomlTable(self._values.get(name, {}), self.key(name))
         return {one: TomlTable(value, table.key(one)) for one, value in table._values.items()}
 
+    def table(self, name: str) -> "TomlTable":
+        """A table; an empty one if the key is not there."""
+        self._asked.add(name)
+        return TomlTable(self._values.get(name, {}), self.key(name))
+
     def items(self, name: str) -> list[object] | None:
         """An array with at least one item, if the key is there."""
         value = self._get(name, list, "an array")

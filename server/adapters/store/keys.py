@@ -50,6 +50,7 @@ USAGE: Final = (
 )
 
 _BY_DIGEST = Statement(select(*COLUMNS).where(_c.digest == parameter(_c.digest)))
+_BY_ID = Statement(select(*COLUMNS).where(_c.id == parameter(_c.id)))
 _ALL = Statement(select(*COLUMNS).order_by(_c.created_at, _c.id))
 _ADD = Statement(insert(_table))
 _SAVE = Statement(CHANGES)
@@ -82,6 +83,12 @@ _USED = Statement(
 async def key_by_digest(executor: Executor, digest: str) -> ApiKey | None:
     """The key of that digest, valid or not."""
     rows = await executor.fetch(_BY_DIGEST, {"digest": digest})
+    return key_of(rows[0]) if rows else None
+
+
+async def key_by_id(executor: Executor, key_id: KeyId) -> ApiKey | None:
+    """The key of that id, valid or not."""
+    rows = await executor.fetch(_BY_ID, {"id": key_id})
     return key_of(rows[0]) if rows else None
 
 

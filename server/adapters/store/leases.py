@@ -44,6 +44,12 @@ _RENEW = Statement(
     .returning(_c.epoch)
 )
 _VOID = Statement(update(_table).where(_is_running, _c.lease_worker.is_not(None)).values(_ENDED).returning(_c.id))
+_VOID_VOICE = Statement(
+    update(tables.voice_sessions)
+    .where(tables.voice_sessions.c.lease_until > literal_column("0"))
+    .values(lease_until=literal_column("0"))
+    .returning(tables.voice_sessions.c.id)
+)
 _RELEASE = Statement(
     update(_table)
     .where(_one, _c.lease_worker == _worker, _c.epoch == bindparam("of_epoch", type_=BigInteger), _is_running)
@@ -82,7 +88,8 @@ async def renew_leases(executor: Executor, lease: Lease, held: Collection[RunId]
 
 
 async def void_leases(executor: Executor) -> int:
-    """Let every lease end now. Returns how many."""
+    """Let every lease end now. Returns how many were on runs."""
+    await executor.fetch(_VOID_VOICE, {})
     return len(await executor.fetch(_VOID, {}))
 
 

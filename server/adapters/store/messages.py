@@ -30,6 +30,7 @@ from server.domain.message import (
     MessageMetadata,
     MessageStatus,
     Role,
+    Spoken,
     ToolCall,
     Usage,
 )
@@ -41,7 +42,7 @@ COLUMNS: Final = (
     *(_c.id, _c.conversation_id, _c.role, _c.content, _c.created_at, _c.status),
     *(func.coalesce(_c.position, _c.branch_position), _c.branch, _c.run_id, _c.session_id),
     *(_c.model, _c.provider, _c.reasoning, _c.tool_calls, _c.tool_call_id, _c.usage, _c.image, _c.message_metadata),
-    *(_c.provider_parts, _c.actor, _c.attachments),
+    *(_c.provider_parts, _c.actor, _c.attachments, _c.spoken, _c.spoken_at),
 )
 _ATTACHMENT: Final = codec(Attachment)
 _USAGE: Final = codec(Usage)
@@ -83,6 +84,13 @@ _WITHDRAW = owned(
     update(_table)
     .where(_one, _is_waiting)
     .values(status=literal_column(f"'{MessageStatus.CANCELLED}'"))
+    .returning(_c.id),
+    _table,
+)
+_SPEAK = owned(
+    update(_table)
+    .where(_one)
+    .values(spoken=parameter(_c.spoken, "characters"), spoken_at=parameter(_c.spoken_at, "at"))
     .returning(_c.id),
     _table,
 )
@@ -160,6 +168,13 @@ class StoredMessages:
         """Take a queued message out of the queue for good. Raises `MessageNotQueued`."""
         if await self._scope.fetch_one(_WITHDRAW, message_id=message_id) is None:
             raise MessageNotQueued(message_id)
+
+    async def speak(self, message_id: MessageId, spoken: Spoken) -> bool:
+        """Note how much of an answer was spoken; `False` when it is not stored."""
+        at = micros(spoken.at)
+        return (
+            await self._scope.fetch_one(_SPEAK, message_id=message_id, characters=spoken.characters, at=at) is not None
+        )
 
     async def get(self, message_id: MessageId) -> Message | None:
         """The message of that id, wherever it is."""
@@ -241,6 +256,8 @@ def _values(message: Message) -> dict[str, Any]:
         "provider_parts": message.provider_parts,
         "actor": message.actor,
         "attachments": _ATTACHMENT.dumps_all(message.attachments) if message.attachments else None,
+        "spoken": message.spoken.characters if message.spoken else None,
+        "spoken_at": micros(message.spoken.at) if message.spoken else None,
     }
 
 
@@ -248,7 +265,7 @@ def message_of(row: Row) -> Message:
     """The message of a row of `COLUMNS`."""
     (row_id, conversation_id, role, content, created, status, position, branch, run_id, session_id, *rest) = row
     model, provider, reasoning, tool_calls, tool_call_id, usage, image, metadata, *rest = rest
-    provider_parts, actor, attachments = rest
+    provider_parts, actor, attachments, spoken, spoken_at = rest
     return Message(
         id=row_id,
         conversation_id=conversation_id,
@@ -271,4 +288,5 @@ def message_of(row: Row) -> Message:
         provider_parts=provider_parts,
         actor=actor,
         attachments=_ATTACHMENT.loads_all(attachments) if attachments else (),
+        spoken=None if spoken_at is None else Spoken(spoken, moment(spoken_at)),
     )

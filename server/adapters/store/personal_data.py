@@ -73,6 +73,7 @@ PERSONAL_DATA: Final[Mapping[str, Personal]] = {
     "compactions": Personal(_C, "compaction", "conversation_id"),
     "model_requests": Personal(_C, "model_request", "conversation_id", json=("generation", "files")),
     "request_texts": Personal(_C, "model_request_text", "conversation_id"),
+    "voice_sessions": Personal(_C, "voice_session", "conversation_id"),
     "files": Personal(_C, "file", "conversation_id", contents=True),
     "stored_files": Personal(Erased.BY_OWNER, "stored_file", contents=True),
     "folders": Personal(Erased.BY_OWNER, "folder"),

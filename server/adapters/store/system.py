@@ -48,6 +48,10 @@ class StoredSystem(StoredRights):
         """The key of that digest, valid or not."""
         return await keys.key_by_digest(self._executor, digest)
 
+    async def key_by_id(self, key_id: KeyId) -> ApiKey | None:
+        """The key of that id, valid or not."""
+        return await keys.key_by_id(self._executor, key_id)
+
     async def keys(self) -> list[ApiKey]:
         """All keys, the oldest first."""
         return await keys.all_keys(self._executor)

@@ -36,6 +36,7 @@ from server.adapters.store.search_tables import MessageWordsRow
 from server.adapters.store.storage_tables import FolderRow, StoredFileRow, UploadGrantRow
 from server.adapters.store.tool_tables import ApprovalRow, ToolCallRow
 from server.adapters.store.usage_tables import SpendingRow, UsageCallRow, UsageDayRow
+from server.adapters.store.voice_tables import VoiceSessionRow
 
 
 class ConversationRow(OwnedRow, table=True):
@@ -128,6 +129,8 @@ class MessageRow(OwnedRow, table=True):
     provider_parts: str | None = Field(sa_type=STRING)
     actor: str | None = Field(sa_type=STRING)
     attachments: str | None = Field(sa_type=STRING)
+    spoken: int | None = Field(sa_type=WHOLE)
+    spoken_at: int | None = Field(sa_type=WHOLE)
 
 
 class BranchRow(OwnedRow, table=True):
@@ -305,3 +308,4 @@ retention: Final = _table(RetentionRow)
 folders: Final = _table(FolderRow)
 stored_files: Final = _table(StoredFileRow)
 upload_grants: Final = _table(UploadGrantRow)
+voice_sessions: Final = _table(VoiceSessionRow)

@@ -29,6 +29,7 @@ from server.adapters.store.storage import StoredStorage
 from server.adapters.store.tenant_rights import StoredTenantRights
 from server.adapters.store.tool_calls import StoredToolCalls
 from server.adapters.store.usage import StoredUsage
+from server.adapters.store.voice import StoredVoiceSessions
 from server.domain.events import Event
 from server.domain.principal import Owner
 
@@ -63,6 +64,7 @@ class OwnedTransaction:
         "storage",
         "tool_calls",
         "usage",
+        "voice_sessions",
     )
 
     def __init__(self, executor: Executor, owner: Owner, record: Callable[[Sequence[Event]], None]) -> None:
@@ -93,3 +95,4 @@ class OwnedTransaction:
         self.rights = StoredTenantRights(scope)
         self.personal_records = StoredPersonalRecords(scope)
         self.storage = StoredStorage(scope)
+        self.voice_sessions = StoredVoiceSessions(scope)

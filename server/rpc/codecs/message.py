@@ -48,6 +48,13 @@ def write_message(into: message_pb2.Message, message: Message) -> None:
         into.actor = message.actor
     if message.usage is not None:
         _write_usage(into.usage, message.usage)
+    if message.spoken is not None or message.image is not None or message.attachments:
+        _write_what_few_have(into, message)
+
+
+def _write_what_few_have(into: message_pb2.Message, message: Message) -> None:
+    if message.spoken is not None:
+        into.spoken_content = message.spoken_content or ""
     if message.image is not None:
         into.image.MergeFrom(encode_image(message.image))
     for each in message.attachments:

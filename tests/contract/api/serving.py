@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,8 @@ from server.adapters.identity.key_set import KeySet
 from server.adapters.identity.verifier import Expected, TokenVerifier
 from server.adapters.system import SystemClock, SystemIds
 from server.adapters.tools.server_config import StdioEndpoint, ToolServerConfig
+from server.adapters.voice.configuration import DailyConfig
+from server.adapters.voice.daily import DailyRooms
 from server.application.audit import Audit, AuditRecords
 from server.application.authentication import Authenticator
 from server.application.erasures import Erasures, Pseudonyms
@@ -33,10 +35,12 @@ from server.application.refusals import Refusals
 from server.application.repeats import Repeats
 from server.application.spending_rules import SpendingRules
 from server.application.usage import UsageRecords
+from server.bootstrap.voice import Calling
 from server.domain.key import ApiKey, KeyEnvironment, KeyStyle
 from server.domain.principal import Owner
 from server.domain.rates import CallLimits
 from server.domain.usage import Price
+from server.domain.voice import VoiceLimits
 from server.ports.system import Clock
 from server.rpc.interceptors.door import door
 from server.rpc.interceptors.pipeline import Pipeline
@@ -49,6 +53,8 @@ from tests.support.canaries.marks import canary
 from tests.support.house import QUICK, House, open_house
 from tests.support.issuer import AUDIENCE, SECRET, Issuer
 from tests.support.scripted_provider import ScriptedProvider, usage
+from tests.support.voice.daily import KEY, StandInDaily
+from tests.support.voice.puppets import SilentBots
 
 GUARDRAILS = {"words": ["unspeakable"], "phrases": ["said: secretly"]}
 """What the operator does not allow."""
@@ -59,6 +65,8 @@ UNLIMITED = CallLimits(0, 0, 0, 0, 0)
 """Tests that play a service for a while make more calls than anybody may."""
 PRICED = SpendingRules(prices={("scripted", "first"): Price(input=1_000_000, output=10_000_000)})
 """What the model costs, and no budgets."""
+CALLS = VoiceLimits(per_user=2, per_process=1000)
+"""Every case has sessions of its own, which live as long as the server."""
 PEPPER = canary("pepper").encode()
 # On a busy machine one fetch may take long, and clocks that stand still never let another begin.
 _PATIENCE = timedelta(seconds=60)
@@ -124,7 +132,10 @@ async def serve(
     guard = Guard(load_guardrails({"guardrails": GUARDRAILS}).rules)
     watch = clock or SystemClock()
     async with (
-        open_house(folder, provider, guard=guard, tools=(*tool_servers(folder), *TOOLS), rules=rules) as house,
+        _calling() as calling,
+        open_house(
+            folder, provider, guard=guard, tools=(*tool_servers(folder), *TOOLS), rules=rules, calling=calling
+        ) as house,
         Issuer() as issuer,
         KeySet(issuer.url, clock=watch, trust_env=False, patience=_PATIENCE) as key_set,
         KeyUses(store=house.store, clock=SystemClock()) as uses,
@@ -182,6 +193,7 @@ async def serve(
                     limits=QUICK,
                 ),
                 audit=AuditRecords(store=house.store, limits=QUICK),
+                voice=house.voice,
                 usage=UsageRecords(store=house.store, clock=SystemClock(), limits=QUICK, rules=house.meter.rules),
                 clock=SystemClock(),
             )
@@ -230,6 +242,15 @@ async def serve(
                 through_channel=through_channel,
             )
         await server.stop(0)
+
+
+@asynccontextmanager
+async def _calling() -> AsyncIterator[Calling]:
+    """Rooms of a Daily of its own, and bots that say nothing."""
+    async with StandInDaily() as daily:
+        rooms = DailyRooms(DailyConfig(daily.url, KEY), clock=SystemClock(), random=lambda: 0.0)
+        async with aclosing(rooms):
+            yield Calling(rooms, SilentBots(), CALLS)
 
 
 @asynccontextmanager

@@ -60,6 +60,8 @@ ACTS: dict[Act, Case] = {
     Act.TOOL_CALL_APPROVED: _tool("an approved call lets its run go on"),
     Act.TOOL_CALL_DENIED: _tool("the others of a batch go on waiting"),
     Act.TOOL_CALLED: _write("CallTool"),
+    Act.VOICE_SESSION_CREATED: _write("CreateDailySession"),
+    Act.VOICE_SESSION_ENDED: _write("EndDailySession"),
     Act.IMPERSONATION_BEGAN: _in_annas_name(_write("CreateThread")),
     Act.IMPERSONATED_WRITE: _in_annas_name(_write("CreateThread")),
 }

@@ -32,6 +32,7 @@ from tests.contract.api.cases import (
     thread,
     tool,
     usage,
+    voice,
 )
 from tests.contract.api.matching import differences, resolve
 from tests.contract.api.player import CallRefused, Player, drain
@@ -43,7 +44,7 @@ CASES: list[Case] = [
     *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES, *mcp.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
     *(*context.CASES, *large.CASES, *key.CASES, *audit.CASES, *search.CASES, *storage.CASES, *access.CASES),
-    *(*usage.CASES, *memory.CASES, *data.CASES, *attachment.CASES),
+    *(*usage.CASES, *memory.CASES, *data.CASES, *attachment.CASES, *voice.CASES),
 ]
 
 

@@ -23,6 +23,7 @@ from server.domain.ids import (
     RunId,
     SessionId,
     ToolCallId,
+    VoiceSessionId,
     WorkerId,
 )
 from server.domain.key import ApiKey, KeyStyle
@@ -34,6 +35,7 @@ from server.domain.run import Lease, Run, RunState
 from server.domain.session import ChatSession
 from server.domain.tool import Approval, ToolCallState, ToolInvocation
 from server.domain.usage import CallKind, ModelCall, Price
+from server.domain.voice import VoiceSession
 from server.ports.store import Store, Transaction
 
 ALICE = Owner("acme", "alice")
@@ -106,6 +108,13 @@ def lease(worker: str = "w1", until: float = 6) -> Lease:
 def session(of: Conversation, *, time: float = 0, **fields: Any) -> ChatSession:
     """A session."""
     made = ChatSession(SessionId(new_id()), of.id, ModelId("model"), at(time), at(time))
+    return replace(made, **fields)
+
+
+def voice_session(of: ConversationId, *, time: float = 0, **fields: Any) -> VoiceSession:
+    """A call that can be joined for ten seconds."""
+    identity = VoiceSessionId(new_id())
+    made = VoiceSession(identity, of, f"room-{identity}", "https://rooms.example", at(time), at(time + 9), at(time + 9))
     return replace(made, **fields)
 
 

@@ -19,7 +19,7 @@ from server.domain.file import File
 from server.domain.generation import GenerationConfig
 from server.domain.ids import ConversationId, MessageId, OrganizationId, default_organization_id
 from server.domain.key import ApiKey, KeyUse
-from server.domain.message import Message, Role, Usage
+from server.domain.message import Message, Role, Spoken, Usage
 from server.domain.message_query import read_query
 from server.domain.message_search import MessageSearch
 from server.domain.model import Model
@@ -30,6 +30,7 @@ from server.domain.search import Search
 from server.domain.session import ChatSession
 from server.domain.tool import Approval, ApprovalState, ToolCallState, ToolInvocation
 from server.domain.usage import ModelCall, Spent, Total, UsageFilter
+from server.domain.voice import VoiceSession
 from server.ports.archive import Archive
 from server.ports.audit import Audit
 from server.ports.cached_answers import CachedAnswers
@@ -52,6 +53,7 @@ from server.ports.store import (
 )
 from server.ports.tool_calls import Approvals, ToolCalls
 from server.ports.usage import Usage as UsagePort
+from server.ports.voice import VoiceSessions
 from tests.contract.store.builders import (
     ALICE,
     ALICE_ELSEWHERE,
@@ -74,6 +76,7 @@ from tests.contract.store.builders import (
     session,
     stored,
     tool_call,
+    voice_session,
 )
 
 ORGANIZATION = OrganizationId("o")
@@ -103,6 +106,7 @@ class Theirs:
     summary: Compaction
     key: ApiKey
     asked: ModelCall
+    call_room: VoiceSession
 
 
 @pytest.fixture
@@ -145,7 +149,9 @@ async def alices(store: Store) -> Theirs:
         await tx.usage.open(called)
         await tx.audit.add(audit_record(actor="helper"))
         await tx.extractions.begin(run.id, talk.id, due=at(0))
-        return Theirs(talk, appended, run, waiting, chat, drawn, call, asked, parked, summary, hers, called)
+        spoken = voice_session(talk.id)
+        await tx.voice_sessions.add(spoken)
+        return Theirs(talk, appended, run, waiting, chat, drawn, call, asked, parked, summary, hers, called, spoken)
 
     made = await store.write(ALICE, fill)
     await store.write_system(lambda tx: tx.count_uses([KeyUse(hers.id, DAY, 3, at(0))]))
@@ -180,6 +186,7 @@ async def _look(tx: Transaction, alices: Theirs) -> list[Any]:
         await tx.runs.page(talk.id, limit=9, after=None),
         await tx.events.after(talk.id, 0, limit=99),
         await tx.sessions.of_conversation(talk.id),
+        [await tx.voice_sessions.of(each) for each in (talk.id, alices.parked.conversation_id)],
         await tx.requests.find("r", not_before=at(0)),
         await tx.cached_answers.find("c", now=at(0)),
         await tx.files.of_conversation(talk.id),
@@ -240,6 +247,13 @@ SEES: dict[str, tuple[Probe, Any]] = {
     "messages.count_said": (lambda tx, a: tx.messages.count_said(a.talk.id), 0),
     "messages.count": (lambda tx, a: tx.messages.count(a.talk.id), 0),
     "messages.get": (lambda tx, a: tx.messages.get(a.message.id), None),
+    "messages.speak": (lambda tx, a: tx.messages.speak(a.message.id, Spoken(1, at(9))), False),
+    "voice_sessions.of": (lambda tx, a: tx.voice_sessions.of(a.talk.id), None),
+    "voice_sessions.get": (lambda tx, a: tx.voice_sessions.get(a.call_room.id), None),
+    "voice_sessions.count_live": (lambda tx, a: tx.voice_sessions.count_live(at(0)), 0),
+    "voice_sessions.open": (lambda tx, a: tx.voice_sessions.open(a.call_room.id, "https://x"), False),
+    "voice_sessions.renew": (lambda tx, a: tx.voice_sessions.renew(a.call_room.id, at(99)), False),
+    "voice_sessions.remove": (lambda tx, a: tx.voice_sessions.remove(a.call_room.id), False),
     "message_index.find": (
         lambda tx, a: tx.message_index.find(MessageSearch(read_query("Hello")), limit=9, after=None),
         [],
@@ -341,6 +355,10 @@ REFUSED: dict[str, tuple[Probe, type[Exception]]] = {
     "tool_calls.add": (lambda tx, a: tx.tool_calls.add([tool_call(a.run)]), RunNotFound),
     "approvals.add": (_asked_again, RunNotFound),
     "sessions.add": (lambda tx, a: tx.sessions.add(session(a.talk)), ConversationNotFound),
+    "voice_sessions.add": (
+        lambda tx, a: tx.voice_sessions.add(voice_session(a.parked.conversation_id)),
+        ConversationNotFound,
+    ),
     "files.add": (lambda tx, a: tx.files.add(file(a.talk)), ConversationNotFound),
     "organizations.set_member": (lambda tx, a: tx.organizations.set_member(ACME, GUEST), UserNotFound),
     "events.append": (
@@ -444,6 +462,7 @@ def test_every_method_of_the_transaction_is_probed() -> None:
         "keys": ApiKeys,
         "audit": Audit,
         "extractions": Extractions,
+        "voice_sessions": VoiceSessions,
     }
     methods = {
         f"{part}.{name}" for part, protocol in parts.items() for name in vars(protocol) if not name.startswith("_")

@@ -60,6 +60,7 @@ from server.adapters.store import (
     traces,
     usage_calls,
     usage_sums,
+    voice,
 )
 from server.adapters.store.archive import Shape, Term, search_statement
 from server.adapters.store.dialects import POSTGRES, SQLITE
@@ -101,6 +102,7 @@ OWNED_PARTS = [
     message_words,
     personal_records,
     storage,
+    voice,
 ]
 SYSTEM_PARTS = [
     *(keys, provisioning, members, leases, all_storage, retention, awaited_calls, outbox, message_indexing),
@@ -171,9 +173,9 @@ ALL = {**FOREIGN, **OWNED, **OF_TENANT, **OF_SERVICE, **dict(_statements(SYSTEM_
 
 UNDER_WAY = re.compile(
     r"INDEX ix_runs_(queued|queue|leases)\b|INDEX ix_run_events_unpublished\b"
-    r"|SCAN event_(removals|publisher)\b|SCAN anon_1$"
+    r"|SCAN (event_removals|event_publisher|voice_sessions)\b|SCAN anon_1$"
 )
-"""Partial indices, the deletions that are not told yet, the one publisher, and what was taken from one of those."""
+"""Partial indices, the deletions that are not told yet, the one publisher, calls, and what came of one of those."""
 
 
 def _compiled(statement: Statement, dialect: Dialect) -> SQLCompiler:

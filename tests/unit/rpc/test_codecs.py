@@ -45,7 +45,7 @@ from server.domain.ids import (
     UserId,
     model_id,
 )
-from server.domain.message import GeneratedImage, Message, MessageStatus, Role, ToolCall, Usage
+from server.domain.message import GeneratedImage, Message, MessageStatus, Role, Spoken, ToolCall, Usage
 from server.domain.model import Model
 from server.domain.organization import Member, MemberRole, Membership
 from server.domain.principal import Owner
@@ -116,6 +116,7 @@ MESSAGE = Message(
     image=GeneratedImage("painter", "A dot", FileId("f-1")),
     actor="service",
     attachments=(Attachment(FileId("f-2"), "a.png", "image/png", 2**33, "00", tokens=255, is_deleted=True),),
+    spoken=Spoken(3, MORNING),
 )
 MESSAGE_JSON = {
     "id": "m-1",
@@ -134,6 +135,7 @@ MESSAGE_JSON = {
     "attachments": [
         {"file_id": "f-2", "name": "a.png", "media_type": "image/png", "size_bytes": str(2**33), "deleted": True}
     ],
+    "spoken_content": "Hel",
 }
 RUN = Run(
     id=RunId("run_1"),

@@ -64,7 +64,7 @@ def test_every_method_of_the_catalogue_has_a_rule() -> None:
     assert {rule.scope for rule in rules(DESCRIPTORS)} == {
         *("ayeto.chat", "ayeto.conversation", "conversations:read", "conversations:write", "files:read"),
         *("files:write", "keys:admin", "audit:read", "mcp:call", "usage:read", "usage:admin"),
-        *("memories:read", "memories:write"),
+        *("memories:read", "memories:write", "voice:create"),
         *("data:export", "data:erase", "data:admin"),
         None,
     }

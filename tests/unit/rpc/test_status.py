@@ -24,6 +24,7 @@ from server.domain import (
     storage_errors,
     tool_call_errors,
     tool_errors,
+    voice_errors,
 )
 from server.domain.rates import Standing
 from server.domain.spending import Allowance, Period, Unit, Whose
@@ -246,6 +247,21 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
         grpc.StatusCode.FAILED_PRECONDITION,
         "RUN_AWAITS_DECISION",
         {"run_id": "run_1", "status": "AWAITING_APPROVAL"},
+    ),
+    (voice_errors.VoiceUnavailable("nothing"), grpc.StatusCode.FAILED_PRECONDITION, "VOICE_UNAVAILABLE", {}),
+    (voice_errors.VoiceServiceUnavailable("away"), grpc.StatusCode.UNAVAILABLE, "VOICE_SERVICE_UNAVAILABLE", {}),
+    (voice_errors.VoiceServiceRefused("no"), grpc.StatusCode.UNAVAILABLE, "VOICE_SERVICE_REFUSED", {}),
+    (
+        voice_errors.VoiceSessionNotFound("talk"),
+        grpc.StatusCode.NOT_FOUND,
+        "VOICE_SESSION_NOT_FOUND",
+        {"conversation_key": "talk"},
+    ),
+    (
+        voice_errors.TooManyVoiceSessions("user", 2),
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "TOO_MANY_VOICE_SESSIONS",
+        {"limit": "user", "most": "2"},
     ),
     (errors.ShuttingDown(), grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", {}),
     (errors.StoreUnavailable(), grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", {}),

@@ -23,7 +23,8 @@ NAMED: Final[Mapping[str, Kind]] = _rows(
         [
             *_each(
                 "parley.v1",
-                "CompactConversationRequest CreateThreadRequest DeleteThreadRequest EditMessageRequest "
+                "CompactConversationRequest CreateDailySessionRequest CreateThreadRequest DeleteThreadRequest "
+                "EditMessageRequest EndDailySessionRequest "
                 "ForkThreadRequest GetConversationStateRequest GetThreadRequest GetThreadUsageRequest "
                 "ListBranchesRequest "
                 "ListMessagesRequest ListPendingApprovalsRequest ListRunsRequest RegenerateRequest "
