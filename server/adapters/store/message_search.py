@@ -42,10 +42,12 @@ class StoredMessageIndex:
         dialect = self._scope.dialect.name
         wanted = parameters_of(self._scope.owner, search, dialect, after)
         floor = after.floor if after else 0
-        if search.order is SearchOrder.RELEVANCE and after is None:
-            least = await self._scope.fetch_one(least_ranked_statement(dialect), **wanted, beyond=MOST_RANKED - 1)
-            floor = least[0] if least else 0
-            wanted["first"] = max(wanted["first"], floor)
+        if search.order is SearchOrder.RELEVANCE:
+            # As many again may have come since the first page; that a position says so need not be true.
+            most = MOST_RANKED if after is None else 2 * MOST_RANKED
+            least = await self._scope.fetch_one(least_ranked_statement(dialect), **wanted, beyond=most - 1)
+            wanted["first"] = max(wanted["first"], least[0] if least else 0)
+            floor = floor if after else wanted["first"]
         rows = await self._scope.fetch(found_statement(shape_of(search, dialect)), **wanted, limit=limit)
         positions = {row[2]: HitPosition(row[1], row[0], MessageId(row[2]), floor) for row in rows}
         return await self._shown(positions, search.query) if positions else []

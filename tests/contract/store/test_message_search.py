@@ -346,6 +346,8 @@ async def test_by_relevance_the_newest_of_very_many_hits_are_ranked_from_the_fir
         await say(number, f"tea tea tea {number}")
     rest = await hits(store, "tea", order=SearchOrder.RELEVANCE, after=first[-1].position)
     assert [each.excerpt.text for each in (*first, *rest)] == texts
+    forged = replace(first[-1].position, score=2**62, floor=0)
+    assert len(await hits(store, "tea", order=SearchOrder.RELEVANCE, after=forged)) == 12
     assert await found(store, "tea", order=SearchOrder.RELEVANCE, since=at(0), until=at(4)) == [
         f"tea tea tea {number}" for number in (3, 2, 1, 0)
     ]
