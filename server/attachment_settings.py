@@ -32,10 +32,19 @@ class AttachmentSettings(BaseSettings):
         description="Bytes of files that a model request carries; notes take the place of the oldest ones",
     )
 
+    attachment_process_bytes: int = Field(
+        USUAL_LIMITS.process_bytes,
+        gt=0,
+        description="Bytes of files that all model requests of a process carry at a time, three times that in memory; "
+        "further requests wait",
+    )
+
     @model_validator(mode="after")
     def _check_attachments(self) -> Self:
         if self.attachment_request_bytes < self.attachment_message_bytes:
             raise ValueError("PARLEY_ATTACHMENT_REQUEST_BYTES must be at least PARLEY_ATTACHMENT_MESSAGE_BYTES")
+        if self.attachment_process_bytes < self.attachment_request_bytes:
+            raise ValueError("PARLEY_ATTACHMENT_PROCESS_BYTES must be at least PARLEY_ATTACHMENT_REQUEST_BYTES")
         return self
 
     @property
@@ -47,4 +56,5 @@ class AttachmentSettings(BaseSettings):
             message_bytes=self.attachment_message_bytes,
             text_bytes=self.attachment_text_bytes,
             request_bytes=self.attachment_request_bytes,
+            process_bytes=self.attachment_process_bytes,
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from server.application.compaction import Compactor
 from server.application.enclosing import Enclosing
+from server.application.held_contents import Holding
 from server.application.metering import Bill
 from server.application.model_context import ModelContext, configured, model_context, question_alone
 from server.application.recall import Recall
@@ -31,6 +32,8 @@ class NextAnswer:
     """The message that the answer becomes."""
     number: int
     """Which answer of the run it is, from 1."""
+    holding: Holding
+    """What its request holds of files."""
     tools: tuple[ToolSpec, ...] = ()
     """What the model may ask for before it answers."""
     most_tokens: int | None = None
@@ -89,6 +92,7 @@ class Contexts:
         enclosed = await self._enclosing.enclosed(
             answer.run.owner,
             chosen.parts,
+            answer.holding,
             accepted=context.estimator.accepted,
             text_allowance=chosen.text_allowance,
         )

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from server.application.attaching import read_text
+from server.application.held_contents import Holding
 from server.domain.attachment import AcceptedTypes, Attachment, AttachmentLimits
 from server.domain.context import PromptMessage
 from server.domain.enclosure import Enclosure, SentFile, Shown, framed, note
@@ -37,20 +38,31 @@ class Enclosing:
         self._limits = limits
 
     async def enclosed(
-        self, owner: Owner, parts: Sequence[Part], *, accepted: AcceptedTypes, text_allowance: int | None
+        self,
+        owner: Owner,
+        parts: Sequence[Part],
+        holding: Holding,
+        *,
+        accepted: AcceptedTypes,
+        text_allowance: int | None,
     ) -> Enclosed:
         """The messages of the parts, which are in order: the files of the last message come first where there is room
-        for some only. `text_allowance` are the tokens that each text may take. Raises `StoreUnavailable`."""
+        for some only. `text_allowance` are the tokens that each text may take. What is read counts into the `holding`,
+        for which it may wait. Raises `StoreUnavailable`."""
         named = {each.file_id for part in parts for each in part.message.attachments}
         if not named:
             return Enclosed(tuple(part.message for part in parts))
         there = await self._store.read(owner, lambda tx: tx.storage.present(named))
         choice = _Choice(there, accepted, self._limits.request_bytes)
+        newest_first = [(part, [choice.shown(each) for each in part.message.attachments]) for part in reversed(parts)]
+        await holding.take(choice.taken)
         messages: list[PromptMessage] = []
         files: list[SentFile] = []
-        for part in reversed(parts):
-            attachments = part.message.attachments
-            enclosures = [await self._enclosure(each, choice.shown(each), text_allowance) for each in attachments]
+        for part, shown in newest_first:
+            enclosures = [
+                await self._enclosure(each, how, text_allowance)
+                for each, how in zip(part.message.attachments, shown, strict=True)
+            ]
             position = (part.source.position if part.source else None) or 0
             files[:0] = [SentFile(position, each.attachment.file_id, each.shown) for each in enclosures]
             messages.append(replace(part.message, enclosures=tuple(enclosures)) if enclosures else part.message)
@@ -95,6 +107,8 @@ class _Choice:
         self._there = there
         self._accepted = accepted
         self._room = room
+        self.taken = 0
+        """Bytes of the files that are shown."""
 
     def shown(self, attachment: Attachment) -> Shown:
         """What is shown of the next file."""
@@ -104,4 +118,7 @@ class _Choice:
             return Shown.NOT_ACCEPTED
         # What is older than a file that does not fit is not shown either: there would be no telling which are.
         self._room = self._room - attachment.size if attachment.size <= self._room else -1
-        return Shown.WHOLE if self._room >= 0 else Shown.LEFT_OUT
+        if self._room < 0:
+            return Shown.LEFT_OUT
+        self.taken += attachment.size
+        return Shown.WHOLE

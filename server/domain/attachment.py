@@ -68,6 +68,8 @@ class AttachmentLimits:
     """Bytes of all text files of one message."""
     request_bytes: int = 20 * 1024**2
     """Bytes of all files of one model request, at least `message_bytes`; older ones are left out."""
+    process_bytes: int = 200 * 1024**2
+    """Bytes of files that all requests of a process hold at a time; a further request waits."""
 
 
 USUAL_LIMITS: Final = AttachmentLimits()

@@ -8,6 +8,7 @@ person's decision let the run go on.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from server.application.held_contents import Holding
 from server.application.metering import Bill
 from server.application.run_pauses import park
 from server.application.tool_offer import Offer
@@ -36,6 +37,8 @@ class Attempt:
     bill: Bill
     answer: Answer
     """The one that is being given."""
+    holding: Holding
+    """What its request holds of files."""
     said: int = 0
     """Bytes of the answers before that one, in UTF-8."""
     is_parked: bool = False

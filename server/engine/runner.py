@@ -10,6 +10,7 @@ from server.application.compaction import Compactor
 from server.application.contexts import Contexts, NextAnswer, Prepared
 from server.application.enclosing import Enclosing
 from server.application.guard import Guard
+from server.application.held_contents import HeldContents
 from server.application.metering import Asked, Meter
 from server.application.recall import Recall
 from server.application.run_states import end_run, start_next
@@ -70,6 +71,7 @@ class Runner:
         self._guard = guard
         self._meter = meter
         compactor = Compactor(store=store, clock=clock, ids=ids, models=models, limits=limits, guard=guard)
+        self._held = HeldContents(limits.attachments.process_bytes)
         enclosing = Enclosing(store=store, blobs=blobs, limits=limits.attachments)
         self._contexts = Contexts(
             store=store, clock=clock, ids=ids, models=models, compactor=compactor, recall=recall, enclosing=enclosing
@@ -97,7 +99,7 @@ class Runner:
     def begin(self, run: Run) -> Attempt:
         """An attempt of a claimed run, with nothing done yet."""
         bill = self._meter.of_run(run, hold=lambda tx: hold(tx, run))
-        return Attempt(run, bill, self._new_answer(run))
+        return Attempt(run, bill, self._new_answer(run), self._held.holding())
 
     async def work(self, attempt: Attempt) -> RunError | None:
         """Go on until the last answer is in the log, or the run is parked; returns why it failed, if it did.
@@ -160,6 +162,12 @@ class Runner:
 
     async def _stream(self, attempt: Attempt, offer: Offer) -> RunError | None:
         """Let the attempt's answer grow to its end."""
+        try:
+            return await self._asked(attempt, offer)
+        finally:
+            attempt.holding.release()
+
+    async def _asked(self, attempt: Attempt, offer: Offer) -> RunError | None:
         run, answer = attempt.run, attempt.answer
         try:
             provider = self._models.provider(run.provider)
@@ -219,7 +227,8 @@ class Runner:
         """What to ask the model. Raises `RunLost`: a run that was ended elsewhere is not worth its tokens, and its
         history may have gone on."""
         run = attempt.run
-        asked = NextAnswer(run, attempt.answer.message_id, run.rounds + 1, offer.specs, most_tokens)
+        number = run.rounds + 1
+        asked = NextAnswer(run, attempt.answer.message_id, number, attempt.holding, offer.specs, most_tokens)
         prepared = await self._contexts.prepare(asked, attempt.bill)
         if prepared is None:
             raise RunLost

@@ -421,3 +421,24 @@ async def test_no_content_is_stored_with_messages_events_or_requests(
     assert b"secret.txt" in stored
     assert b"canary sings" not in stored
     assert base64.b64encode(IMAGE.content)[:40] not in stored
+
+
+async def test_a_request_waits_while_others_hold_what_the_process_may_and_takes_its_turn(
+    tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    size = len(IMAGE.content)
+    limits = replace(AttachmentLimits(), process_bytes=2 * size - 1)
+    async with housed(tmp_path, upstream, replace(QUICK, attachments=limits)) as house:
+        file, gate = await uploaded(house, IMAGE), Gate()
+        await house.threads.create(ANNA, name="", key="other")
+        upstream.script(answer("One ", gate, "moment."))
+        first = await house.runs.send(ANNA, message("What is it?", file))
+        await gate.reached()
+        second = await house.runs.send(ANNA, replace(message("And this?", file), conversation_key="other"))
+        without = await house.threads.create(ANNA, name="", key="words")
+        words = await house.runs.send(ANNA, SendMessage(without.conversation.key, "Only words."))
+        assert (await house.ended(words)).state is RunState.COMPLETED
+        assert len(upstream.requests) == 2
+        gate.open()
+        assert (await house.ended(first)).state is (await house.ended(second)).state is RunState.COMPLETED
+    assert contents(upstream)[-1][1] == IMAGE_PART
