@@ -84,8 +84,8 @@ class _Input(BaseInputTransport):
             if not self._room.is_empty:
                 self._room.events.arrived("user")
 
-    async def cancel(self, frame: Any) -> None:
-        await super().cancel(frame)
+    async def cleanup(self) -> None:
+        await super().cleanup()
         self._room.is_left = True
 
 

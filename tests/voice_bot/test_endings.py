@@ -40,7 +40,7 @@ async def test_the_bot_leaves_when_the_server_wants_or_is_gone(stage: OnStage, l
 
 async def test_a_line_that_broke_off_with_the_server_is_not_obeyed(stage: OnStage) -> None:
     async with stage() as on:
-        on.server.write(encode(Piece(turn=1, text="hal"))[:-1])
+        on.server.write(encode(Piece(turn=1, text="half"))[:-9])
         on.server.hang_up()
         assert await on.outcome() == Left(reason="LEAVE")
 
