@@ -1,7 +1,7 @@
-"""The bot as a program of its own, in a room on a loopback port: `python -m tests.voice_bot.entry`.
+"""The bot as a program of its own, in a room on a loopback port: `python -m tests.voice_bot.entry [PORT]`.
 
-The room's URL names the port. Whoever listens there sends what the user says (16 kHz, 16 bit), receives what the bot
-says (24 kHz, 16 bit), and puts the bot out by closing the connection.
+Without a port the room's URL names it. Whoever listens there sends what the user says (16 kHz, 16 bit), receives what
+the bot says (24 kHz, 16 bit), and puts the bot out by closing the connection.
 """
 
 import asyncio
@@ -24,7 +24,8 @@ def open_room(start: "Start", events: "RoomEvents") -> Any:
         """Passes audio both ways."""
 
         async def enter(self) -> None:
-            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", urlsplit(start.room_url).port)
+            port = int(sys.argv[1]) if len(sys.argv) > 1 else urlsplit(start.room_url).port
+            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
             print("a line that a library prints")
             self._input.create_task(self._listen())
 
