@@ -50,6 +50,12 @@ _VOID_VOICE = Statement(
     .values(lease_until=literal_column("0"))
     .returning(tables.voice_sessions.c.id)
 )
+_VOID_EXTRACTIONS = Statement(
+    update(tables.extractions)
+    .where(tables.extractions.c.due_at > literal_column("0"))
+    .values(due_at=literal_column("0"))
+    .returning(tables.extractions.c.run_id)
+)
 _RELEASE = Statement(
     update(_table)
     .where(_one, _c.lease_worker == _worker, _c.epoch == bindparam("of_epoch", type_=BigInteger), _is_running)
@@ -90,6 +96,7 @@ async def renew_leases(executor: Executor, lease: Lease, held: Collection[RunId]
 async def void_leases(executor: Executor) -> int:
     """Let every lease end now. Returns how many were on runs."""
     await executor.fetch(_VOID_VOICE, {})
+    await executor.fetch(_VOID_EXTRACTIONS, {})
     return len(await executor.fetch(_VOID, {}))
 
 

@@ -27,6 +27,15 @@ async def test_an_extraction_is_taken_up_once_it_is_due_and_by_one_alone(store: 
     assert await store.read_system(lambda tx: tx.due_extractions(at(119), limit=9)) == [(BOB, his.id)]
 
 
+async def test_extractions_of_a_process_that_is_gone_are_due_at_once(store: Store) -> None:
+    talk = conversation("talk")
+    await stored(store, talk)
+    run = running_run(talk)
+    await store.write(ALICE, lambda tx: tx.extractions.begin(run.id, talk.id, due=at(60)))
+    await store.write_system(lambda tx: tx.void_leases())
+    assert await store.read_system(lambda tx: tx.due_extractions(at(0), limit=9)) == [(ALICE, run.id)]
+
+
 async def test_each_step_of_an_extraction_is_made_once(store: Store) -> None:
     talk = conversation("talk")
     await stored(store, talk)

@@ -39,6 +39,7 @@ UNBOUND: Final = {
     "members._SET": "`parley members set`, for operators",
     "leases._RENEW": "a worker's leases, whoever's runs it holds",
     "leases._VOID": "the leases of a process that is gone",
+    "leases._VOID_EXTRACTIONS": "likewise what it was taking memories from",
     "leases._VOID_VOICE": "likewise those on its voice sessions",
     "leases._RELEASE": "a worker gives a run back",
     "leases._ABANDONED": "runs without a worker, whoever's they are",

@@ -52,6 +52,7 @@ from server.domain.principal import Owner
 from server.domain.run import ACTIVE_STATES, Run, RunError, RunState
 from server.domain.session import ChatSession, SessionStatus
 from server.domain.tool import Approval, Decision, ToolCallState, ToolInvocation, ToolSpec
+from server.domain.usage import CallKind
 from server.rpc.codecs import branch as branch_codec
 from server.rpc.codecs import conversations as conversations_codec
 from server.rpc.codecs import event as event_codec
@@ -61,6 +62,7 @@ from server.rpc.codecs import run as run_codec
 from server.rpc.codecs import thread as thread_codec
 from server.rpc.codecs import tool_call as tool_call_codec
 from server.rpc.codecs.timestamp import timestamp
+from server.rpc.codecs.usage import KINDS
 
 MORNING = datetime(2026, 11, 21, 8, 30, 0, 250_001, UTC)
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -711,3 +713,8 @@ def test_a_model_without_a_date_at_its_end_has_no_version(name: str) -> None:
 
 def test_a_model_that_cannot_be_used_is_inactive() -> None:
     assert not organizations_codec.encode_model(OfferedModel(Model("p", "m"), is_active=False)).is_active
+
+
+def test_every_kind_of_call_has_its_word() -> None:
+    assert KINDS.keys() == set(CallKind)
+    assert len(set(KINDS.values())) == len(KINDS)
