@@ -6,7 +6,7 @@ file that cannot be shown is no reason for a request to fail: a note stands in i
 
 import base64
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
 from server.application.attaching import read_text
@@ -14,6 +14,7 @@ from server.application.held_contents import Holding
 from server.domain.attachment import AcceptedTypes, Attachment, AttachmentLimits
 from server.domain.context import PromptMessage
 from server.domain.enclosure import Enclosure, SentFile, Shown, framed, note
+from server.domain.errors import FileNotFound
 from server.domain.ids import FileId
 from server.domain.principal import Owner
 from server.domain.tool_groups import Part
@@ -95,9 +96,11 @@ class Enclosing:
         return size, bytes(encoded)
 
     async def _pieces(self, file_id: FileId) -> AsyncIterator[bytes]:
-        async with aclosing(self._blobs.read(file_id)) as pieces:
-            async for piece in pieces:
-                yield piece
+        """A content, as far as it is still there."""
+        with suppress(FileNotFound):
+            async with aclosing(self._blobs.read(file_id)) as pieces:
+                async for piece in pieces:
+                    yield piece
 
 
 class _Choice:

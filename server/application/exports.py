@@ -7,7 +7,7 @@ read; none comes twice.
 
 import base64
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from server.application.audit import Audit
 from server.application.export_cursor import START, ExportCursor, export_cursor, export_token
 from server.application.keys import KeyFactory
 from server.domain.audit import Act, Deed
-from server.domain.errors import ScopeMissing, UserNotFound
+from server.domain.errors import FileNotFound, ScopeMissing, UserNotFound
 from server.domain.ids import FileId
 from server.domain.principal import Owner, Principal
 from server.domain.rights_errors import InvalidExportCursor
@@ -163,16 +163,14 @@ class Exports:
 
     async def _pieces(self, source: Source, parent: str, key: RecordKey, offset: int) -> AsyncGenerator[_Found, None]:
         """The content beside a record from an offset on, as far as it is still there."""
-        identity, begins = str(key[0]), 0
-        async with aclosing(self._blobs.read(FileId(identity))) as pieces:
-            async for piece in pieces:
-                rest = piece[max(offset - begins, 0) :]
-                start = begins + len(piece) - len(rest)
-                begins += len(piece)
-                if rest:
-                    data = {"id": identity, "offset": start, "content": base64.b64encode(rest).decode()}
-                    kind, name = f"{source.kind}_content", f"{identity}:{start}"
-                    yield _Found(source, parent, key, kind, name, data, begins)
+        identity = str(key[0])
+        with suppress(FileNotFound):
+            async with aclosing(self._blobs.read(FileId(identity), offset)) as pieces:
+                async for piece in pieces:
+                    data = {"id": identity, "offset": offset, "content": base64.b64encode(piece).decode()}
+                    kind, name = f"{source.kind}_content", f"{identity}:{offset}"
+                    offset += len(piece)
+                    yield _Found(source, parent, key, kind, name, data, offset)
 
 
 def _whose(principal: Principal, user: str) -> Owner:

@@ -16,7 +16,7 @@ class Draft(Protocol):
     """A content on its way in, piece by piece; nobody sees it before `finish`. For one task."""
 
     async def write(self, piece: bytes) -> None:
-        """Add a piece. Memory holds no more than that."""
+        """Add a piece. Memory holds some MiB at most, whatever has come."""
         ...
 
     async def finish(self) -> None:

@@ -22,6 +22,7 @@ from server.ports.blobs import Draft
 
 _log = structlog.get_logger(__name__)
 _PIECE_BYTES: Final = 256 * 1024
+_GATHERED_BYTES: Final = 512 * 1024
 
 Result = TypeVar("Result")
 
@@ -90,14 +91,28 @@ class DirectoryDraft:
 
     def __init__(self, writing: Writing) -> None:
         self._writing = writing
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
 
     async def write(self, piece: bytes) -> None:
-        """Add a piece."""
-        await _in_thread(lambda: self._writing.piece(piece))
+        """Add a piece; small ones share the way to a thread, which costs more than writing them."""
+        self._gathered.append(piece)
+        self._gathered_bytes += len(piece)
+        if self._gathered_bytes >= _GATHERED_BYTES:
+            await _in_thread(self._flush)
 
     async def finish(self) -> None:
         """Make a content of it."""
-        await _in_thread(self._writing.finish)
+        await _in_thread(self._finish)
+
+    def _flush(self) -> None:
+        gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
+        for piece in gathered:
+            self._writing.piece(piece)
+
+    def _finish(self) -> None:
+        self._flush()
+        self._writing.finish()
 
 
 async def _in_thread(work: Callable[[], Result]) -> Result:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -63,7 +63,9 @@ def announced(command: Sequence[str | Path]) -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def started(command: Sequence[str | Path], *, stdout: int, stderr: int) -> Iterator[subprocess.Popen[str]]:
+def started(
+    command: Sequence[str | Path], *, stdout: int, stderr: int, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A process for the length of a block: asked to end after it, killed if it does not."""
     process = subprocess.Popen(
         [str(word) for word in command],
@@ -71,7 +73,7 @@ def started(command: Sequence[str | Path], *, stdout: int, stderr: int) -> Itera
         stdout=stdout,
         stderr=stderr,
         text=True,
-        env=environment(),
+        env=environment(env),
     )
     try:
         yield process
@@ -86,15 +88,18 @@ def started(command: Sequence[str | Path], *, stdout: int, stderr: int) -> Itera
 
 
 @contextmanager
-def serving(module: str, data: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def serving(
+    module: str, data: Path, *more: str | Path, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
     """`python -m MODULE serve` on free ports for the length of a block; gives its process id and its addresses.
+    `more` are further arguments, `env` further variables.
 
     Raises `CouldNotStart`.
     """
     words = (sys.executable, "-m", module, "serve", "--data", data, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
     with (
         tempfile.TemporaryFile("w+") as log,
-        started(words, stdout=log.fileno(), stderr=subprocess.STDOUT) as process,
+        started((*words, *more), stdout=log.fileno(), stderr=subprocess.STDOUT, env=env) as process,
     ):
         addresses = data / "addresses.json"
         if not comes(addresses.exists, process, _START_SECONDS):

@@ -24,6 +24,7 @@ class Request:
     method: str
     path: str
     query: list[tuple[str, str]]
+    headers: dict[str, str]
     body: Any
 
 
@@ -57,17 +58,23 @@ class Document:
         }
 
     def request(self, operation_id: str, fields: Json) -> Request:
-        """Put the fields of a request where the document has them; what is neither path nor query is in the body."""
+        """Put the fields of a request where the document has them; what is neither path, query nor, where there is no
+        body, a header is in the body."""
         method, path, operation = self._operations[operation_id]
         query: list[tuple[str, str]] = []
+        headers: dict[str, str] = {}
         rest = copy.deepcopy(fields)
         for parameter in operation.get("parameters", []):
             value = _taken(rest, parameter["name"].split(".")) if parameter["in"] != "header" else None
-            if parameter["in"] == "path":
+            if parameter["in"] == "header":
+                field = parameter["name"].replace("-", "").lower()
+                for each in [name for name in rest if name.lower() == field and "requestBody" not in operation]:
+                    headers[parameter["name"]] = _text(rest.pop(each))
+            elif parameter["in"] == "path":
                 path = path.replace(f"{{{parameter['name']}}}", quote(str(value), safe=""))
             elif value is not None:
                 query += [(parameter["name"], _text(each)) for each in (value if isinstance(value, list) else [value])]
-        return Request(method.upper(), path, query, self._body(operation, rest))
+        return Request(method.upper(), path, query, headers, self._body(operation, rest))
 
     def errors(self, operation_id: str, reply: Reply) -> list[str]:
         """Say in what a reply is not what the document promises; nothing when it is."""

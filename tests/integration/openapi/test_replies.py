@@ -118,6 +118,7 @@ async def _answer(documented: Documented, name: str, fields: Json, headers: dict
     """Send a request, and read the reply; a stream that goes on is left after what the case names of it."""
     request = documented.document.request(name, dict(fields))
     body = {"content": request.body} if isinstance(request.body, bytes) else {"json": request.body}
+    headers = {**headers, **request.headers}
     call = documented.client.stream(request.method, request.path, params=[*request.query], headers=headers, **body)
     text = ""
     async with call as reply:
