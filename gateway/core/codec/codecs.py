@@ -1,6 +1,7 @@
 """The codecs that the rest of the gateway uses: messages and single fields as JSON documents, in a dialect."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -12,27 +13,34 @@ from orjson import JSONDecodeError, JSONEncodeError, dumps, loads
 from gateway.core.codec.anys import Functions
 from gateway.core.codec.compiler import Compiler
 from gateway.core.codec.document import not_readable, not_writable, refuse_repeated_keys
+from gateway.core.codec.enums import refuse_clashes
 from gateway.core.codec.errors import JsonError, spelt
 from gateway.core.codec.fields import Form
 from gateway.core.dialect import Dialect
 
 
 class Codecs:
-    """The codecs of one descriptor pool, compiled when first asked for and kept; asking again costs a dict look-up."""
+    """The codecs of one descriptor pool, each made once; asking again costs a dict look-up.
+
+    What a codec needs is compiled when it is first used, some milliseconds a type: of a service's methods a process may
+    never see most, and would start half a second later for them. What can be wrong with their descriptors is told at
+    once, by a `ValueError`.
+    """
 
     def __init__(self, pool: DescriptorPool) -> None:
         self._pool = pool
         self._compilers: dict[Form, Compiler] = {}
         self._messages: dict[tuple[str, Form], MessageCodec] = {}
         self._fields: dict[tuple[str, Form], FieldCodec] = {}
+        self._checked: set[str] = set()
 
     def message(self, descriptor: Descriptor, dialect: Dialect) -> "MessageCodec":
         """Give the codec of a message type of the pool, in a dialect."""
         key = descriptor.full_name, Form.of(dialect)
         codec = self._messages.get(key)
         if codec is None:
-            functions = self._compiler(key[1]).functions(descriptor)
-            codec = self._messages[key] = MessageCodec(descriptor, functions)
+            refuse_clashes(descriptor, self._checked)
+            codec = self._messages[key] = MessageCodec(descriptor, self._compiler(key[1]))
         return codec
 
     def field(self, field: FieldDescriptor, dialect: Dialect) -> "FieldCodec":
@@ -40,7 +48,11 @@ class Codecs:
         key = field.full_name, Form.of(dialect)
         codec = self._fields.get(key)
         if codec is None:
-            codec = self._fields[key] = FieldCodec(field, self._compiler(key[1]))
+            message = field.containing_type
+            if message is None:
+                raise ValueError(f"{field.full_name} is no field of a message")
+            refuse_clashes(message, self._checked)
+            codec = self._fields[key] = FieldCodec(field.name, message, self._compiler(key[1]))
         return codec
 
     def _compiler(self, form: Form) -> Compiler:
@@ -53,10 +65,18 @@ class MessageCodec:
     Every method raises `JsonError` for what has no form on the other side, and nothing else.
     """
 
-    def __init__(self, descriptor: Descriptor, functions: Functions) -> None:
+    def __init__(self, descriptor: Descriptor, compiler: Compiler) -> None:
+        self._descriptor = descriptor
+        self._compiler = compiler
         self._class: Any = GetMessageClass(descriptor)
-        self._write = functions.write
-        self._read = functions.read
+        # Until the first document; then the compiled functions stand here themselves, for every call counts.
+        self._write: Callable[[Any], Any] = lambda message: self._compiled().write(message)
+        self._read: Callable[[Any, Any, int], int] = lambda *document: self._compiled().read(*document)
+
+    def _compiled(self) -> Functions:
+        functions = self._compiler.functions(self._descriptor)
+        self._write, self._read = functions.write, functions.read
+        return functions
 
     def new(self) -> Message:
         """Give an empty message."""
@@ -108,15 +128,24 @@ class FieldCodec:
     Paths of errors are within that document: "" for the value itself, `[3].x` in a list.
     """
 
-    def __init__(self, descriptor: FieldDescriptor, compiler: Compiler) -> None:
-        message = descriptor.containing_type
-        if message is None:
-            raise ValueError(f"{descriptor.full_name} is no field of a message")
-        field = next(each for each in compiler.fields(message) if each.name == descriptor.name)
+    def __init__(self, name: str, message: Descriptor, compiler: Compiler) -> None:
+        field = next(each for each in compiler.fields(message) if each.name == name)
         self._key = field.key
-        self._write = compiler.single_writer(field)
-        self._read = compiler.functions(message).read
-        self._set_text = compiler.text_setter(field)
+        self._field = field
+        self._message = message
+        self._compiler = compiler
+
+    @cached_property
+    def _write(self) -> Callable[[Any], Any]:
+        return self._compiler.single_writer(self._field)
+
+    @cached_property
+    def _read(self) -> Callable[[Any, Any, int], int]:
+        return self._compiler.functions(self._message).read
+
+    @cached_property
+    def _set_text(self) -> Callable[[Any, Sequence[str]], None]:
+        return self._compiler.text_setter(self._field)
 
     def encode(self, message: Message) -> bytes:
         """Write the field's value: null when it has presence and is unset, else its default."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from google.protobuf.descriptor import EnumDescriptor, EnumValueDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, EnumValueDescriptor
 
 from gateway.core.codec.errors import JsonError, excerpt
 from gateway.core.codec.scalars import to_int32
@@ -67,6 +67,21 @@ class EnumWords(dict[str, int]):
     def _accept(self, name: str, value: EnumValueDescriptor) -> None:
         if self.setdefault(name, value.number) != value.number:
             raise ValueError(f"enum {value.type.full_name}: {name} stands for two values")
+
+
+def refuse_clashes(message: Descriptor, seen: set[str]) -> None:
+    """Look at the enums of a message type and of all types below it. Raises `ValueError` for one in which a word stands
+    for two values. What is in `seen`, by full names, is not looked at again; it grows by what was."""
+    waiting = [message]
+    while waiting:
+        each = waiting.pop()
+        if each.full_name not in seen:
+            seen.add(each.full_name)
+            waiting += [field.message_type for field in each.fields if field.message_type is not None]
+            for enum in (field.enum_type for field in each.fields):
+                if enum is not None and enum.full_name not in seen:
+                    seen.add(enum.full_name)
+                    EnumWords(enum, ignore_unknown=False)
 
 
 def written_words(enum: EnumDescriptor, *, by_proto_name: bool = False) -> dict[int, str | None]:

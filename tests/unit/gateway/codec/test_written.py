@@ -219,7 +219,7 @@ def test_an_enum_word_is_taken_beside_name_and_number(spelling: str) -> None:
     assert read("Record", f'{{"role": {spelling}}}') == new("Record", role=1)
 
 
-def test_one_word_for_two_enum_values_fails_when_the_codec_is_compiled() -> None:
+def test_one_word_for_two_enum_values_fails_when_the_codec_is_made() -> None:
     pool = compiled_pool("clash_test.proto")
     with pytest.raises(ValueError, match="same stands for two values"):
         Codecs(pool).message(pool.FindMessageTypeByName("parley.test.clash.Clash"), PLAIN)
