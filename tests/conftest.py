@@ -3,7 +3,6 @@
 from tests.support.canaries.plugin import pytest_configure, pytest_runtest_teardown, pytest_unconfigure
 from tests.support.shared import (
     databases,
-    migrated_file,
     nursery,
     postgres,
     postgres_database,
@@ -15,7 +14,6 @@ from tests.support.shared import (
 
 __all__ = [
     "databases",
-    "migrated_file",
     "nursery",
     "postgres",
     "postgres_database",

@@ -24,7 +24,7 @@ def run() -> Report:
     """Open and close them a few times."""
     with TemporaryDirectory() as folder:
         data = Path(folder) / "data"
-        with running(data, env={"PARLEY_LOG_LEVEL": "warning"}) as service:
+        with running(data, env={"PARLEY_LOG_LEVEL": "warning"}, as_program=True) as service:
             asyncio.run(make_threads(data / "parley.db", STREAMS))
             return asyncio.run(_bench(service))
 

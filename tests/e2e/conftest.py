@@ -12,7 +12,7 @@ from tests.e2e.service import Service, running
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running(tmp_path_factory.mktemp("e2e") / "data") as service:
+    with running(tmp_path_factory.mktemp("e2e") / "data", as_program=True) as service:
         yield service
 
 

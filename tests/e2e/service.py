@@ -21,7 +21,7 @@ from server.config import load
 from server.domain.key import KeyStyle
 from server.domain.principal import Owner
 from tests.support.canaries.plugin import EARS
-from tests.support.nursery import ForkedProcess, Nursery
+from tests.support.nursery import ForkedProcess, Nursery, shared_nursery
 
 PARLEY = (sys.executable, "-m", "server")
 UNLIMITED: Final = {
@@ -132,13 +132,6 @@ class Service:
         return self.process.wait(timeout=_STOP_SECONDS)
 
 
-def start(data: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Service:
-    """Start a server on free ports and wait until it accepts calls."""
-    service = launch(data, *arguments, env=env)
-    wait_until_accepting(service)
-    return service
-
-
 def launch(
     data: Path, *arguments: str, env: Mapping[str, str] | None = None, nursery: Nursery | None = None
 ) -> Service:
@@ -165,10 +158,15 @@ def launch(
 
 
 @contextmanager
-def running(data: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Service]:
-    """A server for the length of a block; one that is still there at its end is killed."""
-    service = start(data, *arguments, env=env)
+def running(
+    data: Path, *arguments: str, env: Mapping[str, str] | None = None, as_program: bool = False
+) -> Iterator[Service]:
+    """A server on free ports for the length of a block, which begins once calls are accepted; one that is still there
+    at its end is killed. It is forked off this process's nursery, which takes a fraction of the time that
+    the program itself takes to be imported, unless it is to be started `as_program`, as a user does."""
+    service = launch(data, *arguments, env=env, nursery=None if as_program else shared_nursery())
     try:
+        wait_until_accepting(service)
         yield service
     finally:
         service.process.kill()

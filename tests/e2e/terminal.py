@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from tests.e2e.service import environment
 
@@ -15,6 +16,7 @@ CTRL_C = "\x03"
 CTRL_D = "\x04"
 _PATIENCE_SECONDS = 40
 _BEFORE_PRESSING_AGAIN_SECONDS = 10
+_POLL_SECONDS = 0.01
 # Makes standard input the controlling terminal, so that Ctrl-C reaches the program as a signal.
 _ON_ITS_OWN_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -53,13 +55,21 @@ class Terminal:
 
     def interrupt_until_end(self) -> int:
         """Press Ctrl-C at a prompt until the program leaves. Python misses one that comes in the moment before its line
-        editor begins to wait; it does wait once it has shown what was typed."""
+        editor begins to wait, as it soon does once it has shown what was typed."""
         self.type("x")
         self.wait_for("x")
+        self._wait_until_it_sleeps()
         self.type(CTRL_C)
         while not self._ends_within(_BEFORE_PRESSING_AGAIN_SECONDS):
             self.type(CTRL_C)
         return self.wait_for_end()
+
+    def _wait_until_it_sleeps(self) -> None:
+        """Look until the kernel says that the program waits for something; where it says nothing, do not."""
+        told = Path(f"/proc/{self.process.pid}/stat")
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while told.exists() and told.read_text().rpartition(")")[2].split()[0] != "S" and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
 
     def _ends_within(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds

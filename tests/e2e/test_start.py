@@ -94,7 +94,7 @@ def test_a_wrong_key_is_refused_and_logged_without_it(service: Service) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly_and_a_second_start_finds_everything(data: Path, number: signal.Signals) -> None:
-    with running(data) as first:
+    with running(data, as_program=True) as first:
         key = first.development_key
         with first.client() as client:
             client.post(f"{_GATEWAY}/create-thread", json={"name": "Kept", "conversation_key": "kept"})

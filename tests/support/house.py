@@ -66,6 +66,7 @@ from server.ports.provider import Provider
 from server.ports.store import Store
 from server.ports.system import Clock
 from server.ports.tools import ToolSchemas, ToolServers
+from tests.support.migrated import migrated
 from tests.support.scripted_provider import ScriptedProvider
 
 
@@ -237,7 +238,7 @@ async def open_house(
     wakes = Wakes(feed)
     models = ScriptedModels(provider)
     async with AsyncExitStack() as stack:
-        opened = open_store(url or f"sqlite+aiosqlite:///{folder / 'house.db'}", feed=feed, peers=wakes)
+        opened = open_store(url or f"sqlite+aiosqlite:///{migrated(folder / 'house.db')}", feed=feed, peers=wakes)
         store = wrap(await stack.enter_async_context(opened))
         for principal in (ANNA, BERT):
             owner = principal.owner

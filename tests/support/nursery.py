@@ -8,6 +8,7 @@ it is the command itself, in a process, session, environment and log of its own.
     nursery.close()
 """
 
+import atexit
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,6 +94,14 @@ class Nursery:
             self._process.stdout.close()
 
 
+@cache
+def shared_nursery() -> Nursery:
+    """The one of this process, begun when it is first needed and ended with the process."""
+    made = Nursery()
+    atexit.register(made.close)
+    return made
+
+
 def _main() -> None:
     import server.cli.serve
     import server.failpoint
@@ -131,6 +141,8 @@ def _serve(order: Mapping[str, Any]) -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(source, target)
+        # Into a file, and so by default as late as can be; tests read what was printed.
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a real stream it is
         os.environ.clear()
         os.environ.update(order["env"])
         sys.argv = ["parley", "serve", *order["arguments"]]

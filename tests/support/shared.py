@@ -1,7 +1,6 @@
 """What the tests of one process share: a PostgreSQL server, databases with the current schema, a nursery."""
 
 import asyncio
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from server.adapters.store.sqlite.schema import migrate
 from server.adapters.store.tables import METADATA
 from tests.contract.store.postgres_server import PostgresMissing, PostgresServer, running_postgres
 from tests.faults.databases import Databases, PostgresDatabase
-from tests.support.nursery import Nursery
+from tests.support.migrated import migrated
+from tests.support.nursery import Nursery, shared_nursery
 
 
 @pytest.fixture(scope="session")
@@ -47,24 +46,14 @@ def postgres_database(postgres_server: PostgresServer) -> str:
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer, postgres_database: str) -> str:
     """The URL of that database, with nothing in it."""
-    # Not deleted row by row, which the audit's would not let happen.
-    emptied = f"TRUNCATE {', '.join(table.name for table in METADATA.sorted_tables)}"
-    postgres_server.execute(emptied, database=postgres_database)
+    postgres_server.empty(postgres_database, (table.name for table in METADATA.sorted_tables))
     return postgres_server.url(postgres_database)
 
 
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with the current schema and nothing in it, to be copied."""
-    path = tmp_path_factory.mktemp("store") / "migrated.db"
-    migrate(path, busy_timeout=timedelta(seconds=5))
-    return path
-
-
 @pytest.fixture
-def sqlite_path(migrated_file: Path, tmp_path: Path) -> Path:
-    """A SQLite file of the test's own."""
-    return Path(shutil.copy(migrated_file, tmp_path / "parley.db"))
+def sqlite_path(tmp_path: Path) -> Path:
+    """A SQLite file of the test's own, with the current schema and nothing in it."""
+    return migrated(tmp_path / "parley.db")
 
 
 @pytest.fixture
@@ -74,11 +63,9 @@ def sqlite_url(sqlite_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
+def nursery() -> Nursery:
     """Starts `parley serve` processes."""
-    made = Nursery()
-    yield made
-    made.close()
+    return shared_nursery()
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,7 @@ def speech(*, threads: int) -> Iterator[Speech]:
     words = (sys.executable, "-m", "tests.bench.rig.token_upstream")
     with TemporaryDirectory() as folder, announced(words) as (pid, upstream), Listeners() as listeners:
         data = Path(folder) / "data"
-        with running(data, env={**_SETTINGS, "PARLEY_OPENAI_BASE_URL": upstream}) as service:
+        with running(data, env={**_SETTINGS, "PARLEY_OPENAI_BASE_URL": upstream}, as_program=True) as service:
             asyncio.run(make_threads(data / "parley.db", threads))
             yield Speech(service, pid, upstream, listeners)
 

@@ -44,11 +44,11 @@ def _normal(sql: str) -> str:
     )
 
 
-def test_the_migrated_file_has_the_schema_of_the_tables(migrated_file: Path, tmp_path: Path) -> None:
+def test_the_migrated_file_has_the_schema_of_the_tables(sqlite_path: Path, tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{tmp_path / 'made.db'}")
     METADATA.create_all(engine)
     engine.dispose()
-    assert _sqlite_schema(migrated_file) == _sqlite_schema(tmp_path / "made.db")
+    assert _sqlite_schema(sqlite_path) == _sqlite_schema(tmp_path / "made.db")
 
 
 def test_the_head_is_the_last_revision() -> None:
