@@ -1,11 +1,13 @@
-"""Who recognises callers: keys of the store and, where the settings name an issuer, tokens of people."""
+"""Who recognises callers: keys of the store and, where the settings name an issuer, tokens of people.
+
+What reads tokens is imported where there is an issuer; others start without it.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from server.adapters.identity.key_set import KeySet
-from server.adapters.identity.verifier import Expected, TokenVerifier
 from server.address import is_loopback_url
 from server.application.audit import Audit
 from server.application.authentication import Authenticator
@@ -16,6 +18,10 @@ from server.application.refusals import Refusals
 from server.config import Settings
 from server.ports.store import Store
 from server.ports.system import Clock, Ids
+from server.ports.user_tokens import UserTokens
+
+if TYPE_CHECKING:
+    from server.adapters.identity.key_set import KeySet
 
 
 @asynccontextmanager
@@ -39,9 +45,11 @@ async def open_authenticator(
         )
 
 
-async def _verifier(settings: Settings, clock: Clock, stack: AsyncExitStack) -> TokenVerifier | None:
+async def _verifier(settings: Settings, clock: Clock, stack: AsyncExitStack) -> UserTokens | None:
     if settings.jwt_issuer is None or settings.jwt_audience is None:
         return None
+    from server.adapters.identity.verifier import Expected, TokenVerifier
+
     leeway = timedelta(seconds=settings.jwt_leeway_seconds)
     secret = settings.jwt_secret
     return TokenVerifier(
@@ -52,10 +60,12 @@ async def _verifier(settings: Settings, clock: Clock, stack: AsyncExitStack) -> 
     )
 
 
-async def _key_set(settings: Settings, clock: Clock, stack: AsyncExitStack) -> KeySet | None:
+async def _key_set(settings: Settings, clock: Clock, stack: AsyncExitStack) -> "KeySet | None":
     url = settings.jwt_jwks_url
     if url is None:
         return None
+    from server.adapters.identity.key_set import KeySet
+
     max_age = timedelta(seconds=settings.jwt_jwks_seconds)
     return await stack.enter_async_context(
         KeySet(url, clock=clock, trust_env=not is_loopback_url(url), max_age=max_age)
