@@ -19,6 +19,7 @@ from typing import Final
 from server.adapters.feed.local import LocalFeed
 from server.adapters.store import open_store
 from tests.bench.figures import Figure, Report
+from tests.bench.outage import outage
 from tests.contract.store.postgres_server import PostgresMissing, running_postgres
 from tests.faults.client import Client
 from tests.faults.cluster import Node, cluster
@@ -69,6 +70,9 @@ def run() -> Report:
 
 def _report(broker: KafkaBroker, folder: Path) -> Report:
     figures, notes = asyncio.run(_outbox(broker, folder))
+    of_outage, played = asyncio.run(outage(broker, folder))
+    figures += of_outage
+    notes += played
     kafka = {"PARLEY_KAFKA_BOOTSTRAP_SERVERS": broker.servers, "PARLEY_KAFKA_TOPIC": f"bench.{uuid.uuid4().hex}"}
     with closing(Nursery()) as nursery, ExitStack() as stack:
         databases = Databases(folder, lambda: stack.enter_context(running_postgres()))

@@ -124,6 +124,8 @@ listener.name.guarded.ssl.keystore.certificate.chain={chain}
 listener.name.guarded.ssl.keystore.key={key}
 log.dirs={self._folder}/data
 num.partitions=3
+# Records of tests bear times of long ago.
+log.retention.ms=-1
 offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
