@@ -175,13 +175,13 @@ async def test_what_happens_in_a_room_of_daily_is_told() -> None:
     daily, events = Daily(), Events()
     _Membership(daily, events)
     await daily.happens("on_call_state_updated", "joining")
-    await daily.happens("on_joined", {})
+    await daily.happens("on_joined", {"participants": {"local": {"id": "bot"}, "early": {"id": "early"}}})
     await daily.happens("on_call_state_updated", "joined")
     await daily.happens("on_participant_joined", {"id": "user"})
     await daily.happens("on_error", "of something else")
     await daily.happens("on_participant_left", {"id": "user"}, "leftCall")
     await daily.happens("on_call_state_updated", "left")
-    assert events.told == ["joined", ("arrived", "user"), ("gone", "user"), "removed"]
+    assert events.told == ["joined", ("arrived", "early"), ("arrived", "user"), ("gone", "user"), "removed"]
 
 
 async def test_a_room_of_daily_that_lets_nobody_in_is_told_without_its_address() -> None:

@@ -33,9 +33,11 @@ class _Membership:
         for name, handler in handlers.items():
             transport.add_event_handler(name, handler)
 
-    async def _joined(self, _transport: Any, _data: Any) -> None:
+    async def _joined(self, _transport: Any, data: Any) -> None:
         self._is_in = True
         self._events.joined()
+        for participant in data.get("participants", {}).keys() - {"local"}:
+            self._events.arrived(participant)
 
     async def _error(self, _transport: Any, _error: str) -> None:
         # Its text names the room. Once joined, an error that matters is followed by the state "left".
