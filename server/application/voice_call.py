@@ -26,6 +26,8 @@ from server.tasks import OwnTasks
 
 _log = structlog.get_logger(__name__)
 
+_CLOSING_SECONDS: Final = 10.0
+"""How long closing a room may take, which expires by itself: a service that stops waits for it."""
 BOT: Final = Guest("parley-bot", "Parley")
 
 
@@ -183,9 +185,10 @@ class VoiceCall:
         with suppress(StoreUnavailable):  # its lease lapses
             await self._parts.store.write(self._principal.owner, unit)
         try:
-            await self._parts.rooms.close(self._session.room_name)
-        except ParleyError as error:
-            _log.warning("voice_room_not_closed", session=self._session.id, reason=error.reason)
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self._parts.rooms.close(self._session.room_name)
+        except (ParleyError, TimeoutError) as error:
+            _log.warning("voice_room_not_closed", session=self._session.id, reason=type(error).__name__)
         if was_open:
             self._parts.figures.ended(end)
             _log.info("voice_session_ended", session=self._session.id, why=end.value)

@@ -16,8 +16,6 @@ DOCUMENTS: Final = {
 }
 FACTS: Final = Path(__file__).with_name("facts.json")
 _REPOSITORY: Final = Path(__file__).parents[2]
-# What the service does not do yet; the exchanges of these routes are neither copied nor replayed.
-_LATER: Final = frozenset({"/api/v1/llm/gateway/create-daily-session"})
 
 
 def folder() -> Path | None:
@@ -33,7 +31,6 @@ def exchanges_of_document(path: Path) -> list[Exchange]:
     return [
         replace(exchange, sample=samples.get(exchange.route)) if exchange.sample is None else exchange
         for exchange in read(text)
-        if exchange.route not in _LATER
     ]
 
 
@@ -44,7 +41,7 @@ def exchanges_of_facts(name: str) -> list[Exchange]:
 
 
 def write_facts(documents: Path) -> None:
-    """Make the copies anew: `python -m tests.documents.source`, after the documents or the list of routes changed."""
+    """Make the copies anew: `python -m tests.documents.source`, after the documents or the reading of them changed."""
     facts = {
         name: [
             {"arguments": exchange.arguments, "sample": exchange.sample}

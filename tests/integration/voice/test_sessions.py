@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from server.adapters.voice.bots import ProcessBots
+from server.domain.erasure import Erasure
 from server.domain.errors import ConversationNotFound, ShuttingDown
+from server.domain.ids import ErasureId
 from server.domain.principal import Owner, Principal, RequestKey
 from server.domain.voice import End, VoiceSession
 from server.domain.voice_errors import (
@@ -21,6 +23,7 @@ from server.domain.voice_errors import (
     VoiceSessionNotFound,
     VoiceUnavailable,
 )
+from tests.support.house import open_house
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.upstream.gate import Gate
 from tests.support.voice.daily import KEY, Fault
@@ -382,3 +385,22 @@ async def test_only_so_many_sessions_of_a_user_and_of_a_process(tmp_path: Path, 
             await exchange.house.voice.create(carl, "d")
         assert caught.value.metadata == {"limit": "server", "most": "2"}
         assert (await exchange.house.voice.create(ANNA, "a")).session.is_open
+
+
+async def test_where_nothing_is_configured_voice_says_so(tmp_path: Path, provider: ScriptedProvider) -> None:
+    async with open_house(tmp_path, provider) as house:
+        await house.threads.create(ANNA, name="Talk", key="talk")
+        with pytest.raises(VoiceUnavailable, match=r"no \[voice\]"):
+            await house.voice.create(ANNA, "talk")
+        with pytest.raises(VoiceSessionNotFound):
+            await house.voice.end(ANNA, "talk")
+
+
+async def test_who_is_erased_is_in_no_call_any_more(exchange: Exchange) -> None:
+    admission, puppet = await exchange.call()
+    now, store = datetime.now(UTC), exchange.house.store
+    erasure = Erasure(ErasureId("e"), ANNA.owner, "erased:e", requested_by="bert", requested_at=now)
+    await store.write(ANNA.owner, lambda tx: tx.rights.begin_erasure(erasure))
+    assert (await puppet.told_until("leave"))[-1] == {"type": "leave"}
+    await until(lambda: exchange.figures.ends != [])
+    assert exchange.daily.deleted == [admission.session.room_name]

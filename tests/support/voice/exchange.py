@@ -1,9 +1,9 @@
 """A house whose threads can be called: rooms of a stand-in Daily, bots that are processes and do what a test says."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +26,7 @@ from tests.support.voice.puppets import Puppet, Puppets
 _POLL: Final = 0.005
 ANNA = Principal(Owner("acme", "anna"), frozenset({"*"}), None, is_person=True)
 """Anna in person: no key of hers is looked for."""
-LIMITS = VoiceLimits(heartbeat=timedelta(milliseconds=200), joining=timedelta(seconds=30))
+LIMITS = VoiceLimits(heartbeat=timedelta(milliseconds=200), joining=timedelta(seconds=60))
 CONFIG = VoiceConfig(
     DailyConfig("", KEY),
     SpeechConfig("https://speech.example/v1", canary("speech-to-text"), "listener"),
@@ -100,16 +100,24 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def open_exchange(
-    folder: Path, provider: ScriptedProvider, *, limits: VoiceLimits = LIMITS, **more: Any
+    folder: Path,
+    provider: ScriptedProvider,
+    *,
+    limits: VoiceLimits = LIMITS,
+    daily: StandInDaily | None = None,
+    command: Sequence[str] = (),
+    speech_url: str = "https://speech.example/v1",
+    **more: Any,
 ) -> AsyncIterator[Exchange]:
-    """An exchange over the database in `folder`; `more` is for the house."""
+    """An exchange over the database in `folder`, whose bots are puppets unless a `command` starts others; `daily` is
+    one of its own unless another is given; `more` is for the house."""
     figures = CountedFigures()
-    async with StandInDaily() as daily, Puppets() as puppets:
-        config = VoiceConfig(
-            CONFIG.daily, CONFIG.speech_to_text, CONFIG.text_to_speech, CONFIG.language, limits, CONFIG.phrases
-        )
-        rooms = DailyRooms(DailyConfig(daily.url, KEY), clock=SystemClock(), random=lambda: 0.0)
-        bots = ProcessBots(config, command=puppets.command, installed=lambda: True)
+    async with nullcontext(daily) if daily else StandInDaily() as rooms_at, Puppets() as puppets:
+        hears = replace(CONFIG.speech_to_text, base_url=speech_url)
+        speaks = replace(CONFIG.text_to_speech, base_url=speech_url)
+        config = replace(CONFIG, speech_to_text=hears, text_to_speech=speaks, limits=limits)
+        rooms = DailyRooms(DailyConfig(rooms_at.url, KEY), clock=SystemClock(), random=lambda: 0.0)
+        bots = ProcessBots(config, command=command or puppets.command, installed=lambda: True)
         calling = Calling(rooms, bots, limits, config.phrases, figures)
         async with aclosing(rooms), open_house(folder, provider, calling=calling, **more) as house:
-            yield Exchange(house, daily, puppets, provider, figures)
+            yield Exchange(house, rooms_at, puppets, provider, figures)
