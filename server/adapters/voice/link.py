@@ -29,21 +29,26 @@ class LinkError(Exception):
     """What arrived is no message, or what is to be sent fits into none. The text tells no content."""
 
 
+class _Strict:
+    """What is read with a field that is not of it is refused."""
+
+    __slots__ = ()
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechToText:
+class SpeechToText(_Strict):
     """An OpenAI-compatible endpoint that serves `/audio/transcriptions`."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     base_url: Words
     api_key: str = field(repr=False)
     model: Words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextToSpeech:
+class TextToSpeech(_Strict):
     """An OpenAI-compatible endpoint that serves `/audio/speech`."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     base_url: Words
     api_key: str = field(repr=False)
     model: Words
@@ -51,10 +56,9 @@ class TextToSpeech:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(_Strict):
     """Server to bot, its first line, once: join this room."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     room_url: Words
     token: str = field(repr=False)
     """The bot's meeting token."""
@@ -70,20 +74,18 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Piece(_Strict):
     """Server to bot: the next piece of the turn's answer."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     turn: Turn
     text: str
     type: Literal["piece"] = "piece"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(_Strict):
     """Server to bot: no further pieces of that turn, unless the run only waits (`AWAITING_…`) and goes on later."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     turn: Turn
     status: Words
     """The run's, as the word of the protos without its prefix."""
@@ -96,55 +98,49 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Notice(_Strict):
     """Server to bot: to be spoken, but no part of the answer."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     turn: Turn
     text: Words
     type: Literal["notice"] = "notice"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
+class Leave(_Strict):
     """Server to bot: leave the room and end."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     type: Literal["leave"] = "leave"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
+class Joined(_Strict):
     """Bot to server: it is in the room."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     type: Literal["joined"] = "joined"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class Heard(_Strict):
     """Bot to server: the user's whole turn."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     turn: Turn
     text: Words
     type: Literal["heard"] = "heard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BargeIn:
+class BargeIn(_Strict):
     """Bot to server: the user began to speak while the answer of that turn was still written or spoken."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     turn: Turn
     type: Literal["barge_in"] = "barge_in"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spoken:
+class Spoken(_Strict):
     """Bot to server: how far the answer of that turn has been spoken."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     turn: Turn
     text: str
     """From its beginning, not what was added."""
@@ -154,10 +150,9 @@ class Spoken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(_Strict):
     """Bot to server, its last line: it cannot go on, and exits with 1."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     reason: FailedReason
     message: str
     """For the operator; without secrets and content."""
@@ -165,10 +160,9 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class Left(_Strict):
     """Bot to server, its last line: it left the room, and exits with 0."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     reason: LeftReason
     type: Literal["left"] = "left"
 
