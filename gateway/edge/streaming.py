@@ -105,7 +105,8 @@ class StreamReplier:
         if stream.is_raw:
             content_type = stream.outbox.raw_type or _RAW_FALLBACK
             length = first(initial, _LENGTH)
-            told = [(b"content-length", length.encode())] if isinstance(length, str) and length.isdecimal() else []
+            is_length = isinstance(length, str) and length.isascii() and length.isdecimal()
+            told = [(b"content-length", str(length).encode())] if is_length else []
             status = status if first(initial, _RANGE) is None else _PARTIAL
         await stream.exchange.start(status, [*_head(content_type), *told, *self._outward.headers(initial)])
 
