@@ -21,6 +21,7 @@ from server.attachment_settings import AttachmentSettings
 from server.domain.limits import Limits
 from server.failure import InvalidConfiguration
 from server.kafka_settings import KafkaSettings
+from server.webhook_settings import WebhookSettings
 
 PREFIX = "PARLEY_"
 _MIN_PEPPER_CHARACTERS = 16
@@ -63,7 +64,7 @@ class ClientSettings(BaseSettings):
         return self
 
 
-class Settings(KafkaSettings, AttachmentSettings):
+class Settings(KafkaSettings, AttachmentSettings, WebhookSettings):
     """What `parley serve` and `parley keys` read."""
 
     model_config = SettingsConfigDict(

@@ -30,6 +30,7 @@ from server.application.streams import Streams
 from server.application.titles import Titles
 from server.application.tools import Tools
 from server.application.voice import Voice
+from server.application.webhook_signing import WebhookSecrets
 from server.bootstrap.configuration import (
     read_calling,
     read_embedder,
@@ -49,10 +50,11 @@ from server.bootstrap.store import database_url, is_shared, opened_store
 from server.bootstrap.tools import opened_tool_servers
 from server.bootstrap.use_cases import Parts, use_cases
 from server.bootstrap.voice import opened_calling
+from server.bootstrap.webhooks import opened_webhooks
 from server.config import Settings
 from server.domain.model import Model
 from server.engine.engine import Engine
-from server.engine.wakes import Wakes
+from server.engine.wakes import Bells, Wakes
 from server.rpc.interceptors.pipeline import Pipeline
 from server.rpc.metrics import Metrics
 from server.rpc.server import RpcServer
@@ -108,9 +110,10 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
     tool_configs, schemas = read_mcp_servers(settings, os.environ), JsonSchemas()
     s3 = read_s3(settings, os.environ)
     clock, ids, limits, metrics = SystemClock(), SystemIds(), settings.limits, Metrics()
-    kafka, outbox = read_kafka(settings), asyncio.Event()
-    feed = LocalFeed(limits=limits, stored=outbox.set)
-    wakes = Wakes(feed, outbox=outbox, patience=FEED_PATIENCE if kafka else timedelta(0))
+    kafka, outbox, untold = read_kafka(settings), asyncio.Event(), asyncio.Event()
+    bells = Bells(outbox, untold)
+    feed = LocalFeed(limits=limits, stored=bells.set)
+    wakes = Wakes(feed, outbox=bells, patience=FEED_PATIENCE if kafka else timedelta(0))
     guard = Guard(guardrails.rules, message=guardrails.message, figures=PrometheusFigures(metrics.registry))
     factory = key_factory(settings, pepper)
     async with AsyncExitStack() as stack:
@@ -129,6 +132,18 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 ids=ids,
                 limits=limits,
                 registry=metrics.registry,
+            )
+        )
+        webhook_secrets = WebhookSecrets(factory.derived("webhooks"))
+        webhooks_due = await stack.enter_async_context(
+            opened_webhooks(
+                settings.webhook_policy,
+                store=store,
+                clock=clock,
+                ids=ids,
+                limits=limits,
+                secrets=webhook_secrets,
+                wake=untold,
             )
         )
         authenticator = await stack.enter_async_context(
@@ -213,6 +228,9 @@ async def open_service(settings: Settings, *, database: Path, files: Path, peppe
                 schemas=schemas,
                 factory=factory,
                 remembering=remembering,
+                webhook_policy=settings.webhook_policy,
+                webhook_secrets=webhook_secrets,
+                webhooks_due=webhooks_due,
                 urls=SignedUrls(factory.derived("signed URLs"), base_url=settings.public_url or ""),
                 calling=calling,
             )

@@ -1,5 +1,6 @@
 """The use cases, composed over the ports of a service."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from server.application.approvals import Approvals
@@ -42,9 +43,12 @@ from server.application.uploads import Uploads
 from server.application.usage import UsageRecords
 from server.application.voice import Voice
 from server.application.voice_call import CallParts
+from server.application.webhook_signing import WebhookSecrets
+from server.application.webhooks import Webhooks
 from server.bootstrap.memory import Remembering
 from server.bootstrap.voice import Calling
 from server.domain.limits import Limits
+from server.domain.webhook import WebhookPolicy
 from server.engine.engine import Engine
 from server.ports.blobs import Blobs
 from server.ports.feed import Feed
@@ -77,6 +81,9 @@ class Parts:
     remembering: Remembering
     urls: SignedUrls
     calling: Calling
+    webhook_policy: WebhookPolicy
+    webhook_secrets: WebhookSecrets
+    webhooks_due: Callable[[], None]
 
 
 def use_cases(parts: Parts) -> UseCases:
@@ -220,6 +227,16 @@ def use_cases(parts: Parts) -> UseCases:
             pseudonyms=Pseudonyms(parts.factory),
             repeats=repeats,
             limits=parts.limits,
+        ),
+        webhooks=Webhooks(
+            store=parts.store,
+            clock=parts.clock,
+            ids=parts.ids,
+            repeats=repeats,
+            limits=parts.limits,
+            policy=parts.webhook_policy,
+            secrets=parts.webhook_secrets,
+            due=parts.webhooks_due,
         ),
         audit=AuditRecords(store=parts.store, limits=parts.limits),
         voice=_voice(parts, runs, streams, repeats),

@@ -26,6 +26,8 @@ CompactionId = NewType("CompactionId", str)
 ModelRequestId = NewType("ModelRequestId", str)
 MemoryId = NewType("MemoryId", str)
 VoiceSessionId = NewType("VoiceSessionId", str)
+WebhookId = NewType("WebhookId", str)
+DeliveryId = NewType("DeliveryId", str)
 
 # Root of the ids that are derived from names, so that every node derives the same without asking.
 _NAMESPACE = UUID("5d0c6a1e-7a5f-5b0e-9f0a-6f1b4c6f7d21")

@@ -1,11 +1,23 @@
 """What waits to be told to the outside: events of every conversation, and that a conversation is gone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from itertools import groupby
 
 from server.domain.events import Event
 from server.domain.ids import ConversationId
 from server.domain.principal import Owner
+
+
+class Outlet(StrEnum):
+    """A way to the outside; of each, one process at a time has the lease."""
+
+    PUBLISHER = "events"
+    """All events go to one sink."""
+    WEBHOOKS = "webhooks"
+    """What webhooks are to be told of is queued for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,15 @@ class Span:
     conversation_id: ConversationId
     first: int
     last: int
+
+
+def spans_of(page: Sequence[Unpublished]) -> list[Span]:
+    """The stretches of logs that a page consists of."""
+    stretches = (list(group) for _, group in groupby(page, key=lambda entry: entry.event.conversation_id))
+    return [
+        Span(stretch[0].event.conversation_id, stretch[0].event.sequence, stretch[-1].event.sequence)
+        for stretch in stretches
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,3 +135,13 @@ class Run:
     def user_id(self) -> UserId:
         """The UUID of the user who sent its message."""
         return self.owner.acting_user_id(self.actor)
+
+
+@dataclass(frozen=True, slots=True)
+class RunReference:
+    """A run found without knowing its owner."""
+
+    id: RunId
+    owner: Owner
+    conversation_id: ConversationId
+    epoch: int

@@ -14,6 +14,8 @@ DATA_SCOPE: Final = "data:admin"
 """To export and erase what is other users' of the tenant, and to say how long the tenant keeps what."""
 USAGE_SCOPE: Final = "usage:admin"
 """To see what a whole tenant uses."""
+WEBHOOKS_SCOPE: Final = "webhooks:admin"
+"""To say who outside is told of what happens in the whole tenant."""
 
 SUBJECT_SCOPES: Final = frozenset(
     {
@@ -36,7 +38,14 @@ PERSON_SCOPES: Final = SUBJECT_SCOPES | {KEYS_SCOPE, EXPORT_SCOPE, ERASE_SCOPE}
 or erased, all of which nobody else may do in their name."""
 READING_SCOPES: Final = frozenset({"conversations:read", "files:read", "memories:read", "usage:read"})
 """Those that change nothing, whatever is done by them."""
-SCOPES: Final = PERSON_SCOPES | {IMPERSONATE_SCOPE, AUDIT_SCOPE, DATA_SCOPE, USAGE_SCOPE, WILDCARD_SCOPE}
+SCOPES: Final = PERSON_SCOPES | {
+    IMPERSONATE_SCOPE,
+    AUDIT_SCOPE,
+    DATA_SCOPE,
+    USAGE_SCOPE,
+    WEBHOOKS_SCOPE,
+    WILDCARD_SCOPE,
+}
 """Every scope there is."""
 
 

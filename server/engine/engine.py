@@ -19,7 +19,7 @@ from server.application.recall import Recall
 from server.domain.errors import ShuttingDown, StoreUnavailable
 from server.domain.ids import ConversationId, RunId, WorkerId
 from server.domain.limits import Limits
-from server.domain.run import Lease, Run
+from server.domain.run import Lease, Run, RunReference
 from server.engine.delta_log import RunLost
 from server.engine.erasing import Erasing
 from server.engine.expiry import Expiry
@@ -36,7 +36,7 @@ from server.failpoint import failpoint
 from server.ports.blobs import Blobs
 from server.ports.figures import Figures, NoFigures
 from server.ports.provider import Models
-from server.ports.store import RunReference, Store
+from server.ports.store import Store
 from server.ports.system import Clock, Ids
 from server.ports.tools import ToolSchemas, ToolServers
 

@@ -12,9 +12,9 @@ from server.application.run_pauses import wake
 from server.application.tool_answers import lapse, warn
 from server.domain.errors import ShuttingDown, StoreUnavailable
 from server.domain.limits import Limits
-from server.domain.run import Run
+from server.domain.run import Run, RunReference
 from server.failpoint import failpoint
-from server.ports.store import RunReference, Store, Transaction
+from server.ports.store import Store, Transaction
 from server.ports.system import Clock
 from server.ports.worker import Worker
 

@@ -14,7 +14,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from itertools import groupby
 from types import TracebackType
 from typing import Final, Self
 
@@ -24,7 +23,8 @@ from server.domain.errors import StoreUnavailable
 from server.domain.events import weight
 from server.domain.ids import WorkerId
 from server.domain.limits import Limits
-from server.domain.outbox import BEGINNING, Place, Removal, Span, Unpublished
+from server.domain.outbox import BEGINNING, Place, Removal, Unpublished, spans_of
+from server.engine.leadership import Leadership
 from server.engine.tenure import Tenure
 from server.failpoint import failpoint
 from server.ports.event_sink import EventSink, SinkUnavailable
@@ -67,13 +67,21 @@ class Publisher:
         self._figures = figures
         self._tenure = Tenure(store=store, clock=clock, limits=limits, worker=worker)
         self._worker = worker
-        self._heartbeat = limits.lease_heartbeat.total_seconds()
+        self._leadership = Leadership(
+            tenure=self._tenure,
+            clock=clock,
+            heartbeat=limits.lease_heartbeat.total_seconds(),
+            log="publisher",
+            work=self._publish,
+            meanwhile=self._measure,
+            afterwards=lambda: figures.waiting(0, 0.0),
+        )
         self._group = OwnTasks()
 
     async def __aenter__(self) -> Self:
         await self._tenure.announce()
         await self._group.__aenter__()
-        self._group.create_task(self._lead())
+        self._group.create_task(self._leadership.lead())
         return self
 
     async def __aexit__(
@@ -82,39 +90,6 @@ class Publisher:
         await self._group.__aexit__(kind, error, trace)
         with suppress(StoreUnavailable):
             await self._tenure.end()
-
-    async def _lead(self) -> None:
-        """Hold the outbox whenever nobody else does, and publish as long as it is held."""
-        while True:
-            try:
-                if await self._tenure.renew():
-                    await self._publish_while_held()
-            except StoreUnavailable as unavailable:
-                _log.warning("store_unavailable", cause=unavailable.message)
-            except Exception:  # noqa: BLE001 - the boundary of a loop that must not end while the service lives
-                _log.exception("publisher_failed")
-            self._figures.waiting(0, 0.0)
-            await self._clock.sleep(self._heartbeat)
-
-    async def _publish_while_held(self) -> None:
-        _log.info("publisher_began", epoch=self._tenure.epoch)
-        publishing = asyncio.create_task(self._publish())
-        try:
-            while not publishing.done() and await self._still_held():
-                await self._measure()
-                await asyncio.wait({publishing}, timeout=self._heartbeat)
-        finally:
-            publishing.cancel()
-            await asyncio.wait({publishing})
-        if not publishing.cancelled():
-            publishing.result()
-        _log.info("publisher_ended", epoch=self._tenure.epoch)
-
-    async def _still_held(self) -> bool:
-        try:
-            return await self._tenure.renew()
-        except StoreUnavailable:
-            return self._tenure.is_held
 
     async def _measure(self) -> None:
         """Tell how much waits. What cannot be read now is told another time."""
@@ -140,8 +115,10 @@ class Publisher:
                 await self._clock.sleep(pause)
                 continue
             await self._clock.sleep(_GATHER.total_seconds())
+            # Not `wait_for`, which forgets that it was cancelled when what it waits for happens at the same moment.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _LOOK.total_seconds())
+                async with asyncio.timeout(_LOOK.total_seconds()):
+                    await self._wake.wait()
 
     async def _events(self) -> bool:
         """Publish what waits, once through; `False` when the outbox is another's."""
@@ -167,7 +144,7 @@ class Publisher:
         return await self._store.read_system(lambda tx: tx.unpublished(after, limit=limit))
 
     async def _mark(self, page: Sequence[Unpublished]) -> bool:
-        spans, epoch = _spans(page), self._tenure.epoch
+        spans, epoch = spans_of(page), self._tenure.epoch
         return await self._store.write_system(lambda tx: tx.mark_published(spans, publisher=self._worker, epoch=epoch))
 
     async def _removals(self) -> bool:
@@ -191,12 +168,3 @@ def _next_size(page: Sequence[Unpublished]) -> int:
     """How many events of this page's kind may be held at a time."""
     average = sum(weight(entry.event) for entry in page) / len(page)
     return max(1, min(int(_PAGE_BYTES / average), _MOST))
-
-
-def _spans(page: Sequence[Unpublished]) -> list[Span]:
-    """The stretches of logs that a page consists of."""
-    stretches = (list(group) for _, group in groupby(page, key=lambda entry: entry.event.conversation_id))
-    return [
-        Span(stretch[0].event.conversation_id, stretch[0].event.sequence, stretch[-1].event.sequence)
-        for stretch in stretches
-    ]

@@ -11,10 +11,10 @@ from server.domain.errors import ShuttingDown, StoreUnavailable
 from server.domain.events import AttemptReset
 from server.domain.ids import RunId
 from server.domain.limits import Limits
-from server.domain.run import Lease, Run, RunError, RunState
+from server.domain.run import Lease, Run, RunError, RunReference, RunState
 from server.engine.lease_clock import LeaseClock
 from server.failpoint import failpoint
-from server.ports.store import RunReference, Store, Transaction
+from server.ports.store import Store, Transaction
 from server.ports.system import Clock
 
 _log = structlog.get_logger(__name__)

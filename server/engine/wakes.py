@@ -8,10 +8,24 @@ from server.domain.ids import ConversationId
 from server.ports.feed import Feed
 
 
+class Bells:
+    """Events that are set together."""
+
+    def __init__(self, *bells: asyncio.Event) -> None:
+        self._bells = bells
+
+    def set(self) -> None:
+        """Set each of them."""
+        for bell in self._bells:
+            bell.set()
+
+
 class Wakes:
     """Implements `ports.peers.Peers`. Made before the store that tells it and the engine that waits on it."""
 
-    def __init__(self, feed: Feed, *, outbox: asyncio.Event | None = None, patience: timedelta = timedelta(0)) -> None:
+    def __init__(
+        self, feed: Feed, *, outbox: asyncio.Event | Bells | None = None, patience: timedelta = timedelta(0)
+    ) -> None:
         """`outbox` is set when there may be something to publish. `patience` is how long events of other processes may
         take to come by another way before their readers are sent to the store; without one it is at once."""
         self._feed = feed

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from server.domain.ids import WorkerId
-from server.domain.outbox import Backlog, Place, Removal, Span, Unpublished
+from server.domain.outbox import Backlog, Outlet, Place, Removal, Span, Unpublished
 
 
 class Outbox(Protocol):
@@ -13,15 +13,22 @@ class Outbox(Protocol):
     that appends it, and stays so until it is marked. One publisher at a time holds the outbox, under a lease with an
     epoch; what another epoch marks is refused."""
 
-    async def want_events(self, until: datetime) -> None:
-        """Have events and deletions from now on kept for a publisher, by whatever process they are stored."""
+    async def want_events(self, until: datetime, *, outlet: Outlet = Outlet.PUBLISHER) -> None:
+        """Have events and deletions from now on kept for a publisher, by whatever process they are stored. Those for
+        webhooks are kept where there are webhooks; for that outlet this only makes its lease something to be had."""
 
     async def hold_outbox(
-        self, publisher: WorkerId, *, now: datetime, until: datetime, wanted_until: datetime
+        self,
+        publisher: WorkerId,
+        *,
+        now: datetime,
+        until: datetime,
+        wanted_until: datetime,
+        outlet: Outlet = Outlet.PUBLISHER,
     ) -> int | None:
         """Take or renew the lease; returns its epoch, `None` while it is another's or nobody wants events."""
 
-    async def release_outbox(self, publisher: WorkerId) -> None:
+    async def release_outbox(self, publisher: WorkerId, *, outlet: Outlet = Outlet.PUBLISHER) -> None:
         """Let the publisher's lease end now, if it has it."""
 
     async def unpublished(self, after: Place, *, limit: int) -> list[Unpublished]:

@@ -20,7 +20,7 @@ from server.domain.conversation import Conversation, ConversationSummary
 from server.domain.ids import ConversationId, OrganizationId, RunId, UserId, WorkerId
 from server.domain.message import Usage
 from server.domain.principal import Owner
-from server.domain.run import Crowd, Lease, Run, RunError, RunState
+from server.domain.run import Crowd, Lease, Run, RunError, RunReference, RunState
 from server.ports import usage as usages
 from server.ports.archive import Archive
 from server.ports.audit import AllAudit, Audit
@@ -42,6 +42,7 @@ from server.ports.storage import AllStorage, Storage
 from server.ports.tool_calls import Approvals, ToolCalls
 from server.ports.usage import AllUsage
 from server.ports.voice import VoiceSessions
+from server.ports.webhooks import WebhookQueue, Webhooks
 
 Result = TypeVar("Result")
 
@@ -264,16 +265,8 @@ class Transaction(Protocol):
     def storage(self) -> Storage: ...  # noqa: D102
     @property
     def voice_sessions(self) -> VoiceSessions: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True)
-class RunReference:
-    """A run found without knowing its owner."""
-
-    id: RunId
-    owner: Owner
-    conversation_id: ConversationId
-    epoch: int
+    @property
+    def webhooks(self) -> Webhooks: ...  # noqa: D102
 
 
 class SystemTransaction(
@@ -291,6 +284,9 @@ class SystemTransaction(
 ):
     """One transaction of the service itself, bound to no owner: credentials, provisioning, leases. The only place
     where a query does not filter by owner; no use case of a caller gets one."""
+
+    @property
+    def webhook_queue(self) -> WebhookQueue: ...  # noqa: D102 - see the Protocol
 
     async def provision(self, owner: Owner, now: datetime) -> None:
         """Make sure that the tenant, the user, the tenant's default organization and the user's membership of it

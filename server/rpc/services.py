@@ -35,6 +35,8 @@ from parley.v1 import (
     usage_pb2_grpc,
     voice_pb2,
     voice_pb2_grpc,
+    webhook_pb2,
+    webhook_pb2_grpc,
 )
 
 from server.application.approvals import Approvals
@@ -67,6 +69,7 @@ from server.application.tools import Tools
 from server.application.uploads import Uploads
 from server.application.usage import UsageRecords
 from server.application.voice import Voice
+from server.application.webhooks import Webhooks
 from server.domain.limits import Limits
 from server.ports.system import Clock
 from server.rpc.health import HealthServicer
@@ -86,6 +89,7 @@ from server.rpc.servicers.thread import ThreadServicer
 from server.rpc.servicers.tool import ToolServicer
 from server.rpc.servicers.usage import UsageServicer
 from server.rpc.servicers.voice import VoiceServicer
+from server.rpc.servicers.webhook import WebhookServicer
 
 DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     thread_pb2.DESCRIPTOR.services_by_name["ThreadService"],
@@ -100,6 +104,7 @@ DESCRIPTORS: Final[Sequence[ServiceDescriptor]] = (
     usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
     voice_pb2.DESCRIPTOR.services_by_name["VoiceService"],
     data_pb2.DESCRIPTOR.services_by_name["DataService"],
+    webhook_pb2.DESCRIPTOR.services_by_name["WebhookService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["OrganizationService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ModelService"],
@@ -158,6 +163,7 @@ class UseCases:
     limits: Limits
     exports: Exports
     erasures: Erasures
+    webhooks: Webhooks
     clock: Clock
     """Tells what is over as it is shown."""
 
@@ -181,6 +187,7 @@ class Services:
         self._usage = UsageServicer(use_cases.usage)
         self._voice = VoiceServicer(use_cases.voice)
         self._data = DataServicer(use_cases.exports, use_cases.erasures)
+        self._webhooks = WebhookServicer(use_cases.webhooks)
         self._archive = ArchiveServicer(use_cases.archive, use_cases.archive_chat)
         self._chats = ChatServicer(use_cases.chats, use_cases.prompts)
         self._conversations = ConversationServicer(
@@ -208,6 +215,7 @@ class Services:
         conversations_pb2_grpc.add_ConversationServiceServicer_to_server(self._conversations, aio)
         conversations_pb2_grpc.add_OrganizationServiceServicer_to_server(self._organizations, aio)
         conversations_pb2_grpc.add_ModelServiceServicer_to_server(self._models, aio)
+        webhook_pb2_grpc.add_WebhookServiceServicer_to_server(self._webhooks, aio)
         archive_pb2_grpc.add_ArchiveServiceServicer_to_server(self._archive, aio)
         chat_pb2_grpc.add_ChatServiceServicer_to_server(self._chats, aio)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, aio)

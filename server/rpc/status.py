@@ -25,6 +25,7 @@ from server.domain import (
     tool_call_errors,
     tool_errors,
     voice_errors,
+    webhook_errors,
 )
 
 DOMAIN: Final = "parley"
@@ -61,6 +62,10 @@ CODES: Final[Mapping[type[errors.ParleyError], grpc.StatusCode]] = {
     memory_errors.MemoryNotFound: grpc.StatusCode.NOT_FOUND,
     memory_errors.TooManyMemories: grpc.StatusCode.RESOURCE_EXHAUSTED,
     memory_errors.EmbedderUnavailable: grpc.StatusCode.UNAVAILABLE,
+    webhook_errors.WebhookNotFound: grpc.StatusCode.NOT_FOUND,
+    webhook_errors.TooManyWebhooks: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    webhook_errors.WebhookIsDisabled: grpc.StatusCode.FAILED_PRECONDITION,
+    webhook_errors.WebhookDeliveryNotFound: grpc.StatusCode.NOT_FOUND,
     rights_errors.UserBeingErased: grpc.StatusCode.PERMISSION_DENIED,
     rights_errors.ConfirmationMissing: grpc.StatusCode.INVALID_ARGUMENT,
     rights_errors.ErasureNotFound: grpc.StatusCode.NOT_FOUND,

@@ -134,6 +134,7 @@ async def _send_with_orm(engine: AsyncEngine, talk: Conversation) -> None:
                     kind=kind,
                     payload=text,
                     unpublished=0,
+                    untold=0,
                 )
             )
         await session.commit()

@@ -229,12 +229,14 @@ async def open_house(
     rules: SpendingRules = NO_RULES,
     embedder: EmbedderConfig | None = None,
     calling: Calling | None = None,
+    stored: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[House]:
     """Compose a house over the database in `folder` (or at `url`) and take it down again. `wrap` may put something
     between the store and everybody else. `tools` are its tool servers, `embedder` what compares
-    its memories, `calling` what voice sessions are made with."""
+    its memories, `calling` what voice sessions are made with. `stored` is called
+    whenever events were committed."""
     time: Clock = clock or SystemClock()
-    ids, feed = SystemIds(), LocalFeed(limits=limits)
+    ids, feed = SystemIds(), LocalFeed(limits=limits, stored=stored)
     wakes = Wakes(feed)
     models = ScriptedModels(provider)
     async with AsyncExitStack() as stack:

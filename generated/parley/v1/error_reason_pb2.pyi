@@ -303,6 +303,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """As many voice sessions of the user, or of the server, are under way as may be; the metadata entry `limit` says
     for whom (`user`, `server`), `most` how many. RESOURCE_EXHAUSTED; HTTP 429.
     """
+    ERROR_REASON_WEBHOOK_NOT_FOUND: _ErrorReason.ValueType  # 170
+    """The tenant has no webhook of that id. NOT_FOUND."""
+    ERROR_REASON_TOO_MANY_WEBHOOKS: _ErrorReason.ValueType  # 171
+    """The tenant has as many webhooks as it may have; the metadata entry `limit` says how many. Delete one.
+    RESOURCE_EXHAUSTED.
+    """
+    ERROR_REASON_WEBHOOK_IS_DISABLED: _ErrorReason.ValueType  # 172
+    """The webhook is disabled; enable it, then call again. FAILED_PRECONDITION."""
+    ERROR_REASON_WEBHOOK_DELIVERY_NOT_FOUND: _ErrorReason.ValueType  # 173
+    """The webhook has no delivery of that id, or none any more. NOT_FOUND."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused or a run failed. A refused call carries the name without its prefix as the
@@ -591,4 +601,14 @@ ERROR_REASON_TOO_MANY_VOICE_SESSIONS: ErrorReason.ValueType  # 179
 """As many voice sessions of the user, or of the server, are under way as may be; the metadata entry `limit` says
 for whom (`user`, `server`), `most` how many. RESOURCE_EXHAUSTED; HTTP 429.
 """
+ERROR_REASON_WEBHOOK_NOT_FOUND: ErrorReason.ValueType  # 170
+"""The tenant has no webhook of that id. NOT_FOUND."""
+ERROR_REASON_TOO_MANY_WEBHOOKS: ErrorReason.ValueType  # 171
+"""The tenant has as many webhooks as it may have; the metadata entry `limit` says how many. Delete one.
+RESOURCE_EXHAUSTED.
+"""
+ERROR_REASON_WEBHOOK_IS_DISABLED: ErrorReason.ValueType  # 172
+"""The webhook is disabled; enable it, then call again. FAILED_PRECONDITION."""
+ERROR_REASON_WEBHOOK_DELIVERY_NOT_FOUND: ErrorReason.ValueType  # 173
+"""The webhook has no delivery of that id, or none any more. NOT_FOUND."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -12,7 +12,7 @@ from server.adapters.store.paging import LIMIT
 from server.adapters.store.statement import Statement
 from server.adapters.store.times import micros
 from server.domain.principal import Owner
-from server.ports.store import RunReference
+from server.domain.run import RunReference
 
 _calls, _runs = tables.tool_calls.c, tables.runs.c
 _now: Final = bindparam("now", type_=BigInteger)

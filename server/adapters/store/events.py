@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import BigInteger, bindparam, func, literal_column, select, update
+from sqlalchemy import BigInteger, ColumnElement, bindparam, case, func, literal_column, select, text, update
 
 from server.adapters.store import tables
 from server.adapters.store.executor import Row
@@ -15,11 +15,14 @@ from server.adapters.store.payloads import (
     REASONING_DELTA,
     TEXT_DELTA,
     dump_payload,
+    kinds_of,
     load_payload,
 )
+from server.adapters.store.predicates import IS_WANTED
 from server.adapters.store.scope import Scope
-from server.adapters.store.statement import owned, owned_insert, parameter
+from server.adapters.store.statement import TENANT, owned, owned_insert, parameter
 from server.adapters.store.times import micros, moment
+from server.adapters.store.webhook_tables import IS_ENABLED
 from server.domain.errors import ConversationNotFound
 from server.domain.events import (
     Event,
@@ -31,6 +34,7 @@ from server.domain.events import (
     TextDelta,
 )
 from server.domain.ids import ConversationId, RunId
+from server.domain.webhook_facts import TOLD
 
 _table = tables.run_events
 _c = _table.c
@@ -49,9 +53,18 @@ _NEXT_SEQUENCES = owned(
     .returning(_conversation.last_sequence, _conversation.key),
     tables.conversations,
 )
-# Kept for a publisher if there is one, whose row is the only one: see `outbox`.
-_is_wanted = select(func.count()).select_from(tables.event_publisher).scalar_subquery()
-_INSERT = owned_insert(_table, unpublished=_is_wanted)
+# Kept for a publisher if there is one, whose row is the only one of that name: see `outbox`.
+_is_wanted = select(func.count()).select_from(tables.event_publisher).where(text(IS_WANTED)).scalar_subquery()
+_webhook = tables.webhooks.c
+_has_webhooks = (
+    select(literal_column("1")).where(_webhook.tenant == bindparam(TENANT), text(f"webhooks.{IS_ENABLED}")).exists()
+)
+_YES: Final[ColumnElement[int]] = literal_column("1")
+_NO: Final[ColumnElement[int]] = literal_column("0")
+# Whether the tenant has webhooks is looked up for the few kinds alone that they can be told of: see `webhook_queue`.
+_may_be_told = parameter(_c.kind).in_([literal_column(f"'{kind}'") for kind in kinds_of(TOLD)])
+_is_untold = case((_may_be_told, case((_has_webhooks, _YES), else_=_NO)), else_=_NO)
+_INSERT = owned_insert(_table, unpublished=_is_wanted, untold=_is_untold)
 
 _behind = _c.sequence > bindparam("after", type_=BigInteger)
 _of_run = _c.run_id == parameter(_c.run_id)

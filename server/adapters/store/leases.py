@@ -26,8 +26,7 @@ from server.adapters.store.statement import Statement
 from server.adapters.store.times import micros
 from server.domain.ids import RunId, WorkerId
 from server.domain.principal import Owner
-from server.domain.run import Lease
-from server.ports.store import RunReference
+from server.domain.run import Lease, RunReference
 
 _table = tables.runs
 _c = _table.c

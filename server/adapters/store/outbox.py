@@ -35,11 +35,11 @@ from server.adapters.store import events, tables
 from server.adapters.store.columns import STRING
 from server.adapters.store.executor import Executor
 from server.adapters.store.paging import LIMIT
-from server.adapters.store.predicates import IS_BURIED, IS_UNPUBLISHED
+from server.adapters.store.predicates import IS_BURIED, IS_UNPUBLISHED, IS_WANTED
 from server.adapters.store.statement import Statement, parameter
 from server.adapters.store.times import micros, moment
 from server.domain.ids import ConversationId, WorkerId
-from server.domain.outbox import Backlog, Place, Removal, Span, Unpublished
+from server.domain.outbox import Backlog, Outlet, Place, Removal, Span, Unpublished
 from server.domain.principal import Owner
 
 # More than this need not be counted to know that much is left.
@@ -50,7 +50,7 @@ _publisher = tables.event_publisher
 _p = _publisher.c
 _removal = tables.event_removals.c
 _me = bindparam("publisher", type_=STRING)
-_NAME: Final[ColumnElement[str]] = literal_column("'events'")
+_NAME: Final = parameter(_p.name)
 _the_row = _p.name == _NAME
 _is_mine = (_the_row, _p.worker == _me, _p.epoch == bindparam("of_epoch", type_=BigInteger))
 _wanted = bindparam("wanted", type_=BigInteger)
@@ -80,7 +80,7 @@ _RELEASE = Statement(update(_publisher).where(_the_row, _p.worker == _me).values
 # Takes the row's lock: whoever would take the outbox waits until the marks are committed.
 _FENCE = Statement(update(_publisher).where(*_is_mine).values(lease_until=_p.lease_until).returning(_p.epoch))
 _FORGET_WISH = Statement(
-    delete(_publisher).where(_the_row, _p.wanted_until < bindparam("now", type_=BigInteger)).returning(_p.epoch)
+    delete(_publisher).where(text(IS_WANTED), _p.wanted_until < bindparam("now", type_=BigInteger)).returning(_p.epoch)
 )
 
 _is_unpublished = text(f"run_events.{IS_UNPUBLISHED}")
@@ -119,23 +119,23 @@ _FORGET_REMOVAL = Statement(
 )
 
 
-async def want_events(executor: Executor, until: datetime) -> None:
+async def want_events(executor: Executor, until: datetime, *, outlet: Outlet) -> None:
     """Have events kept from now on."""
-    await executor.fetch(_WANT, {"wanted": micros(until)})
+    await executor.fetch(_WANT, {"name": outlet, "wanted": micros(until)})
 
 
 async def hold_outbox(
-    executor: Executor, publisher: WorkerId, *, now: datetime, until: datetime, wanted_until: datetime
+    executor: Executor, publisher: WorkerId, *, now: datetime, until: datetime, wanted_until: datetime, outlet: Outlet
 ) -> int | None:
     """Take or renew the lease; returns its epoch."""
     times = {"now": micros(now), "until": micros(until), "wanted": micros(wanted_until)}
-    rows = await executor.fetch(_HOLD, {"publisher": publisher, **times})
+    rows = await executor.fetch(_HOLD, {"name": outlet, "publisher": publisher, **times})
     return int(rows[0][0]) if rows else None
 
 
-async def release_outbox(executor: Executor, publisher: WorkerId) -> None:
+async def release_outbox(executor: Executor, publisher: WorkerId, *, outlet: Outlet) -> None:
     """Let the publisher's lease end now."""
-    await executor.fetch(_RELEASE, {"publisher": publisher})
+    await executor.fetch(_RELEASE, {"name": outlet, "publisher": publisher})
 
 
 async def unpublished(executor: Executor, after: Place, *, limit: int) -> list[Unpublished]:
@@ -147,8 +147,15 @@ async def unpublished(executor: Executor, after: Place, *, limit: int) -> list[U
 
 async def mark_published(executor: Executor, spans: Sequence[Span], *, publisher: WorkerId, epoch: int) -> bool:
     """Mark events; `False` when the publisher no longer holds that epoch."""
+    return await mark(executor, _MARK, spans, outlet=Outlet.PUBLISHER, publisher=publisher, epoch=epoch)
+
+
+async def mark(
+    executor: Executor, statement: Statement, spans: Sequence[Span], *, outlet: Outlet, publisher: WorkerId, epoch: int
+) -> bool:
+    """Execute a statement for each stretch of a log; `False` when the publisher no longer holds that epoch."""
     marks = [{"conversation": span.conversation_id, "first": span.first, "last": span.last} for span in spans]
-    return await _fenced(executor, _MARK, marks, publisher=publisher, epoch=epoch)
+    return await _fenced(executor, statement, marks, outlet=outlet, publisher=publisher, epoch=epoch)
 
 
 async def removals(executor: Executor, *, limit: int) -> list[Removal]:
@@ -163,7 +170,7 @@ async def forget_removals(executor: Executor, gone: Sequence[Removal], *, publis
         {"tenant": removal.owner.tenant, "owner": removal.owner.user, "conversation_id": removal.conversation_id}
         for removal in gone
     ]
-    return await _fenced(executor, _FORGET_REMOVAL, told, publisher=publisher, epoch=epoch)
+    return await _fenced(executor, _FORGET_REMOVAL, told, outlet=Outlet.PUBLISHER, publisher=publisher, epoch=epoch)
 
 
 async def backlog(executor: Executor) -> Backlog:
@@ -178,9 +185,15 @@ async def forget_wish(executor: Executor, now: datetime) -> bool:
 
 
 async def _fenced(
-    executor: Executor, statement: Statement, values: Sequence[Mapping[str, Any]], *, publisher: WorkerId, epoch: int
+    executor: Executor,
+    statement: Statement,
+    values: Sequence[Mapping[str, Any]],
+    *,
+    outlet: Outlet,
+    publisher: WorkerId,
+    epoch: int,
 ) -> bool:
-    if not await executor.fetch(_FENCE, {"publisher": publisher, "of_epoch": epoch}):
+    if not await executor.fetch(_FENCE, {"name": outlet, "publisher": publisher, "of_epoch": epoch}):
         return False
     await executor.execute_many(statement, values)
     return True

@@ -3,6 +3,7 @@
 A kind names its dataclass for ever; a new event is a new line here.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from server.adapters.store.json_codec import JsonCodec
@@ -55,6 +56,11 @@ _CLASSES: Final[dict[str, type[Payload]]] = {
 }
 _CODECS: Final[dict[str, JsonCodec[Payload]]] = {kind: JsonCodec(cls) for kind, cls in _CLASSES.items()}
 _KINDS: Final[dict[type[Payload], str]] = {cls: kind for kind, cls in _CLASSES.items()}
+
+
+def kinds_of(classes: Iterable[type[Payload]]) -> list[str]:
+    """The kinds of payloads of those types."""
+    return [_KINDS[cls] for cls in classes]
 
 
 def dump_payload(payload: Payload) -> tuple[str, str]:

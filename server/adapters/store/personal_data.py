@@ -97,6 +97,12 @@ PERSONAL_DATA: Final[Mapping[str, Personal]] = {
     "audit": Personal(
         Erased.RENAMED, "audit_record", names=("owner", "actor", "object"), why="what was done has to stay provable"
     ),
+    "webhooks": Personal(
+        Erased.RENAMED, names=("owner",), why="they are the tenant's; the audit tells who made and changed them"
+    ),
+    "webhook_deliveries": Personal(
+        Erased.BY_OWNER, why="which of the events, which are exported, went where, by ids alone"
+    ),
     "event_removals": Personal(
         Erased.RENAMED, names=("owner",), why="whoever was told of a conversation is told that it is gone; then it goes"
     ),

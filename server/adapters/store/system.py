@@ -21,26 +21,27 @@ from server.adapters.store import (
 from server.adapters.store.executor import Executor
 from server.adapters.store.system_rights import StoredRights
 from server.adapters.store.times import micros, moment
+from server.adapters.store.webhook_queue import StoredWebhookQueue
 from server.domain.audit import AuditRecord
 from server.domain.ids import FileId, KeyId, OrganizationId, RunId, UploadId, WorkerId
 from server.domain.key import ApiKey, KeyUse
 from server.domain.organization import Member, Organization
-from server.domain.outbox import Backlog, Place, Removal, Span, Unpublished
+from server.domain.outbox import Backlog, Outlet, Place, Removal, Span, Unpublished
 from server.domain.principal import Owner
 from server.domain.rate_report import RateReport
-from server.domain.run import Lease
+from server.domain.run import Lease, RunReference
 from server.domain.storage import UploadGrant
 from server.domain.usage import ModelCall
-from server.ports.store import RunReference
 
 
 class StoredSystem(StoredRights):
     """See `ports.store.SystemTransaction`."""
 
-    __slots__ = ("leaves_work",)
+    __slots__ = ("leaves_work", "webhook_queue")
 
     def __init__(self, executor: Executor) -> None:
         super().__init__(executor)
+        self.webhook_queue = StoredWebhookQueue(executor)
         self.leaves_work = False
         """Whether a run was given back, which somebody else may claim once this is committed."""
 
@@ -152,19 +153,26 @@ class StoredSystem(StoredRights):
         """Extractions of memories that nobody has brought to their end."""
         return await extractions.due_extractions(self._executor, now, limit=limit)
 
-    async def want_events(self, until: datetime) -> None:
+    async def want_events(self, until: datetime, *, outlet: Outlet = Outlet.PUBLISHER) -> None:
         """Have events kept for a publisher."""
-        await outbox.want_events(self._executor, until)
+        await outbox.want_events(self._executor, until, outlet=outlet)
 
     async def hold_outbox(
-        self, publisher: WorkerId, *, now: datetime, until: datetime, wanted_until: datetime
+        self,
+        publisher: WorkerId,
+        *,
+        now: datetime,
+        until: datetime,
+        wanted_until: datetime,
+        outlet: Outlet = Outlet.PUBLISHER,
     ) -> int | None:
         """Take or renew the lease on the outbox."""
-        return await outbox.hold_outbox(self._executor, publisher, now=now, until=until, wanted_until=wanted_until)
+        times = {"now": now, "until": until, "wanted_until": wanted_until}
+        return await outbox.hold_outbox(self._executor, publisher, **times, outlet=outlet)
 
-    async def release_outbox(self, publisher: WorkerId) -> None:
+    async def release_outbox(self, publisher: WorkerId, *, outlet: Outlet = Outlet.PUBLISHER) -> None:
         """Give the outbox back."""
-        await outbox.release_outbox(self._executor, publisher)
+        await outbox.release_outbox(self._executor, publisher, outlet=outlet)
 
     async def unpublished(self, after: Place, *, limit: int) -> list[Unpublished]:
         """Unpublished events behind a place."""

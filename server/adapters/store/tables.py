@@ -28,6 +28,7 @@ from server.adapters.store.predicates import (
     IS_QUEUED,
     IS_RUNNING,
     IS_UNPUBLISHED,
+    IS_UNTOLD,
     IS_WAITING,
 )
 from server.adapters.store.rate_tables import RateReportRow
@@ -37,6 +38,7 @@ from server.adapters.store.storage_tables import FolderRow, StoredFileRow, Uploa
 from server.adapters.store.tool_tables import ApprovalRow, ToolCallRow
 from server.adapters.store.usage_tables import SpendingRow, UsageCallRow, UsageDayRow
 from server.adapters.store.voice_tables import VoiceSessionRow
+from server.adapters.store.webhook_tables import WebhookDeliveryRow, WebhookRow
 
 
 class ConversationRow(OwnedRow, table=True):
@@ -189,12 +191,14 @@ class RunRow(OwnedRow, table=True):
 
 
 class RunEventRow(OwnedRow, table=True):
-    """An entry of a conversation's log; `payload` is JSON of the type that `kind` names. `unpublished` is 1 or 0."""
+    """An entry of a conversation's log; `payload` is JSON of the type that `kind` names. `unpublished` and `untold` are
+    1 or 0: see `outbox` and `webhook_queue`."""
 
     __tablename__ = "run_events"
     __table_args__ = (
         partial("ix_run_events_run", "run_id", "sequence", where=HAS_RUN),
         partial("ix_run_events_unpublished", "conversation_id", "sequence", where=IS_UNPUBLISHED),
+        partial("ix_run_events_untold", "conversation_id", "sequence", where=IS_UNTOLD),
         partial("ix_run_events_actor", "tenant", "actor", where=HAS_ACTOR),
     )
 
@@ -207,6 +211,7 @@ class RunEventRow(OwnedRow, table=True):
     kind: str = Field(sa_type=STRING)
     payload: str = Field(sa_type=STRING)
     unpublished: int = Field(sa_type=Integer, sa_column_kwargs=ZERO)
+    untold: int = Field(sa_type=Integer, sa_column_kwargs=ZERO)
 
 
 class RequestRow(Row, table=True):
@@ -309,3 +314,5 @@ folders: Final = _table(FolderRow)
 stored_files: Final = _table(StoredFileRow)
 upload_grants: Final = _table(UploadGrantRow)
 voice_sessions: Final = _table(VoiceSessionRow)
+webhooks: Final = _table(WebhookRow)
+webhook_deliveries: Final = _table(WebhookDeliveryRow)

@@ -11,7 +11,7 @@ from server.adapters.store.batches import delete_some
 from server.adapters.store.columns import STRING
 from server.adapters.store.executor import Executor
 from server.adapters.store.paging import LIMIT
-from server.adapters.store.predicates import GRAVE, IS_UNPUBLISHED
+from server.adapters.store.predicates import GRAVE, IS_UNPUBLISHED, IS_UNTOLD
 from server.adapters.store.statement import Statement
 from server.adapters.store.times import micros
 from server.domain.ids import ConversationId
@@ -61,6 +61,7 @@ _BEHIND = Statement(
     .order_by(_conversations.id)
     .limit(LIMIT)
 )
+_FOR_EVER: Final[ColumnElement[int]] = literal_column(str(2**62))
 _NOT_OVER: Final[list[ColumnElement[str]]] = [
     literal_column(f"'{state}'") for state in RunState if not state.is_terminal
 ]
@@ -76,18 +77,20 @@ _first_young = (
     .where(_events.conversation_id == _conversation, _events.created_at >= _before)
     .scalar_subquery()
 )
-_first_untold = (
-    select(func.min(_events.sequence))
-    .where(_events.conversation_id == _conversation, text(f"run_events.{IS_UNPUBLISHED}"))
-    .scalar_subquery()
-)
-_FOR_EVER: Final[ColumnElement[int]] = literal_column(str(2**62))
+
+
+def _first_that(predicate: str) -> ColumnElement[int]:
+    marked = select(func.min(_events.sequence)).where(_events.conversation_id == _conversation, text(predicate))
+    return func.coalesce(marked.scalar_subquery(), _FOR_EVER)
+
+
 _DROP_EVENTS = delete_some(
     tables.run_events,
     _events.conversation_id == _conversation,
     _events.sequence < func.coalesce(_first_needed, _FOR_EVER),
     _events.sequence < func.coalesce(_first_young, _FOR_EVER),
-    _events.sequence < func.coalesce(_first_untold, _FOR_EVER),
+    _events.sequence < _first_that(f"run_events.{IS_UNPUBLISHED}"),
+    _events.sequence < _first_that(f"run_events.{IS_UNTOLD}"),
     in_order=_events.sequence,  # a log is cut at its beginning, and never has a hole
 )
 _DROP_AUDIT = delete_some(

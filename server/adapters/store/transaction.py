@@ -30,6 +30,7 @@ from server.adapters.store.tenant_rights import StoredTenantRights
 from server.adapters.store.tool_calls import StoredToolCalls
 from server.adapters.store.usage import StoredUsage
 from server.adapters.store.voice import StoredVoiceSessions
+from server.adapters.store.webhooks import StoredWebhooks
 from server.domain.events import Event
 from server.domain.principal import Owner
 
@@ -65,6 +66,7 @@ class OwnedTransaction:
         "tool_calls",
         "usage",
         "voice_sessions",
+        "webhooks",
     )
 
     def __init__(self, executor: Executor, owner: Owner, record: Callable[[Sequence[Event]], None]) -> None:
@@ -96,3 +98,4 @@ class OwnedTransaction:
         self.personal_records = StoredPersonalRecords(scope)
         self.storage = StoredStorage(scope)
         self.voice_sessions = StoredVoiceSessions(scope)
+        self.webhooks = StoredWebhooks(scope)

@@ -12,7 +12,8 @@ from typing import Any, Final
 import httpx2
 import orjson
 
-from server.adapters.tools.addresses import AddressRefused, Resolve, permitted_addresses
+from server.adapters.egress.addresses import AddressRefused, Resolve
+from server.adapters.egress.checked_http import CheckedTransport
 
 NOT_SENT: Final = -32090
 LOST: Final = -32091
@@ -24,19 +25,16 @@ _NOTIFYING_SECONDS: Final = 2.0
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
-    """Resolves the host for every request, checks each address and connects to exactly what was checked, redirects
-    included. Proxies of the environment are not used: they would connect to what nobody checked."""
+    """Connects to checked addresses only, bounds replies and answers for a server that cannot be reached."""
 
     def __init__(
         self, *, allow_private: bool, most_bytes: int, connections: int, read_seconds: float, resolver: Resolve
     ) -> None:
-        self._inner = httpx2.AsyncHTTPTransport(
-            trust_env=False, limits=httpx2.Limits(max_connections=connections, keepalive_expiry=5)
-        )
-        self._allow_private = allow_private
+        limits = httpx2.Limits(max_connections=connections, keepalive_expiry=5)
+        inner = httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
+        self._checked = CheckedTransport(inner, allow_private=allow_private, resolver=resolver)
         self._most_bytes = most_bytes
         self._read_seconds = read_seconds
-        self._resolver = resolver
         self.refusal: AddressRefused | None = None
         """Why the last request was not sent, if an address was the reason."""
 
@@ -44,7 +42,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         """See `httpx2.AsyncBaseTransport`; a POST never raises what the network did."""
         self._set_patience(request)
         try:
-            return self._bounded(await self._connected(request))
+            return self._bounded(await self._checked.handle_async_request(request))
         except (OSError, AddressRefused, httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             self.refusal = error if isinstance(error, AddressRefused) else None
             code = NOT_SENT
@@ -56,21 +54,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._inner.aclose()
-
-    async def _connected(self, request: httpx2.Request) -> httpx2.Response:
-        url = request.url
-        port = url.port or (443 if url.scheme == "https" else 80)
-        addresses = await permitted_addresses(
-            url.host, port, allow_private=self._allow_private, resolver=self._resolver
-        )
-        failure: Exception = OSError("the host has no address")
-        for address in addresses:
-            try:
-                return await self._inner.handle_async_request(_aimed(request, address))
-            except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-                failure = error
-        raise failure
+        await self._checked.aclose()
 
     def _bounded(self, response: httpx2.Response) -> httpx2.Response:
         if response.headers.get("content-encoding", "identity") != "identity":
@@ -110,17 +94,6 @@ class _BoundedStream(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-def _aimed(request: httpx2.Request, address: str) -> httpx2.Request:
-    """The request for that address. The `Host` header and the name that the certificate must have stay the host's."""
-    return httpx2.Request(
-        request.method,
-        request.url.copy_with(host=address),
-        headers=request.headers,
-        stream=request.stream,
-        extensions={**request.extensions, "sni_hostname": request.url.host},
-    )
 
 
 def _asks(request: httpx2.Request) -> bool:

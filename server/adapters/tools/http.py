@@ -8,7 +8,7 @@ import httpx2
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 
-from server.adapters.tools.addresses import Resolve
+from server.adapters.egress.addresses import Resolve
 from server.adapters.tools.guarded_http import GuardedTransport
 from server.adapters.tools.inbox import Wire
 from server.adapters.tools.server_config import HttpEndpoint, ToolServerConfig

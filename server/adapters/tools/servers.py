@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Final, Self
 
-from server.adapters.tools.addresses import Resolve, resolve
+from server.adapters.egress.addresses import Resolve, resolve
 from server.adapters.tools.http import http_messages
 from server.adapters.tools.inbox import Wire
 from server.adapters.tools.link import Link

@@ -35,12 +35,15 @@ from server.application.refusals import Refusals
 from server.application.repeats import Repeats
 from server.application.spending_rules import SpendingRules
 from server.application.usage import UsageRecords
+from server.application.webhook_signing import WebhookSecrets
+from server.application.webhooks import Webhooks
 from server.bootstrap.voice import Calling
 from server.domain.key import ApiKey, KeyEnvironment, KeyStyle
 from server.domain.principal import Owner
 from server.domain.rates import CallLimits
 from server.domain.usage import Price
 from server.domain.voice import VoiceLimits
+from server.domain.webhook import WebhookPolicy
 from server.ports.system import Clock
 from server.rpc.interceptors.door import door
 from server.rpc.interceptors.pipeline import Pipeline
@@ -191,6 +194,16 @@ async def serve(
                     pseudonyms=Pseudonyms(factory),
                     repeats=Repeats(store=house.store, clock=SystemClock(), limits=QUICK, audit=audit),
                     limits=QUICK,
+                ),
+                webhooks=Webhooks(
+                    store=house.store,
+                    clock=SystemClock(),
+                    ids=ids,
+                    repeats=Repeats(store=house.store, clock=SystemClock(), limits=QUICK, audit=audit),
+                    limits=QUICK,
+                    policy=WebhookPolicy(),
+                    secrets=WebhookSecrets(factory.derived("webhooks")),
+                    due=lambda: None,
                 ),
                 audit=AuditRecords(store=house.store, limits=QUICK),
                 voice=house.voice,

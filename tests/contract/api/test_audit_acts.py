@@ -56,6 +56,11 @@ ACTS: dict[Act, Case] = {
     Act.EXPORT_BEGAN: DATA_CASES[0],
     Act.EXPORT_ENDED: DATA_CASES[0],
     Act.RETENTION_SET: _write("SetRetention"),
+    Act.WEBHOOK_CREATED: _write("CreateWebhook"),
+    Act.WEBHOOK_UPDATED: _write("UpdateWebhook"),
+    Act.WEBHOOK_DELETED: _write("DeleteWebhook"),
+    Act.WEBHOOK_ROTATED: _write("RotateWebhookSecret"),
+    Act.WEBHOOK_REDELIVERED: _write("RedeliverWebhook"),
     Act.ERASURE_REQUESTED: _write("EraseUser"),
     Act.TOOL_CALL_APPROVED: _tool("an approved call lets its run go on"),
     Act.TOOL_CALL_DENIED: _tool("the others of a batch go on waiting"),
@@ -66,7 +71,10 @@ ACTS: dict[Act, Case] = {
     Act.IMPERSONATED_WRITE: _in_annas_name(_write("CreateThread")),
 }
 """The call that each act is; what is refused is below."""
-OF_NO_CALL = {Act.ERASURE_ENDED: "the engine ends it, whoever asked for it: see tests/contract/store"}
+OF_NO_CALL = {
+    Act.ERASURE_ENDED: "the engine ends it, whoever asked for it: see tests/contract/store",
+    Act.WEBHOOK_DISABLED: "the engine gives a receiver up: see tests/integration/webhooks",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from tests.contract.api.cases import (
     tool,
     usage,
     voice,
+    webhook,
 )
 from tests.contract.api.matching import differences, resolve
 from tests.contract.api.player import CallRefused, Player, drain
@@ -44,7 +45,7 @@ CASES: list[Case] = [
     *(*thread.CASES, *tool.CASES, *run.CASES, *branch.CASES, *file.CASES, *archive.CASES, *chat.CASES, *mcp.CASES),
     *(*conversations.CASES, *conversation_changes.CASES, *organizations.CASES, *roles.CASES),
     *(*context.CASES, *large.CASES, *key.CASES, *audit.CASES, *search.CASES, *storage.CASES, *access.CASES),
-    *(*usage.CASES, *memory.CASES, *data.CASES, *attachment.CASES, *voice.CASES),
+    *(*usage.CASES, *memory.CASES, *data.CASES, *attachment.CASES, *voice.CASES, *webhook.CASES),
 ]
 
 

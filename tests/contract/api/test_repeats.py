@@ -98,7 +98,7 @@ def without_secrets(reply: Message) -> Message:
     return left
 
 
-def test_what_is_shown_once_is_the_text_of_a_key() -> None:
+def test_what_is_shown_once_are_the_texts_of_keys_and_secrets() -> None:
     shown_once = {
         field.full_name
         for method in METHODS.values()
@@ -107,7 +107,11 @@ def test_what_is_shown_once_is_the_text_of_a_key() -> None:
         for field in message.fields
         if field.GetOptions().Extensions[options_pb2.shown_once]
     }
-    assert shown_once == {"parley.v1.ApiKey.key"}
+    assert shown_once == {
+        "parley.v1.ApiKey.key",
+        "parley.v1.CreateWebhookResponse.secret",
+        "parley.v1.RotateWebhookSecretResponse.secret",
+    }
 
 
 @pytest.mark.asyncio(loop_scope="module")

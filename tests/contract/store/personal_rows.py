@@ -17,7 +17,13 @@ from server.domain.principal import Owner
 from tests.contract.store.builders import new_id
 
 NUMBERS: Final = count(1)
-_STATES: Final = {"runs": "COMPLETED", "erasures": "DONE", "tool_calls": "COMPLETED", "approvals": "APPROVED"}
+_STATES: Final = {
+    "runs": "COMPLETED",
+    "erasures": "DONE",
+    "tool_calls": "COMPLETED",
+    "approvals": "APPROVED",
+    "webhook_deliveries": "DELIVERED",
+}
 
 
 @dataclass(slots=True)

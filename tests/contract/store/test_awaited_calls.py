@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from server.domain.ids import RunId
-from server.domain.run import Run, RunState
+from server.domain.run import Run, RunReference, RunState
 from server.domain.tool import ToolCallState
-from server.ports.store import RunReference, Store
+from server.ports.store import Store
 from tests.contract.store.builders import ALICE, ALICE_ELSEWHERE, BOB, asked, at, running, tool_call
 
 AWAITED = [ToolCallState.AWAITING_APPROVAL, ToolCallState.AWAITING_CLIENT]

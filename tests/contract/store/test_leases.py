@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from server.domain.conversation import Conversation
 from server.domain.ids import RunId, WorkerId
-from server.domain.run import Run, RunState
-from server.ports.store import RunReference, Store, SystemTransaction, Transaction
+from server.domain.run import Run, RunReference, RunState
+from server.ports.store import Store, SystemTransaction, Transaction
 from tests.contract.store.builders import (
     ALICE,
     ALICE_ELSEWHERE,

@@ -83,6 +83,7 @@ UNBOUND_PARTS: Final = {
     "graves": "likewise what lay in conversations that are gone for their owners",
     "traces": "likewise what a user left with others, by name",
     "rate_reports": "processes tell each other what calls they let in; they name nobody's rows",
+    "webhook_queue": "webhooks are told of what happens in a tenant, whoever's it is, by the service itself",
     "tenant_retention": "what a tenant does not keep goes by itself, whoever's it is",
 }
 """Modules of statements of the service alone, not one of which is an owner's."""

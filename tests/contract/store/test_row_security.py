@@ -44,6 +44,8 @@ WIDER: Final = {
     "usage_days": (Reach.OWNER_READS_TENANT, "who has the scope usage:admin reads what the tenant used"),
     "spending": (Reach.TENANT, "sums that budgets of tenants and keys are held against; they name no user"),
     "erasures": (Reach.TENANT, "who may erase users of the tenant is another than who is erased"),
+    "webhooks": (Reach.TENANT, "they are the tenant's, whichever of its administrators made them"),
+    "webhook_deliveries": (Reach.TENANT, "likewise what is queued for them, whoever's conversation it is about"),
     "retention": (Reach.TENANT, "one row for the whole tenant, which its administrators set"),
 }
 """Tables that reach beyond their owners, and why."""

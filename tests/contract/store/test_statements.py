@@ -61,6 +61,8 @@ from server.adapters.store import (
     usage_calls,
     usage_sums,
     voice,
+    webhook_queue,
+    webhooks,
 )
 from server.adapters.store.archive import Shape, Term, search_statement
 from server.adapters.store.dialects import POSTGRES, SQLITE
@@ -106,7 +108,7 @@ OWNED_PARTS = [
 ]
 SYSTEM_PARTS = [
     *(keys, provisioning, members, leases, all_storage, retention, awaited_calls, outbox, message_indexing),
-    *(batches, erasures, graves, tenant_retention, tenant_rights, traces, rate_reports),
+    *(batches, erasures, graves, tenant_retention, tenant_rights, traces, rate_reports, webhook_queue, webhooks),
 ]
 
 
@@ -172,7 +174,7 @@ ALL = {**FOREIGN, **OWNED, **OF_TENANT, **OF_SERVICE, **dict(_statements(SYSTEM_
 
 
 UNDER_WAY = re.compile(
-    r"INDEX ix_runs_(queued|queue|leases)\b|INDEX ix_run_events_unpublished\b"
+    r"INDEX ix_runs_(queued|queue|leases)\b|INDEX ix_run_events_(unpublished|untold)\b"
     r"|SCAN (event_removals|event_publisher|voice_sessions)\b|SCAN anon_1$"
 )
 """Partial indices, the deletions that are not told yet, the one publisher, calls, and what came of one of those."""
@@ -285,6 +287,11 @@ SORTED_BY_INDEX = [
     "model_requests._OF_RUN",
     "model_requests._COUNTS",
     "outbox._UNPUBLISHED",
+    "webhook_queue._UNTOLD",
+    "webhook_queue._DUE_WEBHOOKS",
+    "webhook_queue._DUE",
+    "webhooks._PAGE",
+    "webhooks._DELIVERIES",
 ]
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from server.adapters.system import SystemClock
 from server.domain.errors import StoreUnavailable
 from server.domain.ids import RunId, WorkerId
-from server.domain.run import Lease, Run, RunState
+from server.domain.run import Lease, Run, RunReference, RunState
 from server.engine.lease_clock import LeaseClock
 from server.engine.recovery import Recovery
-from server.ports.store import RememberedRequest, RunReference
+from server.ports.store import RememberedRequest
 from tests.integration.engine.hooked_store import Hook, hooked_house
 from tests.support.house import ANNA, QUICK, House, open_house
 from tests.support.invariants import check_invariants

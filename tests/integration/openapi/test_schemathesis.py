@@ -51,6 +51,12 @@ BEYOND_SCHEMAS = (
     "must read as a short text",
     "is not base64",
     "must be a media type",
+    "must be of printable ASCII characters",
+    "is no URL",
+    "must begin with https://",
+    "must name a host",
+    "must not have credentials",
+    "must name the port 443 or 80",
 )
 
 

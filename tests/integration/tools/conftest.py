@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from server.adapters.egress.addresses import Resolve, resolve
 from server.adapters.system import SystemClock
-from server.adapters.tools.addresses import Resolve, resolve
 from server.adapters.tools.schemas import JsonSchemas
 from server.adapters.tools.server_config import ToolServerConfig
 from server.adapters.tools.servers import McpServers

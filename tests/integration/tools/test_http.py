@@ -152,7 +152,7 @@ async def test_a_name_that_becomes_private_is_refused_at_the_next_connection(
 ) -> None:
     """DNS rebinding. The scripted server stands in for a public one: its address counts as public for this test, and
     what the name means later is loopback as ever."""
-    monkeypatch.setattr("server.adapters.tools.addresses.is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr("server.adapters.egress.addresses.is_public", lambda address: address == "127.0.0.1")
     answers = [["127.0.0.1"]] * 4 + [["127.0.0.2"]] * 100
     asked = []
 

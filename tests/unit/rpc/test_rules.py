@@ -65,7 +65,7 @@ def test_every_method_of_the_catalogue_has_a_rule() -> None:
         *("ayeto.chat", "ayeto.conversation", "conversations:read", "conversations:write", "files:read"),
         *("files:write", "keys:admin", "audit:read", "mcp:call", "usage:read", "usage:admin"),
         *("memories:read", "memories:write", "voice:create"),
-        *("data:export", "data:erase", "data:admin"),
+        *("data:export", "data:erase", "data:admin", "webhooks:admin"),
         None,
     }
     assert {rule.scope for rule in rules(DESCRIPTORS) if rule.scope} <= SCOPES

@@ -25,6 +25,7 @@ from server.domain import (
     tool_call_errors,
     tool_errors,
     voice_errors,
+    webhook_errors,
 )
 from server.domain.rates import Standing
 from server.domain.spending import Allowance, Period, Unit, Whose
@@ -73,6 +74,20 @@ EXAMPLES: list[tuple[errors.ParleyError, grpc.StatusCode, str, dict[str, str]]] 
         grpc.StatusCode.FAILED_PRECONDITION,
         "MODEL_INACTIVE",
         {"provider": "p", "model": "m"},
+    ),
+    (webhook_errors.WebhookNotFound("w"), grpc.StatusCode.NOT_FOUND, "WEBHOOK_NOT_FOUND", {"id": "w"}),
+    (webhook_errors.TooManyWebhooks(9), grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_WEBHOOKS", {"limit": "9"}),
+    (
+        webhook_errors.WebhookIsDisabled("w"),
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "WEBHOOK_IS_DISABLED",
+        {"id": "w"},
+    ),
+    (
+        webhook_errors.WebhookDeliveryNotFound("d"),
+        grpc.StatusCode.NOT_FOUND,
+        "WEBHOOK_DELIVERY_NOT_FOUND",
+        {"id": "d"},
     ),
     (errors.KeyMissing(), grpc.StatusCode.UNAUTHENTICATED, "KEY_MISSING", {}),
     (errors.KeyInvalid(), grpc.StatusCode.UNAUTHENTICATED, "KEY_INVALID", {}),

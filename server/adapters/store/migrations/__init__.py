@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from server.adapters.store.errors import SchemaUnknown
 
-HEAD: Final = "0021"
+HEAD: Final = "0022"
 """The revision of `tables.METADATA`; the last one in `versions`."""
 
 FIND_REVISION: Final = "SELECT version_num FROM alembic_version"

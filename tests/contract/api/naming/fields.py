@@ -144,6 +144,18 @@ NAMED: Final[Mapping[str, Kind]] = _rows(
     (kinds.PAGE_OF_USAGE, _each("parley.v1", "ListUsageRequest", "page_token")),
     (kinds.PAGE_OF_TENANT_USAGE, _each("parley.v1", "ListTenantUsageRequest", "page_token")),
     (kinds.PAGE_OF_CALLS, _each("parley.v1", "GetRunUsageRequest", "page_token")),
+    (
+        kinds.WEBHOOK,
+        _each(
+            "parley.v1",
+            "DeleteWebhookRequest GetWebhookRequest ListWebhookDeliveriesRequest PingWebhookRequest "
+            "RedeliverWebhookRequest RotateWebhookSecretRequest UpdateWebhookRequest",
+            "webhook_id",
+        ),
+    ),
+    (kinds.DELIVERY, _each("parley.v1", "RedeliverWebhookRequest", "delivery_id")),
+    (kinds.PAGE_OF_WEBHOOKS, _each("parley.v1", "ListWebhooksRequest", "page_token")),
+    (kinds.PAGE_OF_DELIVERIES, _each("parley.v1", "ListWebhookDeliveriesRequest", "page_token")),
     (kinds.PAGE_OF_ACTS, _each("parley.v1", "ListActsOnMyBehalfRequest", "page_token")),
 )
 """Fields that name something of an owner's."""
@@ -158,6 +170,7 @@ UNOWNED: Final[Mapping[str, str]] = {
             *_each(_CONVERSATIONS, "Chat", "message"),
             *_each(_CONVERSATIONS, "ConversationChanges NewConversation", "title"),
             *_each("parley.v1", "ClientTool CreateKeyRequest UpdateKeyRequest", "description"),
+            *_each("parley.v1", "CreateWebhookRequest UpdateWebhookRequest", "description"),
             *_each("parley.v1", "ClientTool CreateThreadRequest UpdateThreadRequest ForkThreadRequest", "name"),
             *_each("parley.v1", "CreateKeyRequest UpdateKeyRequest", "name"),
             *(
@@ -208,6 +221,9 @@ UNOWNED: Final[Mapping[str, str]] = {
                 "parley.v1.SearchMessagesRequest.model",
                 "parley.v1.McpServerNames.names",
             ),
+        ],
+        "where somebody outside is reached, whoever that is": [
+            *_each("parley.v1", "CreateWebhookRequest UpdateWebhookRequest", "url"),
         ],
         "a day": [
             *_each("parley.v1", "ListTenantUsageRequest ListUsageRequest", "from_date"),

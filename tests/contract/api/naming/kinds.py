@@ -140,6 +140,17 @@ ERASURE = Kind(
 CURSOR_OF_EXPORT = Kind(
     (_THREAD, Call("parley.v1.DataService/ExportData", {}, keep={"page": "cursor"}, until="record")), "page", ""
 )
+_HOOKS: Final = "parley.v1.WebhookService"
+_HOOKED: Final = Call(
+    f"{_HOOKS}/CreateWebhook",
+    {"url": "https://hooks.invalid/", "description": MARK},
+    keep={"webhook": "webhook.id"},
+)
+_HOOK: Final = {"webhook_id": "$webhook"}
+_PINGED: Final = Call(f"{_HOOKS}/PingWebhook", _HOOK, keep={"delivery": "delivery_id"})
+_ADMINISTRATORS: Final = "webhooks are the tenant's, and whoever may see them sees all of them"
+WEBHOOK = Kind((_HOOKED, _PINGED), "webhook", UNKNOWN_ID, tenant_knows=_ADMINISTRATORS)
+DELIVERY = Kind((_HOOKED, _PINGED), "delivery", UNKNOWN_ID, tenant_knows=_ADMINISTRATORS)
 EVENT_OF_ARCHIVE = Kind(
     (Call("parley.archive.v3.ArchiveService/StreamChat", {"message": MARK}, keep={"seen": "id"}),), "seen", _NO_EVENT
 )
@@ -213,3 +224,7 @@ PAGE_OF_CALLS = page(
     "parley.v1.UsageService/GetRunUsage", {"run_id": "$run"}, _THREAD, _TOOLS, _said('/call desk__sum {"of": [1]}\n')
 )
 PAGE_OF_FILES = page(f"{_FILES}/ListFiles", {}, _FILED, _FOLDED)
+PAGE_OF_WEBHOOKS = page(f"{_HOOKS}/ListWebhooks", {}, _HOOKED, _HOOKED, tenant_knows=_ADMINISTRATORS)
+PAGE_OF_DELIVERIES = page(
+    f"{_HOOKS}/ListWebhookDeliveries", _HOOK, _HOOKED, _PINGED, _PINGED, tenant_knows=_ADMINISTRATORS
+)

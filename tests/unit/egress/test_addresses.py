@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.adapters.tools.addresses import AddressRefused, is_public, permitted_addresses
+from server.adapters.egress.addresses import AddressRefused, is_public, permitted_addresses
 
 REFUSED = [
     "0.0.0.0",  # unspecified

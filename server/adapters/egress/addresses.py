@@ -1,4 +1,4 @@
-"""Which addresses a tool server may be reached at: public ones, unless the operator allows others."""
+"""Which addresses may be called: public ones, unless the operator allows others."""
 
 import asyncio
 import socket

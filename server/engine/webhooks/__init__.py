@@ -1,0 +1,1 @@
+"""Webhooks are told of what happens: events are queued for them, and what is queued is sent."""
