@@ -1,5 +1,6 @@
 """Use cases of voice: make a session, or join the one that lives; end it. Sessions live in this process."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -66,6 +67,7 @@ class Voice:
         self._repeats = repeats
         self._group = OwnTasks()
         self._calls: dict[VoiceSessionId, VoiceCall] = {}
+        self._lives: set[asyncio.Task[None]] = set()
         self._is_draining = False
 
     async def __aenter__(self) -> Self:
@@ -76,6 +78,8 @@ class Voice:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.drain()
+        if self._lives:  # not to be cancelled: each closes its room and takes its row away, in bounded time
+            await asyncio.wait(self._lives)
         await self._group.__aexit__(kind, error, trace)
 
     def drain(self) -> None:
@@ -203,6 +207,8 @@ class Voice:
 
     def _begin(self, call: VoiceCall, session: VoiceSession) -> None:
         task = self._group.create_task(call.run(session))
+        self._lives.add(task)
+        task.add_done_callback(self._lives.discard)
         task.add_done_callback(lambda _: self._calls.pop(session.id, None))
         if self._is_draining:
             call.end(End.STOPPED)

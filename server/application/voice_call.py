@@ -198,11 +198,7 @@ async def _first(*works: Callable[[], Awaitable[End]]) -> End:
     """What the first of them to end comes to; the others are cancelled, and over when this returns."""
     async with OwnTasks() as group:
         tasks = [group.create_task(_outcome(work)) for work in works]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     outcome = next(task for task in tasks if task in done).result()
     if isinstance(outcome, Exception):
         raise outcome

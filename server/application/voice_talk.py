@@ -61,17 +61,12 @@ class Talk:
         self._phrases = phrases
         self._turn: Turn | None = None
         self._group = OwnTasks()
-        self._following: set[asyncio.Task[None]] = set()
 
     async def run(self) -> End:
         """Talk until the bot is gone or the talk has to end; returns why. May be cancelled at any moment. Call `finish`
         behind it."""
         async with self._group:
-            try:
-                return await self._listen()
-            finally:
-                for task in self._following:
-                    task.cancel()
+            return await self._listen()
 
     async def finish(self, end: End) -> None:
         """Bring the last turn to its end: who has hung up wants no more of the answer; when the call broke, it is
@@ -131,9 +126,7 @@ class Talk:
         message = SendMessage(self._key, heard.text, interrupt_policy=InterruptPolicy.INTERRUPT)
         run = await self._runs.send(self._principal, message, prepare=self._still_on)
         self._turn = Turn(heard.turn, run)
-        task = self._group.create_task(self._follow(self._turn))
-        self._following.add(task)
-        task.add_done_callback(self._following.discard)
+        self._group.create_task(self._follow(self._turn))
         return None
 
     async def _still_on(self, tx: Transaction) -> None:

@@ -26,7 +26,6 @@ BOT_NAME: Final = "Parley"
 COMMAND: Final = (sys.executable, "-m", "server.adapters.voice.bot")
 _NOT_INSTALLED: Final = "the bot is not installed; run pip install 'parley[voice]' where the server runs"
 _LEAVING_SECONDS: Final = 5.0
-"""How long a bot has to leave the room before its process is ended."""
 _PIECE_CHARACTERS: Final = 64 * 1024
 """Of which each takes at most twelve bytes of a line, however it is written."""
 _DETAIL_CHARACTERS: Final = 200
@@ -44,12 +43,19 @@ class ProcessBots:
     """See `ports.voice.Bots`."""
 
     def __init__(
-        self, config: VoiceConfig, *, command: Sequence[str] = COMMAND, installed: Callable[[], bool] = is_installed
+        self,
+        config: VoiceConfig,
+        *,
+        command: Sequence[str] = COMMAND,
+        installed: Callable[[], bool] = is_installed,
+        leaving_seconds: float = _LEAVING_SECONDS,
     ) -> None:
-        """`command` is run as it is: no shell sees it."""
+        """`command` is run as it is: no shell sees it. `leaving_seconds`: how long a bot has to leave its room before it
+        is ended."""
         self._config = config
         self._command = tuple(command)
         self._installed = installed
+        self._leaving_seconds = leaving_seconds
 
     def require(self) -> None:
         """Raise `VoiceUnavailable` when the extra is not installed."""
@@ -74,7 +80,7 @@ class ProcessBots:
                 yield bot
             finally:
                 # Shielded from one more cancellation: a bot that does not leave is heard until its room's end.
-                await asyncio.shield(bot.leave())
+                await asyncio.shield(bot.leave(self._leaving_seconds))
 
     async def _have_it_join(self, bot: "ProcessBot", invitation: Invitation) -> None:
         bot.tell(self._start(invitation))
@@ -141,12 +147,12 @@ class ProcessBot:
         """Have it speak something else."""
         self.tell(link.Notice(turn=turn, text=text))
 
-    async def leave(self) -> None:
+    async def leave(self, seconds: float) -> None:
         """Have it leave the room, if it still can."""
         if not self.tell(link.Leave()):
             return
         try:
-            async with asyncio.timeout(_LEAVING_SECONDS):
+            async with asyncio.timeout(seconds):
                 while await self._child.line() is not None:
                     pass
         except TimeoutError:

@@ -23,12 +23,13 @@ from server.domain.voice_errors import (
     VoiceSessionNotFound,
     VoiceUnavailable,
 )
+from server.ports.voice import Invitation
 from tests.support.house import open_house
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.upstream.gate import Gate
-from tests.support.voice.daily import KEY, Fault
+from tests.support.voice.daily import KEY, Fault, StandInDaily
 from tests.support.voice.exchange import ANNA, CONFIG, LIMITS, Exchange, open_exchange, until
-from tests.support.voice.puppets import Puppet
+from tests.support.voice.puppets import Puppet, Puppets
 
 
 async def sessions(exchange: Exchange, key: str = "talk") -> list[VoiceSession]:
@@ -404,3 +405,42 @@ async def test_who_is_erased_is_in_no_call_any_more(exchange: Exchange) -> None:
     assert (await puppet.told_until("leave"))[-1] == {"type": "leave"}
     await until(lambda: exchange.figures.ends != [])
     assert exchange.daily.deleted == [admission.session.room_name]
+
+
+async def test_a_bot_that_does_not_go_is_ended_with_all_that_it_started() -> None:
+    async with Puppets() as puppets:
+        bots = ProcessBots(CONFIG, command=[*puppets.command, "stubborn"], installed=lambda: True, leaving_seconds=0.05)
+        joining = asyncio.create_task(puppets.joined())
+        async with bots.joined(Invitation("https://rooms.example/one", "token", datetime.now(UTC))):
+            puppet, _ = await joining
+        assert (await puppet.told())["type"] == "leave"
+        await puppet.gone()
+        assert not is_running(puppet)
+
+
+@pytest.mark.parametrize("last", [b"!exit 0", b"!exit 3"])
+async def test_a_bot_that_ends_without_a_word_ends_the_session(exchange: Exchange, last: bytes) -> None:
+    _, puppet = await exchange.call()
+    puppet.write(last)
+    await until(lambda: exchange.figures.ends == [End.BOT_DIED])
+    assert not exchange.daily.rooms
+
+
+async def test_a_bot_may_complain_as_long_as_it_likes(exchange: Exchange, provider: ScriptedProvider) -> None:
+    provider.script("Yes.")
+    _, puppet = await exchange.call()
+    for _ in range(100):
+        puppet.write(b"!log " + b"x" * 50_000)
+    puppet.say("heard", turn=1, text="Are you well?")
+    assert await puppet.answer() == "Yes."
+
+
+async def test_whoever_leaves_the_service_waits_until_rooms_are_closed(
+    tmp_path: Path, provider: ScriptedProvider
+) -> None:
+    async with StandInDaily() as daily:
+        async with open_exchange(tmp_path, provider, daily=daily) as exchange:
+            await exchange.house.threads.create(ANNA, name="Talk", key="talk")
+            _, puppet = await exchange.call()
+        assert (exchange.figures.ends, daily.rooms) == ([End.STOPPED], {})
+        assert not is_running(puppet)

@@ -3,13 +3,14 @@ the server. Nothing but the standard library, so that it starts in a few hundred
 
 python -S -I puppet.py PORT [stubborn]
 
-It goes when it is told to leave, unless it is stubborn.
+It goes when it is told to leave, or when nobody tells it anything any more, unless it is stubborn.
 """
 
 import os
 import socket
 import sys
 import threading
+import time
 
 
 def main() -> None:
@@ -21,6 +22,8 @@ def main() -> None:
         wire.sendall(line)
         if line == b'{"type":"leave"}\n' and "stubborn" not in sys.argv:
             break
+    while "stubborn" in sys.argv:
+        time.sleep(60)
     os._exit(0)
 
 
