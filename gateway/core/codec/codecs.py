@@ -23,8 +23,8 @@ class Codecs:
     """The codecs of one descriptor pool, each made once; asking again costs a dict look-up.
 
     What a codec needs is compiled when it is first used, some milliseconds a type: of a service's methods a process may
-    never see most, and would start half a second later for them. What can be wrong with their descriptors is told at
-    once, by a `ValueError`.
+    never see most, and would start a quarter of a second later for them. What can be wrong with their descriptors is
+    told at once, by a `ValueError`.
     """
 
     def __init__(self, pool: DescriptorPool) -> None:
