@@ -50,8 +50,7 @@ class ProcessBots:
         installed: Callable[[], bool] = is_installed,
         leaving_seconds: float = _LEAVING_SECONDS,
     ) -> None:
-        """`command` is run as it is: no shell sees it. `leaving_seconds` is what a bot has to leave its room before it is
-        ended."""
+        """`command` is run as it is: no shell sees it. A bot that is told to leave is ended after `leaving_seconds`."""
         self._config = config
         self._command = tuple(command)
         self._installed = installed
