@@ -26,11 +26,12 @@ _PACKED: Final = re.compile(rb'(?<="value":")([\w+/]+)(?=")')
 _MADE: Final = (
     (re.compile(r"\b[ud]\.[0-9a-f-]{36}\.\d+\.[\w-]{43}"), "<signature>"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<id>"),
-    (re.compile(r"\b(run_|call_)?[0-9a-f]{32}\b"), "<id>"),
+    (re.compile(r"\b(run_|call_|msg_)?[0-9a-f]{32}\b"), "<id>"),
     (re.compile(r"\b\d+\.\d+s\b"), "<seconds>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), "<moment>"),
     (re.compile(r"\b1[0-9]{12}\b"), "<milliseconds>"),
     (re.compile(r"(sk|pk)_(live|test)_[0-9A-Za-z]{8}(_[0-9A-Za-z]{49})?"), "<key>"),
+    (re.compile(r"whsec_[0-9A-Za-z+/]{43}="), "<secret>"),
 )
 
 
