@@ -66,8 +66,6 @@ class StandInDaily:
         self.requests: list[Request] = []
         self.faults: deque[Fault] = deque()
         """One for each of the next requests."""
-        self.rooms_at = "https://example.daily.co"
-        """Where its rooms are, as their URLs have it."""
         self._server: asyncio.Server | None = None
         self._handlers: set[asyncio.Task[Any]] = set()
         self._port = 0
@@ -160,7 +158,7 @@ class StandInDaily:
             "name": name,
             "api_created": True,
             "privacy": request.body["privacy"],
-            "url": f"{self.rooms_at}/{name}",
+            "url": f"https://example.daily.co/{name}",
             "config": properties,
         }
         return 200, self.rooms[name]

@@ -1,7 +1,7 @@
 """A house whose threads can be called: rooms of a stand-in Daily, bots that are processes and do what a test says."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -105,19 +105,15 @@ async def open_exchange(
     *,
     limits: VoiceLimits = LIMITS,
     daily: StandInDaily | None = None,
-    command: Sequence[str] = (),
-    speech_url: str = "https://speech.example/v1",
     **more: Any,
 ) -> AsyncIterator[Exchange]:
-    """An exchange over the database in `folder`, whose bots are puppets unless a `command` starts others; `daily` is
-    one of its own unless another is given; `more` is for the house."""
+    """An exchange over the database in `folder`, whose bots are puppets; `daily` is one of its own unless another
+    is given; `more` is for the house."""
     figures = CountedFigures()
-    async with nullcontext(daily) if daily else StandInDaily() as rooms_at, Puppets() as puppets:
-        hears = replace(CONFIG.speech_to_text, base_url=speech_url)
-        speaks = replace(CONFIG.text_to_speech, base_url=speech_url)
-        config = replace(CONFIG, speech_to_text=hears, text_to_speech=speaks, limits=limits)
-        rooms = DailyRooms(DailyConfig(rooms_at.url, KEY), clock=SystemClock(), random=lambda: 0.0)
-        bots = ProcessBots(config, command=command or puppets.command, installed=lambda: True)
+    async with nullcontext(daily) if daily else StandInDaily() as stand_in, Puppets() as puppets:
+        config = replace(CONFIG, limits=limits)
+        rooms = DailyRooms(DailyConfig(stand_in.url, KEY), clock=SystemClock(), random=lambda: 0.0)
+        bots = ProcessBots(config, command=puppets.command, installed=lambda: True)
         calling = Calling(rooms, bots, limits, config.phrases, figures)
         async with aclosing(rooms), open_house(folder, provider, calling=calling, **more) as house:
-            yield Exchange(house, rooms_at, puppets, provider, figures)
+            yield Exchange(house, stand_in, puppets, provider, figures)
