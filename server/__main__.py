@@ -83,7 +83,7 @@ def serve(
 ) -> None:
     """Start the service: store, gRPC server and HTTP/JSON gateway in one process. Ctrl-C ends it.
 
-    Every flag has the variable shown in brackets, followed by its default; the README lists further variables.
+    Every flag has the variable shown in brackets, followed by its default; docs/operation.md lists further variables.
     """
     # Before the parts are imported: what is wrong with the settings is said at once.
     settings = load_settings(

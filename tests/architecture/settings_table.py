@@ -1,4 +1,4 @@
-"""The settings table of the README, made from the settings: `python -m tests.architecture.settings_table`."""
+"""The settings table of the manual, made from the settings: `python -m tests.architecture.settings_table`."""
 
 import inspect
 import re
@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings
 from server import __main__ as command_line
 from server.config import ClientSettings, Settings, variable
 
-README: Final = Path(__file__).parents[2] / "README.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "operation.md"
 _PLACE: Final = re.compile(r"(<!-- settings:[^\n]*-->\n).*?(<!-- end of settings -->)", re.DOTALL)
 # Shown where the default is nothing that can be written down.
 _UNSET: Final = ""
@@ -24,11 +24,11 @@ def table() -> str:
     return "\n".join(["| variable | flag | default | what it is |", "|---|---|---|---|", *rows]) + "\n"
 
 
-def shown(readme: str) -> str:
-    """The table as the README has it."""
-    place = _PLACE.search(readme)
+def shown(page: str) -> str:
+    """The table as the page has it."""
+    place = _PLACE.search(page)
     if place is None:
-        raise ValueError("the README has no place for the settings")
+        raise ValueError("the page has no place for the settings")
     return place[0].removeprefix(place[1]).removesuffix(place[2]).strip() + "\n"
 
 
@@ -55,4 +55,4 @@ def _default(field: FieldInfo) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(_PLACE.sub(lambda place: f"{place[1]}\n{table()}\n{place[2]}", README.read_text()))
+    PAGE.write_text(_PLACE.sub(lambda place: f"{place[1]}\n{table()}\n{place[2]}", PAGE.read_text()))

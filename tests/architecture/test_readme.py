@@ -1,8 +1,9 @@
-"""What the README says is so."""
+"""What the README and the guides say is so."""
 
 import re
 import shlex
 import tomllib
+from pathlib import Path
 
 import pytest
 from pydantic_settings import BaseSettings
@@ -10,32 +11,32 @@ from typer.main import get_command
 
 from server import __main__ as command_line
 from server.config import ClientSettings, Settings, variable
-from tests.architecture.settings_table import README, shown, table
+from tests.architecture.settings_table import PAGE, shown, table
+from tests.support.manual import PAGES, REPOSITORY, manual
 
-_REPOSITORY = README.parent
 _CODE = re.compile(r"```\w*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 
 
 def spans() -> list[str]:
-    """Everything that the README sets as code, a line each."""
-    found = _CODE.findall(README.read_text())
+    """Everything that the manual sets as code, a line each."""
+    found = _CODE.findall(manual())
     return [line.strip() for block, word in found for line in (block or word).splitlines()]
 
 
 def calls_of(program: str) -> list[list[str]]:
-    """The words behind a program wherever the README calls it, with or without a path or variables before it."""
+    """The words behind a program wherever the manual calls it, with or without a path or variables before it."""
     pattern = re.compile(rf"^(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?{program}((?: .*)?)$")
     return [shlex.split(call[1], comments=True) for span in spans() if (call := pattern.match(span))]
 
 
 def test_the_settings_table_is_that_of_the_settings() -> None:
-    assert shown(README.read_text()) == table(), "run python -m tests.architecture.settings_table"
+    assert shown(PAGE.read_text()) == table(), "run python -m tests.architecture.settings_table"
 
 
 def test_every_make_target_it_names_is_there() -> None:
     named = {words[0] for words in calls_of("make") if words}
     assert {"run", "test", "ci"} <= named
-    targets = re.findall(r"^([a-z-]+):", (_REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     assert named <= set(targets)
 
 
@@ -59,7 +60,7 @@ def test_every_flag_it_passes_is_one() -> None:
 
 def test_every_variable_it_names_is_a_setting() -> None:
     known = {variable(settings, name) for settings in (Settings, ClientSettings) for name in settings.model_fields}
-    assert set(re.findall(r"PARLEY_[A-Z_]+\b", README.read_text())) <= known
+    assert set(re.findall(r"PARLEY_[A-Z_]+\b", manual())) <= known
 
 
 @pytest.mark.parametrize("settings", [Settings, ClientSettings])
@@ -68,7 +69,7 @@ def test_every_setting_says_what_it_is(settings: type[BaseSettings]) -> None:
 
 
 def test_the_configuration_file_it_shows_is_one() -> None:
-    examples = re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)
+    examples = re.findall(r"```toml\n(.*?)```", manual(), re.DOTALL)
     assert examples
     from server.adapters.blobs.s3.config import read_storage
     from server.adapters.guardrails.configuration import load_guardrails
@@ -101,5 +102,24 @@ def test_the_configuration_file_it_shows_is_one() -> None:
 
 
 def test_the_python_it_shows_compiles() -> None:
-    for example in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL):
-        compile(example, "README.md", "exec", dont_inherit=True)
+    for example in re.findall(r"```python\n(.*?)```", manual(), re.DOTALL):
+        compile(example, "manual", "exec", dont_inherit=True)
+
+
+def _anchors(page: Path) -> set[str]:
+    """What the headings of a page are linked by."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for place, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):
+        target = (page.parent / place).resolve() if place else page
+        assert target.exists(), place
+        assert not anchor or anchor in _anchors(target), f"{place}#{anchor}"
+
+
+def test_every_guide_is_led_to() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    assert [page.name for page in PAGES if page.parent.name == "docs" and f"(docs/{page.name})" not in readme] == []

@@ -1,4 +1,4 @@
-"""The chat API of a real process: the README's example, titles without a model, a stream that outlives a kill."""
+"""The chat API of a real process: the manual's example, titles without a model, a stream that outlives a kill."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The README's examples, run as they stand but for the addresses."""
+"""The manual's examples, run as they stand but for the addresses."""
 
 import json
 import re
@@ -13,17 +13,17 @@ import httpx
 import pytest
 
 from tests.e2e.service import Service, environment
+from tests.support.manual import manual
 
 # Processes start and stop here; a busy machine takes its time.
 pytestmark = pytest.mark.timeout(180)
 
-_README = Path(__file__).parents[2] / "README.md"
 _SECONDS = 40
 
 
 def example(heading: str, language: str) -> str:
     """The first example in a language below a heading."""
-    section = _README.read_text().partition(f"\n## {heading}\n")[2]
+    section = manual().partition(f"\n## {heading}\n")[2]
     found = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
     assert found, heading
     return found[1]

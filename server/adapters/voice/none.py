@@ -7,7 +7,7 @@ from server.ports.voice import Bot
 
 
 def _missing() -> VoiceUnavailable:
-    return VoiceUnavailable("the configuration file has no [voice]; the README says what belongs there")
+    return VoiceUnavailable("the configuration file has no [voice]; docs/voice.md says what belongs there")
 
 
 class NoRooms:
