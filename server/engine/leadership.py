@@ -55,7 +55,7 @@ class Leadership:
             await self._clock.sleep(self._heartbeat)
 
     async def _work_while_held(self) -> None:
-        _log.info(f"{self._log}_began", epoch=self._tenure.epoch)
+        _log.debug(f"{self._log}_began", epoch=self._tenure.epoch)
         working = asyncio.ensure_future(self._work())
         try:
             while not working.done() and await self._still_held():
@@ -66,7 +66,7 @@ class Leadership:
             await asyncio.wait({working})
         if not working.cancelled():
             working.result()
-        _log.info(f"{self._log}_ended", epoch=self._tenure.epoch)
+        _log.debug(f"{self._log}_ended", epoch=self._tenure.epoch)
 
     async def _still_held(self) -> bool:
         try:

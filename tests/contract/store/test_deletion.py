@@ -4,14 +4,14 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from server.adapters.store.tables import METADATA, conversations
 from server.domain.ids import ConversationId
 from server.ports.store import Store
 from tests.contract.store.builders import ALICE
-from tests.contract.store.table_rows import TableRows, belonging
+from tests.contract.store.table_rows import belonging, fill
 
 _NAMES = {"conversation_id", "run_id", "message_id", "user_message_id", "session_id", "source_message_id"}
 """Columns that name a row of a conversation."""
@@ -20,10 +20,8 @@ BELONGING = list(belonging())
 
 
 async def _fill(engine: AsyncEngine, name: str, numbers: "count[int]") -> None:
-    rows = TableRows(name, ALICE, numbers)
     async with engine.begin() as connection:
-        for table in (conversations, *BELONGING):
-            await connection.execute(insert(table).values(rows.row(table)))
+        await fill(connection, name, ALICE, numbers)
 
 
 async def _found(engine: AsyncEngine) -> dict[str, list[tuple[Any, ...]]]:

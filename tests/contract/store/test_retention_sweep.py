@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from server import failpoint
@@ -40,7 +40,7 @@ from tests.contract.store.builders import (
     queued_run,
     stored,
 )
-from tests.contract.store.table_rows import TableRows, belonging
+from tests.contract.store.table_rows import fill
 from tests.support.set_clock import SetClock
 
 DAYS: Final = 30
@@ -109,11 +109,9 @@ class _Stage:
 
     async def full(self, name: str, *, age: timedelta, owner: Owner = ALICE) -> FileId:
         """A conversation that has a row in every table that belongs to conversations, and a content; the file's id."""
-        rows = TableRows(name, owner, self.numbers)
         then = micros(self.now - age)
         async with self.engine.begin() as connection:
-            for table in (conversations, *belonging()):
-                await connection.execute(insert(table).values(rows.row(table)))
+            await fill(connection, name, owner, self.numbers)
             touched = update(conversations).where(conversations.c.id == name).values(updated_at=then, archived=0)
             await connection.execute(touched)
             over = update(runs).where(runs.c.conversation_id == name).values(state=RunState.COMPLETED)
@@ -299,8 +297,8 @@ async def test_what_a_sweeper_leaves_half_done_the_next_one_does(
     await stage.sweeper().sweep()
     assert stage.figures.ends == [False, True]
     after = await stage.everywhere()
-    # Only the conversation whose log is cut, and its last event, have come.
-    assert {name for name in after if after[name] != before[name]} == {"conversations", "run_events"}
+    # Only the conversation whose log is cut, its last event, and what belongs to no conversation have come.
+    assert {name for name in after if after[name] != before[name]} == {"conversations", "run_events", "webhooks"}
     assert await stage.there() == {"cut"}
     assert stage.contents() == set()
 
