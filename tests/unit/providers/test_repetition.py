@@ -1,10 +1,17 @@
 """A provider's words stay where they say what is wrong, and go where they only repeat what somebody wrote."""
 
-import pytest
+from dataclasses import replace
 
-from server.adapters.provider.repetition import texts, without_repetition
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.adapters.provider.repetition import MOST, texts, without_repetition
+from server.domain.attachment import Attachment
 from server.domain.context import PromptMessage
+from server.domain.enclosure import Enclosure, Shown
 from server.domain.generation import GenerationConfig
+from server.domain.ids import FileId
 from server.domain.message import Role, ToolCall
 from server.ports.provider import CompletionRequest, ProviderError
 
@@ -48,3 +55,27 @@ def test_what_is_known_of_the_error_stays() -> None:
     error = ProviderError("R", "It failed.", retryable=True, quote=PROMPT.replace("\n", " "))
     told = without_repetition(error, texts(REQUEST))
     assert (told.reason, told.retryable, told.message) == ("R", True, "It failed.")
+
+
+_LETTERS = st.text(alphabet="ab ", max_size=60)
+
+
+@given(before=_LETTERS, common=st.text(alphabet="ab", min_size=14, max_size=18), behind=_LETTERS, quote=_LETTERS)
+def test_sixteen_characters_in_a_row_are_found_wherever_they_are(
+    before: str, common: str, behind: str, quote: str
+) -> None:
+    said, told = " ".join((before + common + behind).split()), quote + common
+    windows = [told[start : start + 16] for start in range(len(told) - 15)]
+    error = ProviderError("R", "It failed.", quote=told)
+    kept = without_repetition(error, [before + common + behind]).quote
+    assert kept == ("" if any(window in said for window in windows) else told)
+
+
+def test_of_many_files_so_much_is_looked_at_and_no_more() -> None:
+    size = 64 * 1024
+    file = Attachment(FileId("f"), "a.png", "image/png", size, "0" * 64, tokens=1)
+    files = (Enclosure(file, Shown.WHOLE, data=b"A" * size),) * (MOST // size)
+    messages = [replace(message, enclosures=files) for message in REQUEST.messages]
+    found = list(texts(replace(REQUEST, messages=tuple(messages))))
+    assert sum(map(len, found)) == MOST
+    assert found[0] == REQUEST.messages[-1].content
