@@ -1,4 +1,7 @@
-"""Opens what voice works with: Daily's rooms, and bots, or what says that none are configured."""
+"""Opens what voice works with: Daily's rooms, and bots, or what says that none are configured.
+
+What rooms and bots need is imported where they are configured; others start without it.
+"""
 
 import random
 from collections.abc import AsyncGenerator
@@ -7,9 +10,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
-from server.adapters.voice.bots import ProcessBots
 from server.adapters.voice.configuration import VoiceConfig
-from server.adapters.voice.daily import DailyRooms
 from server.adapters.voice.figures import PrometheusVoiceFigures
 from server.adapters.voice.none import NoBots, NoRooms
 from server.domain.voice import VoiceLimits
@@ -32,10 +33,13 @@ class Calling:
 async def opened_calling(
     config: VoiceConfig | None, *, clock: Clock, registry: CollectorRegistry
 ) -> AsyncGenerator[Calling, None]:
-    """What the configuration says. Nothing is asked, started or imported before somebody calls."""
+    """What the configuration says. Nothing is asked or started before somebody calls."""
     if config is None:
         yield Calling()
         return
+    from server.adapters.voice.bots import ProcessBots
+    from server.adapters.voice.daily import DailyRooms
+
     rooms = DailyRooms(config.daily, clock=clock, random=random.random)
     async with aclosing(rooms):
         yield Calling(rooms, ProcessBots(config), config.limits, config.phrases, PrometheusVoiceFigures(registry))

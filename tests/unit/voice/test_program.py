@@ -32,6 +32,12 @@ def run(lines: bytes) -> tuple[list[ToServer], int, str]:
     return [decode_to_server(line) for line in done.stdout.splitlines()], done.returncode, done.stderr.decode()
 
 
+def test_a_service_without_voice_starts_without_what_speaks_to_bots() -> None:
+    asked = "import sys, server.bootstrap.service; sys.exit('server.adapters.voice.link' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": f"{_REPOSITORY}{os.pathsep}{_REPOSITORY / 'generated'}"}
+    assert subprocess.run([sys.executable, "-c", asked], env=environment, timeout=50, check=False).returncode == 0
+
+
 def test_a_server_that_is_gone_before_it_began_wants_nothing() -> None:
     assert run(b"")[:2] == ([Left(reason="LEAVE")], 0)
 
