@@ -1,5 +1,6 @@
 """Exports over HTTP: lines unless something else is asked for, and every record a place to go on from."""
 
+import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -75,3 +76,21 @@ def _but_for_exports(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The records without what the audit tells of exports, for each tells of itself."""
     records = [line["record"] for line in lines]
     return [record for record in records if not record["data"].get("act", "").startswith("export.")]
+
+
+async def test_an_export_names_the_files_that_messages_brought_along(served: Served) -> None:
+    _, key = await served.key()
+    headers = {"x-api-key": key}
+    content = base64.b64encode(b"Remember the milk.").decode()
+    file = await served.in_process.post(
+        "/api/v1/storage/gateway/upload-file", json={"name": "notes.txt", "content": content}, headers=headers
+    )
+    gateway = "/api/v1/llm/gateway"
+    await served.in_process.post(f"{gateway}/create-thread", json={"conversationKey": "talk"}, headers=headers)
+    said = {"content": "What?", "attachments": [{"fileId": file.json()["fileId"]}]}
+    await served.in_process.post(
+        f"{gateway}/generate", json={"conversationKey": "talk", "userMessage": said}, headers=headers
+    )
+    records = [line["record"] for line in (await _lines(served, "in_process", headers))[:-1]]
+    (attached,) = [each["data"]["attachments"] for each in records if each["data"].get("attachments")]
+    assert [(each["file_id"], each["name"]) for each in attached] == [(file.json()["fileId"], "notes.txt")]
