@@ -108,8 +108,8 @@ class Voice:
         return Admission(session, await self._parts.rooms.admit(session.room_name, guest, until=session.expires_at))
 
     async def end(self, principal: Principal, key: str) -> str:
-        """End the session of a conversation for everybody; returns the name of its room, which is closed before. Raises
-        `ConversationNotFound`, `VoiceSessionNotFound`."""
+        """End the session of a conversation for everybody; returns the name of its room, which nobody can be in
+        much longer. Raises `ConversationNotFound`, `VoiceSessionNotFound`."""
         now = self._parts.clock.now()
 
         async def unit(tx: Transaction) -> _Ended:
@@ -136,6 +136,7 @@ class Voice:
         session = await self._worker.uninterrupted(self._reserved(principal, key))
         call = self._calls.get(session.id)
         if call is not None:
+            call.check_joining(principal)
             return await call.opened()
         if not session.is_open:
             raise VoiceServiceUnavailable("another process is about to open one", retry_after=_SOON)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,7 +16,7 @@ from server.domain.audit import Act, Deed
 from server.domain.errors import ParleyError, ShuttingDown, StoreUnavailable
 from server.domain.principal import Principal
 from server.domain.voice import End, VoiceLimits, VoiceSession
-from server.domain.voice_errors import VoiceServiceUnavailable
+from server.domain.voice_errors import TooManyVoiceSessions, VoiceServiceUnavailable
 from server.ports.feed import Feed, SubscriptionLagged
 from server.ports.store import Store, Transaction
 from server.ports.system import Clock
@@ -27,7 +26,7 @@ from server.tasks import OwnTasks
 _log = structlog.get_logger(__name__)
 
 _CLOSING_SECONDS: Final = 10.0
-"""How long closing a room may take, which expires by itself: a service that stops waits for it."""
+"""How long removing the row, and then closing the room, may take: a service that stops waits for it."""
 BOT: Final = Guest("parley-bot", "Parley")
 
 
@@ -60,6 +59,12 @@ class VoiceCall:
         self._principal = principal
         self._opened: asyncio.Future[VoiceSession] = asyncio.get_running_loop().create_future()
         self._wish: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+
+    def check_joining(self, principal: Principal) -> None:
+        """Raise `TooManyVoiceSessions` for whoever acts for the user where the user, or another one in the user's name,
+        made the session, and the other way round: all that is said in it counts as said by who made it."""
+        if principal.actor != self._principal.actor:
+            raise TooManyVoiceSessions("conversation", 1)
 
     async def opened(self) -> VoiceSession:
         """The session, once it can be joined. Raises why it cannot."""
@@ -118,6 +123,8 @@ class VoiceCall:
         end = End.FAILED
         try:
             end = await _first(talk.run, self._watch, self._expire)
+            if end is End.BOT_LEFT and not await self._renew():
+                end = End.GONE  # another process ended the session and closed the room
         finally:
             await talk.finish(self._wish.result() if self._wish.done() else end)
         return end
@@ -175,23 +182,26 @@ class VoiceCall:
         self._parts.figures.failed(reason)
 
     async def _gone(self, end: End) -> None:
-        """Leave nothing behind: the row, the record that it is over, and the room, which else expires by itself."""
+        """Leave nothing behind: the row, the record that it is over, and the room. What fails of that lapses or expires
+        by itself; nothing is raised, which would end every other call, too."""
         was_open = self._opened.done() and self._opened.exception() is None
 
         async def unit(tx: Transaction) -> None:
             if await tx.voice_sessions.remove(self._session.id) and was_open:
                 await self._account(tx, Act.VOICE_SESSION_ENDED)
 
-        with suppress(StoreUnavailable):  # its lease lapses
-            await self._parts.store.write(self._principal.owner, unit)
-        try:
-            async with asyncio.timeout(_CLOSING_SECONDS):
-                await self._parts.rooms.close(self._session.room_name)
-        except (ParleyError, TimeoutError) as error:
-            _log.warning("voice_room_not_closed", session=self._session.id, reason=type(error).__name__)
+        await self._try("voice_session_not_removed", self._parts.store.write(self._principal.owner, unit))
+        await self._try("voice_room_not_closed", self._parts.rooms.close(self._session.room_name))
         if was_open:
             self._parts.figures.ended(end)
             _log.info("voice_session_ended", session=self._session.id, why=end.value)
+
+    async def _try(self, failure: str, work: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await work
+        except Exception as error:  # noqa: BLE001 - as in `run`
+            _log.warning(failure, session=self._session.id, reason=type(error).__name__)
 
 
 async def _first(*works: Callable[[], Awaitable[End]]) -> End:

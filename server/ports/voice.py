@@ -21,7 +21,7 @@ class VoiceSessions(Protocol):
         """The one of that id."""
 
     async def count_live(self, now: datetime) -> int:
-        """How many of the owner's are alive."""
+        """How many of the owner's are alive; until the unit is over, no other unit that asks this adds one."""
 
     async def add(self, session: VoiceSession) -> None:
         """Store a new one. Raises `ConversationNotFound`."""

@@ -22,15 +22,16 @@ class VoiceServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateDailySession: _aio.UnaryUnaryMultiCallable[_voice_pb2.CreateDailySessionRequest, _voice_pb2.DailySession]
     """Has a bot join a private Daily room for a thread, and returns where it is and a token to join it. A thread has one
-    session at a time: while one lives, the call returns a new token for its room, whoever made it. The session ends
-    with `EndDailySession`, at `expires_at`, with its thread, when everybody has left the room, and when whoever made
-    it may not do so any more.
+    session at a time: while one lives, the call returns a new token for its room. What anybody says in it counts as said
+    by whoever made it. The session ends with `EndDailySession`, at `expires_at`, with its thread, when everybody has left
+    the room, and with the next turn when whoever made it may not do so any more.
 
     A call that is made again with its `idempotency-key` returns a new token for the same room, for tokens are not
     kept; NOT_FOUND (`VOICE_SESSION_NOT_FOUND`) once that session is over. FAILED_PRECONDITION (`VOICE_UNAVAILABLE`)
     where the operator has not set up voice. UNAVAILABLE (`VOICE_SERVICE_UNAVAILABLE`) when Daily or the bot does not
     answer in time: no session was made, send again. RESOURCE_EXHAUSTED (`TOO_MANY_VOICE_SESSIONS`) when the caller or
-    the server has as many as may be.
+    the server has as many as may be, and for whoever acts for the thread's user where the user made the session that
+    lives, or the other way round, if both came to one process: end it first.
     """
     EndDailySession: _aio.UnaryUnaryMultiCallable[_voice_pb2.EndDailySessionRequest, _voice_pb2.EndDailySessionResponse]
     """Hangs up for everybody: the bot leaves and the room is closed. An answer that is being written is interrupted, and
@@ -51,15 +52,16 @@ class VoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_voice_pb2.CreateDailySessionRequest, _abc.Awaitable[_voice_pb2.DailySession]],
     ) -> _abc.Awaitable[_voice_pb2.DailySession]:
         """Has a bot join a private Daily room for a thread, and returns where it is and a token to join it. A thread has one
-        session at a time: while one lives, the call returns a new token for its room, whoever made it. The session ends
-        with `EndDailySession`, at `expires_at`, with its thread, when everybody has left the room, and when whoever made
-        it may not do so any more.
+        session at a time: while one lives, the call returns a new token for its room. What anybody says in it counts as said
+        by whoever made it. The session ends with `EndDailySession`, at `expires_at`, with its thread, when everybody has left
+        the room, and with the next turn when whoever made it may not do so any more.
 
         A call that is made again with its `idempotency-key` returns a new token for the same room, for tokens are not
         kept; NOT_FOUND (`VOICE_SESSION_NOT_FOUND`) once that session is over. FAILED_PRECONDITION (`VOICE_UNAVAILABLE`)
         where the operator has not set up voice. UNAVAILABLE (`VOICE_SERVICE_UNAVAILABLE`) when Daily or the bot does not
         answer in time: no session was made, send again. RESOURCE_EXHAUSTED (`TOO_MANY_VOICE_SESSIONS`) when the caller or
-        the server has as many as may be.
+        the server has as many as may be, and for whoever acts for the thread's user where the user made the session that
+        lives, or the other way round, if both came to one process: end it first.
         """
 
     @_abc_1.abstractmethod

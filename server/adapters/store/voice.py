@@ -54,7 +54,8 @@ class StoredVoiceSessions:
         return None if row is None else _session(row)
 
     async def count_live(self, now: datetime) -> int:
-        """How many are alive."""
+        """How many are alive. The owner's sessions are held, so that two that are made at once count each other."""
+        await self._scope.lock_name("voice_sessions", "")
         row = await self._scope.fetch_one(_COUNT_LIVE, now=micros(now))
         return int(row[0]) if row else 0
 

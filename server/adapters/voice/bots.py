@@ -95,10 +95,10 @@ class ProcessBots:
             case link.Failed(reason="NOT_INSTALLED"):
                 raise VoiceUnavailable(_NOT_INSTALLED)
             case link.Failed(reason="BAD_START", message=message):
-                _log.error("voice_bot_refused_its_start", detail=message)
+                _log.error("voice_bot_refused_its_start", detail=message[:_DETAIL_CHARACTERS])
                 raise VoiceServiceRefused("the bot does not take its configuration")
             case link.Failed(reason=reason, message=message):
-                _log.warning("voice_bot_failed", reason=reason, detail=message)
+                _log.warning("voice_bot_failed", reason=reason, detail=message[:_DETAIL_CHARACTERS])
                 raise VoiceServiceUnavailable(f"the bot could not join ({reason})")
         raise VoiceServiceUnavailable("the bot ended before it joined")
 

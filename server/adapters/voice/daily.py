@@ -107,7 +107,8 @@ class DailyRooms:
             found = await self._ask("GET", f"/rooms/{name}")
             reply = found if found.is_ok else reply
         url = self._checked(reply).body.get("url")
-        if not isinstance(url, str) or reply.body.get("name") != name or reply.body.get("privacy") != "private":
+        is_the_room = reply.body.get("name") == name and reply.body.get("privacy") == "private"
+        if not isinstance(url, str) or not url.startswith("https://") or not is_the_room:
             raise VoiceServiceUnavailable("Daily replied with something else than the private room")
         return url
 

@@ -143,9 +143,11 @@ async def test_what_daily_refuses_is_not_asked_again(daily: StandInDaily, rooms:
         b'{"url": "https://example.daily.co/other", "name": "other", "privacy": "private"}',
         b'{"url": "https://example.daily.co/one", "name": "one", "privacy": "public"}',
         b'{"url": 3, "name": "one", "privacy": "private"}',
+        b'{"url": "", "name": "one", "privacy": "private"}',
+        b'{"url": "javascript:alert(1)", "name": "one", "privacy": "private"}',
         b'{"name": "one", "x": "' + b"x" * 100_000 + b'"}',
     ],
-    ids=lambda body: body[:20],
+    ids=lambda body: body[:30],
 )
 async def test_what_is_no_room_is_not_taken_for_one(daily: StandInDaily, rooms: DailyRooms, body: bytes) -> None:
     daily.faults.append(Fault(status=200, body=body))

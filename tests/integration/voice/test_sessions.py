@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from server.adapters.voice.bots import ProcessBots
+from server.adapters.voice.daily import DailyRooms
 from server.domain.erasure import Erasure
 from server.domain.errors import ConversationNotFound, ShuttingDown
 from server.domain.ids import ErasureId
+from server.domain.message import MessageStatus
 from server.domain.principal import Owner, Principal, RequestKey
 from server.domain.voice import End, VoiceSession
 from server.domain.voice_errors import (
@@ -204,6 +206,49 @@ async def test_the_bot_that_leaves_ends_the_session(exchange: Exchange) -> None:
     await until(lambda: exchange.figures.ends == [End.BOT_LEFT])
     assert await sessions(exchange) == []
     assert not exchange.daily.rooms
+
+
+async def test_what_another_process_ended_is_answered_no_further(tmp_path: Path, provider: ScriptedProvider) -> None:
+    """Whose bot is put out of the room before this process looks for its row."""
+    provider.script("Once upon a time. ", Gate())
+    async with open_exchange(tmp_path, provider, limits=replace(LIMITS, heartbeat=timedelta(minutes=5))) as exchange:
+        await exchange.house.threads.create(ANNA, name="Talk", key="talk")
+        admission, puppet = await exchange.call()
+        puppet.say("heard", turn=1, text="A story")
+        await puppet.told()
+        await exchange.house.store.write(ANNA.owner, lambda tx: tx.voice_sessions.remove(admission.session.id))
+        puppet.say("left", reason="REMOVED")
+        await until(lambda: exchange.figures.ends == [End.GONE])
+        assert (await exchange.messages())[1].status is MessageStatus.INTERRUPTED
+
+
+async def test_a_call_whose_end_breaks_leaves_the_others_alone(
+    exchange: Exchange, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def close(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    provider.script("Still here.")
+    await exchange.house.threads.create(ANNA, name="Other", key="other")
+    _, broken = await exchange.call()
+    _, other = await exchange.call("other")
+    monkeypatch.setattr(DailyRooms, "close", close)
+    broken.say("left", reason="EMPTY")
+    await until(lambda: exchange.figures.ends == [End.EMPTY])
+    other.say("heard", turn=1, text="Hello?")
+    assert await other.answer() == "Still here."
+
+
+async def test_nobody_speaks_under_another_name_than_the_sessions_maker(exchange: Exchange) -> None:
+    await exchange.call()
+    with pytest.raises(TooManyVoiceSessions):
+        await exchange.house.voice.create(replace(ANNA, actor="bert"), "talk")
+    assert len(exchange.daily.tokens) == 2  # the bot's and Anna's
+    await exchange.house.voice.end(ANNA, "talk")
+    await exchange.call(by=replace(ANNA, actor="bert"))
+    for other in (ANNA, replace(ANNA, actor="carl")):
+        with pytest.raises(TooManyVoiceSessions):
+            await exchange.house.voice.create(other, "talk")
 
 
 async def test_the_bot_that_cannot_go_on_ends_the_session(exchange: Exchange) -> None:
