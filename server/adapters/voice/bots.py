@@ -29,8 +29,8 @@ _LEAVING_SECONDS: Final = 5.0
 _PIECE_CHARACTERS: Final = 64 * 1024
 """Of which each takes at most twelve bytes of a line, however it is written."""
 _DETAIL_CHARACTERS: Final = 200
-_PASSED_ON: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Of the environment, what decides how others are reached."""
+_PASSED_ON: Final = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"})
+"""Of the environment, what decides how others are reached; proxies are more often named in lower case."""
 _ENDS: Final = {"EMPTY": End.EMPTY, "EXPIRED": End.EXPIRED, "LEAVE": End.STOPPED}
 
 
@@ -64,7 +64,7 @@ class ProcessBots:
     @asynccontextmanager
     async def joined(self, invitation: Invitation) -> AsyncGenerator[Bot, None]:
         """A bot in the room."""
-        passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        passed_on = {name: value for name, value in os.environ.items() if name.upper() in _PASSED_ON}
         endpoint = StdioEndpoint(self._command, passed_on)
         async with AsyncExitStack() as stack:
             running = running_child(endpoint, server="voice bot", most_line_bytes=link.MOST_BYTES)

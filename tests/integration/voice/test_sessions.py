@@ -112,6 +112,17 @@ async def test_a_session_is_a_private_room_with_an_end_a_bot_and_a_token_of_the_
     assert exchange.figures.live == 1
 
 
+async def test_a_bot_reaches_others_as_its_server_does(
+    exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "NO_PROXY", "NO_PROXY_OF_OURS"):
+        monkeypatch.setenv(name, "proxy.example")
+    _, puppet = await exchange.call()
+    environment = open_to_others(puppet, tmp_path).split(b"\0")
+    assert {b"https_proxy=proxy.example", b"NO_PROXY=proxy.example"} <= set(environment)
+    assert b"NO_PROXY_OF_OURS=proxy.example" not in environment
+
+
 async def test_who_calls_again_joins_the_session_that_lives(exchange: Exchange) -> None:
     first, _ = await exchange.call()
     again = await exchange.house.voice.create(ANNA, "talk")
