@@ -28,10 +28,13 @@ from server.domain.webhook_errors import (
     WebhookNotFound,
 )
 from server.domain.webhook_url import objection
+from server.failpoint import failpoint
 from server.ports.store import ListPosition, Store, Transaction
 from server.ports.system import Clock, Ids
 
 _KIND: Final = "webhooks"
+_EMPTIED: Final = 1000
+"""Deliveries that go in one transaction: a webhook may have a hundred thousand, and other writes wait meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class WebhookWish:
     include_content: bool | None = None
 
     def of(self, webhook: Webhook) -> Webhook:
-        """The webhook as it is then. One that is enabled begins without failures."""
+        """The webhook as it is then. One that is enabled, or gets another URL, begins without failures."""
         changed = replace(
             webhook,
             url=webhook.url if self.url is None else self.url,
@@ -53,6 +56,9 @@ class WebhookWish:
             description=webhook.description if self.description is None else self.description,
             include_content=webhook.include_content if self.include_content is None else self.include_content,
         )
+        if changed.url != webhook.url:
+            # Nothing is known of that one: not that it fails, nor that it wants to be left alone.
+            changed = replace(changed, failures=0, failing_since=None, quiet_until=None)
         if self.is_enabled is None or self.is_enabled == webhook.is_enabled:
             return changed
         if not self.is_enabled:
@@ -155,7 +161,9 @@ class Webhooks:
         return done.result
 
     async def delete(self, principal: Principal, webhook_id: WebhookId) -> None:
-        """Delete a webhook with all that is queued for it. Raises `WebhookNotFound`."""
+        """Delete a webhook with all that is queued for it, that in steps. Raises `WebhookNotFound`."""
+        while await self._emptied(principal, webhook_id):
+            failpoint("webhooks.emptied")
 
         async def unit(tx: Transaction) -> _Gone:
             if not await tx.webhooks.remove(webhook_id):
@@ -163,6 +171,21 @@ class Webhooks:
             return _Gone(webhook_id)
 
         await self._repeats.write(principal, _Gone, unit, deeds=lambda gone: [Deed(Act.WEBHOOK_DELETED, gone.id)])
+
+    async def _emptied(self, principal: Principal, webhook_id: WebhookId) -> bool:
+        """Delete some deliveries of a webhook that is to go and is told of nothing any more; returns whether there may
+        be others. Leaves alone what a call that was made before has left."""
+
+        async def unit(tx: Transaction) -> bool:
+            key, now = principal.request_key, self._clock.now()
+            if key is not None and await self._repeats.found(tx, key, now=now) is not None:
+                return False
+            webhook = _there(await tx.webhooks.lock(webhook_id), webhook_id)
+            if webhook.is_enabled:
+                await tx.webhooks.save(WebhookWish(is_enabled=False).of(webhook))
+            return await tx.webhooks.empty(webhook_id, limit=_EMPTIED) == _EMPTIED
+
+        return await self._store.write(principal.owner, unit)
 
     async def rotate(self, principal: Principal, webhook_id: WebhookId, overlap: timedelta) -> IssuedSecret:
         """Give a webhook another secret; the one before counts for the overlap, too. Raises `WebhookNotFound`."""

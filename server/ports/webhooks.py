@@ -34,6 +34,9 @@ class Webhooks(Protocol):
     async def save(self, webhook: Webhook) -> None:
         """Overwrite whatever may change."""
 
+    async def empty(self, webhook_id: WebhookId, *, limit: int) -> int:
+        """Delete some of what is and was queued for it, in whatever order; returns how many."""
+
     async def remove(self, webhook_id: WebhookId) -> bool:
         """Delete it with all that is queued for it."""
 

@@ -148,18 +148,24 @@ class HookReceiver:
 @asynccontextmanager
 async def receiving(answer: Answer = acknowledge) -> AsyncIterator[HookReceiver]:
     """A receiver on a port of its own."""
-    receiver, connections = HookReceiver(answer), set[asyncio.Task[None]]()
+    receiver, connections, is_over = HookReceiver(answer), set[asyncio.Task[None]](), asyncio.Event()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if is_over.is_set():  # it was accepted a moment before
+            writer.transport.abort()
+            return
         task = asyncio.create_task(receiver.serve(reader, writer))
         connections.add(task)
         task.add_done_callback(connections.discard)
+        # Not by the task alone: one that is cancelled before its first step closes nothing.
+        task.add_done_callback(lambda _: writer.close())
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver
     finally:
+        is_over.set()
         server.close()
         for task in connections:
             task.cancel()

@@ -128,14 +128,16 @@ class WebhookServiceServicer:
 
     def UpdateWebhook(self, request, context):
         """Changes a webhook; what is absent stays. While it is disabled nothing new is queued for it, and what waits, waits:
-        enabled again, it goes on there. Refused like `GetWebhook` and, for its URL, like `CreateWebhook`.
+        enabled again, it goes on there. Enabled, or with another URL, it begins without failures. Refused like `GetWebhook`
+        and, for its URL, like `CreateWebhook`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteWebhook(self, request, context):
-        """Deletes a webhook with all its deliveries; what is being sent may still arrive. Refused like `GetWebhook`.
+        """Deletes a webhook with all its deliveries, many of them in steps: a call that breaks off may leave it disabled, with
+        fewer of them, and is to be made again. What is being sent may still arrive. Refused like `GetWebhook`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

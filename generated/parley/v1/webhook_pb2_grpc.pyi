@@ -37,10 +37,13 @@ class WebhookServiceStub:
     """Returns a webhook. NOT_FOUND (`WEBHOOK_NOT_FOUND`) where the tenant has none of that id."""
     UpdateWebhook: _aio.UnaryUnaryMultiCallable[_webhook_pb2.UpdateWebhookRequest, _webhook_pb2.Webhook]
     """Changes a webhook; what is absent stays. While it is disabled nothing new is queued for it, and what waits, waits:
-    enabled again, it goes on there. Refused like `GetWebhook` and, for its URL, like `CreateWebhook`.
+    enabled again, it goes on there. Enabled, or with another URL, it begins without failures. Refused like `GetWebhook`
+    and, for its URL, like `CreateWebhook`.
     """
     DeleteWebhook: _aio.UnaryUnaryMultiCallable[_webhook_pb2.DeleteWebhookRequest, _webhook_pb2.DeleteWebhookResponse]
-    """Deletes a webhook with all its deliveries; what is being sent may still arrive. Refused like `GetWebhook`."""
+    """Deletes a webhook with all its deliveries, many of them in steps: a call that breaks off may leave it disabled, with
+    fewer of them, and is to be made again. What is being sent may still arrive. Refused like `GetWebhook`.
+    """
     RotateWebhookSecret: _aio.UnaryUnaryMultiCallable[_webhook_pb2.RotateWebhookSecretRequest, _webhook_pb2.RotateWebhookSecretResponse]
     """Gives a webhook another secret, shown by this reply and by no other. For the chosen time requests bear signatures by
     both, that by the new one first; a secret from before the old one counts no longer. Refused like `GetWebhook`.
@@ -106,7 +109,8 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_webhook_pb2.UpdateWebhookRequest, _abc.Awaitable[_webhook_pb2.Webhook]],
     ) -> _abc.Awaitable[_webhook_pb2.Webhook]:
         """Changes a webhook; what is absent stays. While it is disabled nothing new is queued for it, and what waits, waits:
-        enabled again, it goes on there. Refused like `GetWebhook` and, for its URL, like `CreateWebhook`.
+        enabled again, it goes on there. Enabled, or with another URL, it begins without failures. Refused like `GetWebhook`
+        and, for its URL, like `CreateWebhook`.
         """
 
     @_abc_1.abstractmethod
@@ -115,7 +119,9 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_pb2.DeleteWebhookRequest,
         context: _aio.ServicerContext[_webhook_pb2.DeleteWebhookRequest, _abc.Awaitable[_webhook_pb2.DeleteWebhookResponse]],
     ) -> _abc.Awaitable[_webhook_pb2.DeleteWebhookResponse]:
-        """Deletes a webhook with all its deliveries; what is being sent may still arrive. Refused like `GetWebhook`."""
+        """Deletes a webhook with all its deliveries, many of them in steps: a call that breaks off may leave it disabled, with
+        fewer of them, and is to be made again. What is being sent may still arrive. Refused like `GetWebhook`.
+        """
 
     @_abc_1.abstractmethod
     def RotateWebhookSecret(

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
@@ -21,6 +23,11 @@ _REFUSED: Final = (
 )
 
 
+# Threads of their own, for whoever has named a host decides how long its look-up takes: those that everything else
+# shares would all wait for hosts whose name servers never answer.
+_LOOKUPS: Final = ThreadPoolExecutor(16, thread_name_prefix="lookup")
+
+
 class AddressRefused(Exception):
     """A host has an address that it may not be reached at."""
 
@@ -32,7 +39,8 @@ class AddressRefused(Exception):
 
 async def resolve(host: str, port: int) -> list[str]:
     """What the machine's resolver says."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_LOOKUPS, look_up)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 

@@ -98,16 +98,23 @@ _is_behind = (
     )
     .exists()
 )
-_new = {column.name: parameter(column) for column in _d}
+_is_anybodys = _conversations.owner != literal_column(f"'{GRAVE}'")
+_new: Final[dict[str, ColumnElement[Any]]] = {
+    **{column.name: parameter(column) for column in _d},
+    "state": case(
+        (_is_behind, literal_column(f"'{DeliveryState.BEHIND}'")),
+        else_=literal_column(f"'{DeliveryState.PENDING}'"),
+    ),
+}
+# From the conversation, which may have gone since its events were read: then there is nobody to tell of. The lock
+# waits for whoever is deleting it, and keeps it until this is committed.
 _QUEUE = Statement(
-    insert(tables.webhook_deliveries).values(
-        {
-            **_new,
-            "state": case(
-                (_is_behind, literal_column(f"'{DeliveryState.BEHIND}'")),
-                else_=literal_column(f"'{DeliveryState.PENDING}'"),
-            ),
-        }
+    insert(tables.webhook_deliveries).from_select(
+        list(_new),
+        select(*_new.values())
+        .select_from(tables.conversations)
+        .where(_conversations.id == parameter(_d.conversation_id), _is_anybodys)
+        .with_for_update(read=True, key_share=True),
     )
 )
 _at_once = case((_w.quiet_until > _now, _w.quiet_until), else_=_now)
@@ -134,7 +141,17 @@ _HOLD = Statement(
     .values(lease_until=_until)
     .returning(*WEBHOOK_COLUMNS)
 )
-_next = select(func.min(_d.next_try)).where(_of_webhook, _is_pending).scalar_subquery()
+_of_conversations = tables.webhook_deliveries.outerjoin(tables.conversations, _conversations.id == _d.conversation_id)
+# What is buried is not sent, and so never due: it would be looked for again and again until it is deleted.
+_is_to_be_sent = (_of_webhook, _is_pending, or_(_conversations.owner.is_(null()), _is_anybodys))
+_next = (
+    select(_d.next_try)
+    .select_from(_of_conversations)
+    .where(*_is_to_be_sent)
+    .order_by(_d.next_try)
+    .limit(_one_row)
+    .scalar_subquery()
+)
 _RELEASE = Statement(
     update(tables.webhooks)
     .where(_one)
@@ -154,13 +171,8 @@ _JUDGE = Statement(
 
 _DUE = Statement(
     select(*DELIVERY_COLUMNS, _conversations.key)
-    .select_from(tables.webhook_deliveries.outerjoin(tables.conversations, _conversations.id == _d.conversation_id))
-    .where(
-        _of_webhook,
-        _is_pending,
-        _d.next_try <= _now,
-        or_(_conversations.owner.is_(null()), _conversations.owner != literal_column(f"'{GRAVE}'")),
-    )
+    .select_from(_of_conversations)
+    .where(*_is_to_be_sent, _d.next_try <= _now)
     .order_by(_d.next_try)
     .limit(LIMIT)
 )

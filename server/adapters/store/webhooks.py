@@ -80,6 +80,8 @@ _SAVE = Owned(
         | {"next_due": case((_w.next_due < _now, _w.next_due), else_=_now)}
     )
 )
+_some_deliveries = select(_d.id).where(*_of_webhook).limit(LIMIT)
+_EMPTY = Owned(delete(_deliveries).where(_of_tenant(_deliveries), _d.id.in_(_some_deliveries)).returning(_d.id))
 _REMOVE = Owned(delete(_table).where(*_one).returning(_w.id))
 _ROUSE = Owned(update(_table).where(*_one).values(next_due=case((_w.next_due < _now, _w.next_due), else_=_now)))
 
@@ -153,8 +155,12 @@ class StoredWebhooks:
         said = {f"new_{name}": value for name, value in (said_of(webhook) | seen_of(webhook)).items()}
         await self._scope.fetch(_SAVE, webhook=webhook.id, now=micros(webhook.updated_at), **said)
 
+    async def empty(self, webhook_id: WebhookId, *, limit: int) -> int:
+        """Delete some of what is and was queued for it."""
+        return len(await self._scope.fetch(_EMPTY, webhook=webhook_id, limit=limit))
+
     async def remove(self, webhook_id: WebhookId) -> bool:
-        """Delete it with all that is queued for it."""
+        """Delete it with all that is left."""
         return await self._scope.fetch_one(_REMOVE, webhook=webhook_id) is not None
 
     async def add_test(self, delivery: Delivery) -> None:

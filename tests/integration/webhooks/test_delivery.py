@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from server import failpoint as failpoints
+from server.application import webhooks as use_cases
 from server.application.webhooks import WebhookWish
 from server.domain.audit import SERVICE, AuditFilter
 from server.domain.ids import WebhookId
 from server.domain.webhook import Delivery, DeliveryError, DeliveryState, DisabledReason, WebhookEvent
+from server.domain.webhook_errors import WebhookNotFound
 from tests.integration.webhooks.hooked import HASTY, Hooked, hooked
 from tests.support.hook_receiver import (
     Answer,
@@ -183,6 +186,7 @@ async def test_requests_to_one_webhook_are_bounded(tmp_path: Path) -> None:
     [
         (answering(500), DeliveryError.STATUS, 500),
         (answering(404), DeliveryError.STATUS, 404),
+        (answering(503, retry_after="Mon, 01 Jan 99999999999999999999 00:00:00 GMT"), DeliveryError.STATUS, 503),
         (answering(301, location="http://169.254.169.254/latest/meta-data/"), DeliveryError.STATUS, 301),
         (reset, DeliveryError.BROKEN, None),
         (babble, DeliveryError.BROKEN, None),
@@ -318,6 +322,26 @@ async def test_deliveries_go_with_their_conversation(house: Hooked) -> None:
         (left,) = await house.deliveries(webhook.id)
         state = await house.house.threads.state(ANNA.owner, "other")
         assert left.conversation_id == state.conversation.id
+
+
+async def test_a_webhook_goes_with_its_deliveries_a_bounded_step_at_a_time(
+    house: Hooked, receiver: HookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(use_cases, "_EMPTIED", 2)
+    (webhook, _), (other, _) = [await house.hook(receiver.url) for _ in range(2)]
+    for each in (webhook, webhook, webhook, webhook, webhook, other):
+        await house.webhooks.ping(ANNA, each.id)
+    await receiver.until(lambda it: len(it.acknowledged) == 6)
+    monkeypatch.setattr(failpoints, "_ARMED", failpoints.parse("webhooks.emptied=raise"))
+    with pytest.raises(failpoints.InjectedFault):
+        await house.webhooks.delete(ANNA, webhook.id)
+    assert await house.has_deliveries(webhook.id, 3)
+    assert await house.is_disabled(webhook.id)
+    await house.webhooks.delete(ANNA, webhook.id)
+    with pytest.raises(WebhookNotFound):
+        await house.webhooks.delete(ANNA, webhook.id)
+    assert await house.has_deliveries(other.id, 1)
+    assert not await house.is_disabled(other.id)
 
 
 async def test_of_what_is_over_the_newest_is_kept(tmp_path: Path) -> None:

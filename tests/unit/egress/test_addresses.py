@@ -1,8 +1,13 @@
 """Which addresses a tool server may be reached at."""
 
+import asyncio
+import socket
+import threading
+from typing import Any
+
 import pytest
 
-from server.adapters.egress.addresses import AddressRefused, is_public, permitted_addresses
+from server.adapters.egress.addresses import AddressRefused, is_public, permitted_addresses, resolve
 
 REFUSED = [
     "0.0.0.0",  # unspecified
@@ -71,3 +76,22 @@ async def test_one_private_address_refuses_the_host() -> None:
         "8.8.8.8",
         "10.0.0.1",
     ]
+
+
+async def test_look_ups_that_do_not_end_keep_nothing_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+
+    def never(*_: object, **__: object) -> list[Any]:
+        ended.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    looking = [asyncio.create_task(resolve("hooks.invalid", 443)) for _ in range(64)]
+    try:
+        await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            assert await asyncio.to_thread(threading.get_ident) != threading.get_ident()
+        assert not any(task.done() for task in looking)
+    finally:
+        ended.set()
+        await asyncio.wait(looking)
