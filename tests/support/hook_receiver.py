@@ -166,6 +166,11 @@ async def receiving(answer: Answer = acknowledge) -> AsyncIterator[HookReceiver]
         yield receiver
     finally:
         is_over.set()
+        # What is accepted in the moment of the server's end would never be closed: it cannot have a transport any more.
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        for _ in range(2):
+            await asyncio.sleep(0)
         server.close()
         for task in connections:
             task.cancel()

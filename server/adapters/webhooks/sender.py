@@ -44,7 +44,7 @@ class HttpWebhookSender:
         try:
             yield HttpWebhookLine(transport, url, self._policy)
         finally:
-            await transport.aclose()
+            await _close(transport)
 
 
 class HttpWebhookLine:
@@ -79,6 +79,16 @@ class HttpWebhookLine:
         finally:
             await response.aclose()
         return _attempt(response.status_code, response.headers.get("retry-after"))
+
+
+async def _close(transport: CheckedTransport) -> None:
+    """Close every connection. It is done one after the other; whoever is cancelled meanwhile waits for the rest."""
+    closing = asyncio.create_task(transport.aclose())
+    try:
+        await asyncio.shield(closing)
+    except asyncio.CancelledError:
+        await asyncio.wait({closing})
+        raise
 
 
 async def _finished(response: httpx2.Response) -> None:
