@@ -23,7 +23,7 @@ _SECONDS = 40
 
 def example(heading: str, language: str) -> str:
     """The first example in a language below a heading."""
-    section = manual().partition(f"\n## {heading}\n")[2]
+    section = manual().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     found = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
     assert found, heading
     return found[1]
@@ -66,7 +66,7 @@ def test_files(service: Service, home: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     setting = example("Quickstart", "sh").partition("\n#")[0]
-    script = f"{setting}\n{example('Files', 'sh')}".replace("127.0.0.1:8080", service.addresses["http"])
+    script = f"{setting}\n{example('Storage', 'sh')}".replace("127.0.0.1:8080", service.addresses["http"])
     shown = run(["/bin/sh", "-ec", script.replace("curl ", "curl --silent --noproxy '*' ")], home)
     assert shown.count('"name":"notes.txt"') == shown.count('"name":"large.bin"') == 2
     kept = 5_000_000 + len(b"Remember the milk.\n")
