@@ -29,7 +29,11 @@ class OwnTasks(asyncio.TaskGroup):
         context: Context | None = None,
     ) -> asyncio.Task[_T]:
         """As of every task group. What the task raises ends the other tasks, and is raised on leaving."""
-        task = super().create_task(coro, name=name, context=context)
+        try:
+            task = super().create_task(coro, name=name, context=context)
+        except RuntimeError:  # it is left, or was never entered; Python 3.11 forgets the coroutine then
+            coro.close()
+            raise
         self._left.add(task)
         task.add_done_callback(self._left.discard)
         return task

@@ -1,6 +1,7 @@
 """Tasks of an object: they end with it, whatever ends it, and what they raise is not lost."""
 
 import asyncio
+import inspect
 
 import pytest
 
@@ -60,3 +61,12 @@ async def test_what_a_task_raises_is_raised_on_leaving_and_ends_the_others() -> 
         await tasks.__aexit__(None, None, None)
     assert [str(error) for error in raised.value.exceptions] == ["a task's"]
     assert other.cancelled()
+
+
+async def test_what_comes_too_late_is_refused_and_leaves_nothing() -> None:
+    async with OwnTasks() as tasks:
+        pass
+    late = asyncio.sleep(0)
+    with pytest.raises(RuntimeError):
+        tasks.create_task(late)
+    assert inspect.getcoroutinestate(late) == inspect.CORO_CLOSED
